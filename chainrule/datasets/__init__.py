@@ -1,0 +1,35 @@
+"""Data sets as NumPy arrays, from the user's folder, the cache or a mirror (see `chainrule.datasets.fetch`).
+
+    load_digits          8 × 8 grey digits, inside the package: needs nothing
+    load_mnist           28 × 28 grey digits
+    load_fashion_mnist   28 × 28 grey clothes
+    load_cifar10         32 × 32 colour photographs
+    load_imdb            film reviews as lists of word ranks
+    load_sonar           sonar echoes, six steps of ten features, two classes
+
+The two faces wrap them: `chainrule.vision.datasets` as in torchvision, `chainrule.keras.datasets` as in Keras.
+"""
+
+from chainrule.datasets.cifar10 import load_cifar10
+from chainrule.datasets.digits import load_digits
+from chainrule.datasets.fetch import DataFile, DataWarning, cache_root, data_root, fetch, find
+from chainrule.datasets.imdb import load_imdb
+from chainrule.datasets.mnist import load_fashion_mnist, load_mnist
+from chainrule.datasets.overview import overview
+from chainrule.datasets.sequences import load_sonar
+
+__all__ = [
+    "load_digits",
+    "load_mnist",
+    "load_fashion_mnist",
+    "load_cifar10",
+    "load_imdb",
+    "load_sonar",
+    "DataFile",
+    "DataWarning",
+    "data_root",
+    "cache_root",
+    "fetch",
+    "find",
+    "overview",
+]

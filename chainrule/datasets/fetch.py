@@ -1,0 +1,352 @@
+"""Where a data file comes from: the user's folder, the cache, or a mirror, in this order.
+
+    CHAINRULE_DATA   a folder that the user fills; it is read and never written
+    the cache        the user's cache folder (platformdirs); written by downloads only
+    mirrors          tried one after the other; CHAINRULE_MIRROR names one to try first
+
+Nothing is used before its SHA-256 is right. A download is written beside its target as `….part`, flushed to the
+disk and renamed in one step, so that neither Ctrl-C nor a full disk nor a second process can leave half a file
+under the real name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import hashlib
+import http.client
+import os
+import secrets
+import time
+import urllib.error
+import urllib.request
+import warnings
+import zlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import platformdirs
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from chainrule._version import __version__
+from chainrule.errors import DataError
+
+#: The environment variable with the folder that the user fills.
+DATA_VARIABLE = "CHAINRULE_DATA"
+#: The environment variable with the address of a mirror to try first: `<address>/<folder>/<name>`.
+MIRROR_VARIABLE = "CHAINRULE_MIRROR"
+
+CHUNK = 1 << 16  # bytes
+TIMEOUT = 20.0  # seconds without a single byte
+WINDOW = 30.0  # seconds over which a mirror must send …
+SLOWEST = 1024  # … this many bytes per second, or the next mirror is tried
+STALE = 3600.0  # seconds after which a `.part` that nobody writes to is what a killed process left
+
+
+class DataWarning(UserWarning):
+    """Something about a data set that the user should know: a damaged cache, a part instead of the whole."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of a data set: what it is called, how it is recognised, who has it.
+
+    `folder/name` is its place under `CHAINRULE_DATA` and in the cache; `elsewhere` lists other places where the
+    layouts of torchvision and Keras put it. `content` is the SHA-256 of what a `.gz` contains, so that an unpacked
+    or newly packed copy is recognised as well.
+    """
+
+    folder: str
+    name: str
+    sha256: str
+    size: int  # bytes
+    mirrors: tuple[str, ...]
+    content: str | None = None
+    elsewhere: tuple[str, ...] = field(default=())
+
+    @property
+    def key(self) -> str:
+        return f"{self.folder}/{self.name}"
+
+    def places(self, root: Path) -> Iterator[Path]:
+        """Every path under `root` where this file is looked for, the usual one first."""
+        for place in (self.key, *self.elsewhere):
+            yield root / place
+            if self.content is not None and place.endswith(".gz"):
+                yield root / place.removesuffix(".gz")
+
+
+def data_root() -> Path | None:
+    """The folder of `CHAINRULE_DATA`, or None where the variable is unset or empty.
+
+    Raises `DataError` where it names something that is not a folder: a typing error should not end in a download.
+    """
+    value = os.environ.get(DATA_VARIABLE, "")
+    if not value:
+        return None
+    root = Path(value).expanduser()
+    if not root.is_dir():
+        raise DataError(
+            f"{DATA_VARIABLE} is {value!r}, which is not a folder; set it to the folder that holds the data sets "
+            "(such as mnist/train-images-idx3-ubyte.gz), or unset it"
+        )
+    return root
+
+
+def cache_root() -> Path:
+    """The folder where downloads are kept."""
+    return platformdirs.user_cache_path("chainrule") / "data"
+
+
+def fetch(
+    file: DataFile,
+    *,
+    root: Path | None = None,
+    into: Path | None = None,
+    download: bool = True,
+    progress: bool = True,
+) -> Path:
+    """The path of a checked copy of `file`, downloaded if there is none.
+
+    `root` is a folder to search before all others (torchvision's `root`); `into` is where a download goes, the
+    cache by default. With `download=False` a missing file is a `DataError` at once.
+    """
+    target = into if into is not None else cache_root() / file.key
+    found = find(file, root=root, replaceable=target if download else None)
+    if found is not None:
+        return found
+    if not download:
+        raise DataError(f"{file.key} is not here, and download is off.\n{_advice(file, target)}")
+    _download(file, target, progress=progress)
+    return target
+
+
+def find(
+    file: DataFile, *, root: Path | None = None, replaceable: Path | None = None
+) -> Path | None:
+    """The first checked copy in `root`, `CHAINRULE_DATA` and the cache, or None.
+
+    A damaged copy is a `DataError`, except in the cache and at `replaceable`, which a download may overwrite: there
+    it is a `DataWarning`.
+    """
+    cached = cache_root()
+    for place in (root, data_root(), cached):
+        if place is None:
+            continue
+        for path in file.places(place):
+            if not path.is_file():
+                continue
+            problem = damage(file, path)
+            if problem is None:
+                return path
+            if replaceable is not None and (path == replaceable or place == cached):
+                warnings.warn(
+                    f"{path} is damaged ({problem}): fetching it again", DataWarning, stacklevel=3
+                )
+                continue
+            raise DataError(
+                f"{path} is damaged: {problem}. Expected sha256 {file.sha256} ({file.size:,} bytes). "
+                "Replace it, or remove it so that another copy is looked for."
+            )
+    return None
+
+
+_checked: dict[
+    Path, tuple[int, int, str]
+] = {}  # path → (mtime, size, file's sha256) of a good copy
+
+
+def damage(file: DataFile, path: Path) -> str | None:
+    """What is wrong with the copy at `path`, or None where its checksum is right."""
+    try:
+        status = path.stat()
+        mark = (status.st_mtime_ns, status.st_size, file.sha256)
+        if _checked.get(path) == mark:
+            return None
+        digest = _sha256(path.open("rb"))
+        good = digest == (file.sha256 if path.suffix == Path(file.name).suffix else file.content)
+        if not good and file.content is not None and path.suffix == ".gz":
+            good = (
+                _sha256(gzip.open(path)) == file.content
+            )  # the same bytes, packed by somebody else
+    except PermissionError:
+        raise DataError(f"{path} may not be read by this user: check its permissions") from None
+    except (OSError, EOFError, zlib.error) as error:
+        return f"it cannot be read: {error}"
+    if not good:
+        return f"its sha256 is {digest}, and it has {status.st_size:,} bytes"
+    _checked[path] = mark
+    return None
+
+
+def _sha256(stream: IO[bytes] | gzip.GzipFile) -> str:
+    digest = hashlib.sha256()
+    with stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+# Downloading
+
+
+class _MirrorError(Exception):
+    """This mirror failed; the next one may do better."""
+
+
+def _download(file: DataFile, target: Path, *, progress: bool) -> None:
+    """Write a checked copy of `file` to `target`, from the first mirror that has one."""
+    own = os.environ.get(MIRROR_VARIABLE, "").rstrip("/")
+    mirrors = (*([f"{own}/{file.key}"] if own else []), *file.mirrors)
+    failures: list[str] = []
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
+        for mirror in mirrors:
+            try:
+                _copy(file, mirror, target, progress=progress)
+                return
+            except _MirrorError as failure:
+                failures.append(f"  {mirror}: {failure}")
+    except OSError as error:
+        raise DataError(_disk_message(file, target, error)) from error
+    tried = "\n".join(failures) or "  (it has no mirror)"
+    raise DataError(f"{file.key} could not be downloaded:\n{tried}\n{_advice(file, target)}")
+
+
+def _copy(file: DataFile, mirror: str, target: Path, *, progress: bool) -> None:
+    """One mirror, one attempt. Raises `_MirrorError` for what the mirror did, `OSError` for our disk."""
+    part = target.with_name(f"{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        shown = _shown(_blocks(mirror, file.size), file, progress)
+        with part.open("xb") as out, contextlib.closing(shown) as blocks:
+            digest = hashlib.sha256()
+            received = 0
+            for block in blocks:
+                digest.update(block)
+                received += len(block)
+                out.write(block)
+            if digest.hexdigest() != file.sha256:
+                raise _MirrorError(
+                    f"sent {received:,} bytes with sha256 {digest.hexdigest()}; expected {file.size:,} bytes "
+                    f"with {file.sha256}"
+                )
+            out.flush()
+            os.fsync(out.fileno())
+        _rename(part, target, file)
+    finally:
+        part.unlink(missing_ok=True)  # nothing is left there after a rename
+
+
+def _rename(part: Path, target: Path, file: DataFile) -> None:
+    try:
+        part.replace(target)
+    except PermissionError:
+        # Windows refuses to replace a file that a second process, which was quicker, is reading.
+        if target.is_file() and damage(file, target) is None:
+            return
+        raise
+    if os.name == "posix":  # the new name itself must reach the disk
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _blocks(mirror: str, size: int) -> Iterator[bytes]:
+    """The body of `mirror` in pieces; every fault of the network becomes a `_MirrorError`."""
+    request = urllib.request.Request(mirror, headers={"User-Agent": f"chainrule/{__version__}"})
+    received, start, mark = 0, time.monotonic(), 0
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+            while block := response.read1(CHUNK):
+                received += len(block)
+                if received > size:
+                    raise _MirrorError(f"sent more than the expected {size:,} bytes")
+                yield block
+                if (elapsed := time.monotonic() - start) > WINDOW:
+                    if received - mark < SLOWEST * elapsed:
+                        raise _MirrorError(
+                            f"sent only {received - mark:,} bytes in {elapsed:.0f} s"
+                        )
+                    start, mark = time.monotonic(), received
+            expected = response.headers.get("Content-Length")
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise _MirrorError(f"HTTP {error.code} {error.reason}") from error
+    except urllib.error.URLError as error:
+        raise _MirrorError(str(error.reason)) from error
+    except TimeoutError as error:
+        raise _MirrorError(f"no answer for {TIMEOUT:.0f} s") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _MirrorError(f"{type(error).__name__}: {error}") from error
+    if expected is not None and received < int(expected):
+        raise _MirrorError(f"broke off after {received:,} of {int(expected):,} bytes")
+
+
+def _shown(blocks: Iterator[bytes], file: DataFile, progress: bool) -> Generator[bytes, None, None]:
+    """The same blocks, with a progress bar on the terminal (on standard error; none where there is no terminal)."""
+    console = Console(stderr=True)
+    if not (progress and console.is_terminal):
+        yield from blocks
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(file.key, total=file.size)
+        for block in blocks:
+            bar.advance(task, len(block))
+            yield block
+
+
+def _sweep(target: Path) -> None:
+    """Remove the `.part` files that killed processes left beside `target` (a live one is written to all the time)."""
+    for part in target.parent.glob(f"{target.name}.*.part"):
+        with contextlib.suppress(FileNotFoundError):  # a second process sweeps as well
+            if time.time() - part.stat().st_mtime > STALE:
+                part.unlink()
+
+
+#: The disk or the user's share of it is full (Windows knows no quota error).
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def _disk_message(file: DataFile, target: Path, error: OSError) -> str:
+    if error.errno in _FULL:
+        return (
+            f"no room for {file.key} ({file.size:,} bytes) in {target.parent}: {error.strerror}. Free some, or set "
+            f"{DATA_VARIABLE} to a folder that holds {file.key}."
+        )
+    return (
+        f"{file.key} cannot be written to {target.parent}: {error.strerror or error}. Make that folder writable, or "
+        f"set {DATA_VARIABLE} to a folder that holds {file.key}."
+    )
+
+
+def _advice(file: DataFile, target: Path) -> str:
+    """What to do without a network."""
+    root = data_root()
+    where = f"{root / file.key}" if root else f"<folder>/{file.key}, with {DATA_VARIABLE}=<folder>"
+    return (
+        f"To go on without a network, bring the file from a machine that has one ({file.size:,} bytes, sha256 "
+        f"{file.sha256}) and put it at\n  {where}\n  or {target}\n"
+        f"or set {MIRROR_VARIABLE} to the address of a mirror that you can reach. "
+        "chainrule.datasets.load_digits() needs no file."
+    )

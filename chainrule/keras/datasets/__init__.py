@@ -1,0 +1,5 @@
+"""Keras's built-in data sets: `mnist`, `fashion_mnist`, `cifar10`, `imdb`, each with `load_data()`."""
+
+from chainrule.keras.datasets import cifar10, fashion_mnist, imdb, mnist
+
+__all__ = ["mnist", "fashion_mnist", "cifar10", "imdb"]
