@@ -1,4 +1,5 @@
-"""Data sets as NumPy arrays, from the user's folder, the cache or a mirror (see `chainrule.datasets.fetch`).
+"""Data sets as NumPy arrays, from the user's folder, the cache or a mirror (see
+`chainrule.datasets.fetch`).
 
     load_digits          8 × 8 grey digits, inside the package: needs nothing
     load_mnist           28 × 28 grey digits
@@ -7,7 +8,8 @@
     load_imdb            film reviews as lists of word ranks
     load_sonar           sonar echoes, six steps of ten features, two classes
 
-The two faces wrap them: `chainrule.vision.datasets` as in torchvision, `chainrule.keras.datasets` as in Keras.
+The two faces wrap them: `chainrule.vision.datasets` as in torchvision, `chainrule.keras.datasets`
+as in Keras.
 """
 
 from chainrule.datasets.cifar10 import load_cifar10

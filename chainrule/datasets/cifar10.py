@@ -1,8 +1,9 @@
 """CIFAR-10: 50,000 + 10,000 colour images of 32 × 32 pixels in ten classes (A. Krizhevsky, 2009).
 
-Looked for as the official archive (`cifar-10-python.tar.gz` or `cifar-10-binary.tar.gz`, in the data folder itself or
-in its `cifar10/`), as one of these unpacked (`cifar-10-batches-py/`, `cifar-10-batches-bin/`), and last as a subset:
-the first 4,000 training and 1,000 test images in `cifar10-subset/`, whose use a `DataWarning` announces.
+Looked for as the official archive (`cifar-10-python.tar.gz` or `cifar-10-binary.tar.gz`, in the
+data folder itself or in its `cifar10/`), as one of these unpacked (`cifar-10-batches-py/`,
+`cifar-10-batches-bin/`), and last as a subset: the first 4,000 training and 1,000 test images in
+`cifar10-subset/`, whose use a `DataWarning` announces.
 """
 
 from __future__ import annotations
@@ -94,9 +95,10 @@ def load_cifar10(
 ) -> tuple[Array, Array]:
     """CIFAR-10's images and labels.
 
-    `split` is "train" (50,000) or "test" (10,000). Returns images (n, 32, 32, 3), red, green, blue, and labels (n,),
-    both uint8. `root` is a folder in torchvision's layout, searched first and downloaded into. Where only the subset
-    is at hand it is returned with a `DataWarning`. Raises `DataError` where there is nothing, or it is damaged.
+    `split` is "train" (50,000) or "test" (10,000). Returns images (n, 32, 32, 3), red, green, blue,
+    and labels (n,), both uint8. `root` is a folder in torchvision's layout, searched first and
+    downloaded into. Where only the subset is at hand it is returned with a `DataWarning`. Raises
+    `DataError` where there is nothing, or it is damaged.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split is {split!r}; expected 'train' or 'test'")
@@ -150,7 +152,8 @@ def _read_binary(data: bytes, origin: str) -> tuple[Array, Array]:
 def _arranged(pixels: Array, labels: Array, origin: str) -> tuple[Array, Array]:
     if pixels.shape != (len(labels), _RECORD - 1) or labels.max(initial=0) > 9:
         raise DataError(
-            f"{origin}: pixels of shape {pixels.shape} with {len(labels)} labels up to {labels.max(initial=0)}; "
+            f"{origin}: pixels of shape {pixels.shape} with {len(labels)} labels up to "
+            f"{labels.max(initial=0)}; "
             f"expected (n, {_RECORD - 1}), n labels up to 9"
         )
     images = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # (n, 32, 32, 3)
@@ -183,7 +186,8 @@ def _read_folder(folder: Path, splits: tuple[str, ...], suffix: str, reader: Rea
             )
             if not good:
                 raise DataError(
-                    f"{path} is damaged: its checksum is wrong. Unpack {ARCHIVE.name} again, or remove the folder"
+                    f"{path} is damaged: its checksum is wrong. Unpack {ARCHIVE.name} again, or "
+                    "remove the folder"
                 )
             parts.append(reader(data, str(path)))
         result[split] = _join(parts)
@@ -224,7 +228,8 @@ def _read_subset(folder: Path, splits: tuple[str, ...]) -> Splits:
         result[split] = _read_binary(data, str(folder / name))
     counts = ", ".join(f"{len(result[split][1]):,} {split}" for split in splits)
     warnings.warn(
-        f"CIFAR-10: only a SUBSET is at hand ({counts} images of 50,000 train and 10,000 test), in {folder}. "
+        f"CIFAR-10: only a SUBSET is at hand ({counts} images of 50,000 train and 10,000 test), "
+        f"in {folder}. "
         f"Results are not comparable with published ones. For all of it put {ARCHIVE.name} (sha256 "
         f"{ARCHIVE.sha256}) into {folder.parent / 'cifar10'} or {cache_root() / 'cifar10'}.",
         DataWarning,

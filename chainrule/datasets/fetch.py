@@ -4,9 +4,9 @@
     the cache        the user's cache folder (platformdirs); written by downloads only
     mirrors          tried one after the other; CHAINRULE_MIRROR names one to try first
 
-Nothing is used before its SHA-256 is right. A download is written beside its target as `….part`, flushed to the
-disk and renamed in one step, so that neither Ctrl-C nor a full disk nor a second process can leave half a file
-under the real name.
+Nothing is used before its SHA-256 is right. A download is written beside its target as `….part`,
+flushed to the disk and renamed in one step, so that neither Ctrl-C nor a full disk nor a second
+process can leave half a file under the real name.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ STALE = 3600.0  # seconds after which a `.part` that nobody writes to is what a 
 
 
 class DataWarning(UserWarning):
-    """Something about a data set that the user should know: a damaged cache, a part instead of the whole."""
+    """What the user should know about a data set: a damaged cache, a part instead of the whole."""
 
 
 @dataclass(frozen=True)
 class DataFile:
     """A file of a data set: what it is called, how it is recognised, who has it.
 
-    `folder/name` is its place under `CHAINRULE_DATA` and in the cache; `elsewhere` lists other places where the
-    layouts of torchvision and Keras put it. `content` is the SHA-256 of what a `.gz` contains, so that an unpacked
-    or newly packed copy is recognised as well.
+    `folder/name` is its place under `CHAINRULE_DATA` and in the cache; `elsewhere` lists other
+    places where the layouts of torchvision and Keras put it. `content` is the SHA-256 of what a
+    `.gz` contains, so that an unpacked or newly packed copy is recognised as well.
     """
 
     folder: str
@@ -90,7 +90,8 @@ class DataFile:
 def data_root() -> Path | None:
     """The folder of `CHAINRULE_DATA`, or None where the variable is unset or empty.
 
-    Raises `DataError` where it names something that is not a folder: a typing error should not end in a download.
+    Raises `DataError` where it names something that is not a folder: a typing error should not end
+    in a download.
     """
     value = os.environ.get(DATA_VARIABLE, "")
     if not value:
@@ -98,7 +99,8 @@ def data_root() -> Path | None:
     root = Path(value).expanduser()
     if not root.is_dir():
         raise DataError(
-            f"{DATA_VARIABLE} is {value!r}, which is not a folder; set it to the folder that holds the data sets "
+            f"{DATA_VARIABLE} is {value!r}, which is not a folder; set it to the folder that "
+            "holds the data sets "
             "(such as mnist/train-images-idx3-ubyte.gz), or unset it"
         )
     return root
@@ -119,8 +121,9 @@ def fetch(
 ) -> Path:
     """The path of a checked copy of `file`, downloaded if there is none.
 
-    `root` is a folder to search before all others (torchvision's `root`); `into` is where a download goes, the
-    cache by default. With `download=False` a missing file is a `DataError` at once.
+    `root` is a folder to search before all others (torchvision's `root`); `into` is where a
+    download goes, the cache by default. With `download=False` a missing file is a `DataError` at
+    once.
     """
     target = into if into is not None else cache_root() / file.key
     found = find(file, root=root, replaceable=target if download else None)
@@ -137,8 +140,8 @@ def find(
 ) -> Path | None:
     """The first checked copy in `root`, `CHAINRULE_DATA` and the cache, or None.
 
-    A damaged copy is a `DataError`, except in the cache and at `replaceable`, which a download may overwrite: there
-    it is a `DataWarning`.
+    A damaged copy is a `DataError`, except in the cache and at `replaceable`, which a download may
+    overwrite: there it is a `DataWarning`.
     """
     cached = cache_root()
     for place in (root, data_root(), cached):
@@ -156,7 +159,8 @@ def find(
                 )
                 continue
             raise DataError(
-                f"{path} is damaged: {problem}. Expected sha256 {file.sha256} ({file.size:,} bytes). "
+                f"{path} is damaged: {problem}. Expected sha256 {file.sha256} ({file.size:,} "
+                "bytes). "
                 "Replace it, or remove it so that another copy is looked for."
             )
     return None
@@ -174,12 +178,12 @@ def damage(file: DataFile, path: Path) -> str | None:
         mark = (status.st_mtime_ns, status.st_size, file.sha256)
         if _checked.get(path) == mark:
             return None
-        digest = _sha256(path.open("rb"))
+        with path.open("rb") as stream:
+            digest = _sha256(stream)
         good = digest == (file.sha256 if path.suffix == Path(file.name).suffix else file.content)
         if not good and file.content is not None and path.suffix == ".gz":
-            good = (
-                _sha256(gzip.open(path)) == file.content
-            )  # the same bytes, packed by somebody else
+            with gzip.open(path) as unpacked:  # perhaps the same bytes, packed by somebody else
+                good = _sha256(unpacked) == file.content
     except PermissionError:
         raise DataError(f"{path} may not be read by this user: check its permissions") from None
     except (OSError, EOFError, zlib.error) as error:
@@ -192,9 +196,8 @@ def damage(file: DataFile, path: Path) -> str | None:
 
 def _sha256(stream: IO[bytes] | gzip.GzipFile) -> str:
     digest = hashlib.sha256()
-    with stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
+    while block := stream.read(1 << 20):
+        digest.update(block)
     return digest.hexdigest()
 
 
@@ -226,7 +229,7 @@ def _download(file: DataFile, target: Path, *, progress: bool) -> None:
 
 
 def _copy(file: DataFile, mirror: str, target: Path, *, progress: bool) -> None:
-    """One mirror, one attempt. Raises `_MirrorError` for what the mirror did, `OSError` for our disk."""
+    """One attempt. Raises `_MirrorError` for what the mirror did, `OSError` for our disk."""
     part = target.with_name(f"{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         shown = _shown(_blocks(mirror, file.size), file, progress)
@@ -239,7 +242,8 @@ def _copy(file: DataFile, mirror: str, target: Path, *, progress: bool) -> None:
                 out.write(block)
             if digest.hexdigest() != file.sha256:
                 raise _MirrorError(
-                    f"sent {received:,} bytes with sha256 {digest.hexdigest()}; expected {file.size:,} bytes "
+                    f"sent {received:,} bytes with sha256 {digest.hexdigest()}; expected "
+                    f"{file.size:,} bytes "
                     f"with {file.sha256}"
                 )
             out.flush()
@@ -297,7 +301,7 @@ def _blocks(mirror: str, size: int) -> Iterator[bytes]:
 
 
 def _shown(blocks: Iterator[bytes], file: DataFile, progress: bool) -> Generator[bytes, None, None]:
-    """The same blocks, with a progress bar on the terminal (on standard error; none where there is no terminal)."""
+    """The same blocks, with a progress bar on standard error where that is a terminal."""
     console = Console(stderr=True)
     if not (progress and console.is_terminal):
         yield from blocks
@@ -317,7 +321,7 @@ def _shown(blocks: Iterator[bytes], file: DataFile, progress: bool) -> Generator
 
 
 def _sweep(target: Path) -> None:
-    """Remove the `.part` files that killed processes left beside `target` (a live one is written to all the time)."""
+    """Remove the `.part` files that killed processes left (a live one is written to all the time)."""
     for part in target.parent.glob(f"{target.name}.*.part"):
         with contextlib.suppress(FileNotFoundError):  # a second process sweeps as well
             if time.time() - part.stat().st_mtime > STALE:
@@ -331,11 +335,13 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 def _disk_message(file: DataFile, target: Path, error: OSError) -> str:
     if error.errno in _FULL:
         return (
-            f"no room for {file.key} ({file.size:,} bytes) in {target.parent}: {error.strerror}. Free some, or set "
+            f"no room for {file.key} ({file.size:,} bytes) in {target.parent}: {error.strerror}. "
+            "Free some, or set "
             f"{DATA_VARIABLE} to a folder that holds {file.key}."
         )
     return (
-        f"{file.key} cannot be written to {target.parent}: {error.strerror or error}. Make that folder writable, or "
+        f"{file.key} cannot be written to {target.parent}: {error.strerror or error}. Make that "
+        "folder writable, or "
         f"set {DATA_VARIABLE} to a folder that holds {file.key}."
     )
 
@@ -345,7 +351,8 @@ def _advice(file: DataFile, target: Path) -> str:
     root = data_root()
     where = f"{root / file.key}" if root else f"<folder>/{file.key}, with {DATA_VARIABLE}=<folder>"
     return (
-        f"To go on without a network, bring the file from a machine that has one ({file.size:,} bytes, sha256 "
+        f"To go on without a network, bring the file from a machine that has one ({file.size:,} "
+        "bytes, sha256 "
         f"{file.sha256}) and put it at\n  {where}\n  or {target}\n"
         f"or set {MIRROR_VARIABLE} to the address of a mirror that you can reach. "
         "chainrule.datasets.load_digits() needs no file."

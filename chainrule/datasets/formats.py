@@ -1,4 +1,4 @@
-"""The file formats of the data sets: IDX, and pickles that are read without running what they ask for."""
+"""The data sets' file formats: IDX, and pickles read without running what they ask for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import gzip
 import pickle
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,13 +32,15 @@ def read_bytes(path: Path) -> bytes:
 def read_idx(path: Path) -> Array:
     """The array of unsigned bytes in an IDX file, packed with gzip or not.
 
-    The format (LeCun): two zero bytes, the element type (8 = unsigned byte), the number of axes, then the length of
-    every axis as a big-endian 32-bit integer, then the elements, last axis fastest.
+    The format (LeCun): two zero bytes, the element type (8 = unsigned byte), the number of axes,
+    then the length of every axis as a big-endian 32-bit integer, then the elements, last axis
+    fastest.
     """
     data = read_bytes(path)
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] != _IDX_UNSIGNED_BYTE:
         raise DataError(
-            f"{path} is not an IDX file of unsigned bytes: it begins with {data[:4].hex(' ')!r}, expected '00 00 08 ..'"
+            f"{path} is not an IDX file of unsigned bytes: it begins with {data[:4].hex(' ')!r}, "
+            "expected '00 00 08 ..'"
         )
     axes = data[3]
     start = 4 + 4 * axes
@@ -64,8 +65,8 @@ def _encode_latin1(text: str, encoding: str) -> bytes:
 
 
 # NumPy 1 kept these two in numpy.core, NumPy 2 in numpy._core: ask it where they are.
-_reconstruct: Callable[..., Any] = np.array(0).__reduce__()[0]
-_scalar: Callable[..., Any] = np.int64(0).__reduce__()[0]
+_reconstruct: Any = np.array(0).__reduce__()[0]
+_scalar: Any = np.int64(0).__reduce__()[0]
 
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
@@ -79,10 +80,11 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Builds lists, dictionaries, numbers, strings and NumPy arrays, and refuses to call anything else.
+    """Builds lists, dictionaries, numbers, strings and NumPy arrays, and refuses to call anything
+    else.
 
-    A pickle is a program. `numpy.load(allow_pickle=True)` runs it as it is; here the only functions that it can name
-    are those that NumPy itself needs to restore an array.
+    A pickle is a program. `numpy.load(allow_pickle=True)` runs it as it is; here the only functions
+    that it can name are those that NumPy itself needs to restore an array.
     """
 
     def find_class(self, module: str, name: str) -> Any:
@@ -93,7 +95,9 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def load_pickle(stream: IO[bytes], origin: str) -> Any:
-    """The lists, dictionaries and arrays in a pickle. Raises `DataError` where it asks for anything else."""
+    """The lists, dictionaries and arrays in a pickle. Raises `DataError` where it asks for anything
+    else.
+    """
     try:
         return _ArrayUnpickler(stream, encoding="latin1").load()
     except (
@@ -109,7 +113,9 @@ def load_pickle(stream: IO[bytes], origin: str) -> Any:
 
 
 def read_npz(path: Path, keys: tuple[str, ...]) -> dict[str, Array]:
-    """The arrays `keys` of a NumPy `.npz`; arrays of Python objects are read by the restricted unpickler above."""
+    """The arrays `keys` of a NumPy `.npz`; arrays of Python objects are read by the restricted
+    unpickler above.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())

@@ -1,7 +1,8 @@
 """IMDB film reviews: 25,000 + 25,000 texts, half of them kind (A. Maas et al., 2011).
 
-Looked for as `imdb/imdb.npz` or `imdb.npz` (Keras's file: every review a list of word ranks, 1 = the commonest word)
-and as `imdb/imdb_rebuilt.npz`, the same reviews tokenised again in another order.
+Looked for as `imdb/imdb.npz` or `imdb.npz` (Keras's file: every review a list of word ranks, 1 =
+the commonest word) and as `imdb/imdb_rebuilt.npz`, the same reviews tokenised again in another
+order.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ _KEYS = ("x_train", "y_train", "x_test", "y_test")
 def load_imdb(split: str = "train", *, download: bool = True) -> tuple[list[list[int]], Array]:
     """The reviews as lists of word ranks, and their labels (25,000,), int64: 1 = kind.
 
-    `split` is "train" or "test". No start mark, no cut, no shuffle: `chainrule.keras.datasets.imdb` does these.
+    `split` is "train" or "test". No start mark, no cut, no shuffle: `chainrule.keras.datasets.imdb`
+    does these.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split is {split!r}; expected 'train' or 'test'")
@@ -58,7 +60,7 @@ def load_imdb(split: str = "train", *, download: bool = True) -> tuple[list[list
 
 
 def load_imdb_arrays(*, download: bool = True) -> dict[str, Array]:
-    """`x_train`, `y_train`, `x_test`, `y_test`: object arrays of lists of word ranks, and labels."""
+    """`x_train`, `y_train`, `x_test`, `y_test`: arrays of lists of word ranks, and of labels."""
     path = find(REVIEWS) if _is_here(REVIEWS) else find(REBUILT)
     if path is None:
         path = fetch(REVIEWS, download=download)

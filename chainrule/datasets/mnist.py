@@ -1,6 +1,7 @@
 """MNIST and Fashion-MNIST: 60,000 + 10,000 grey images of 28 × 28 pixels in ten classes.
 
-MNIST: Y. LeCun, C. Cortes, C. J. C. Burges, 1998. Fashion-MNIST: H. Xiao, K. Rasul, R. Vollgraf, 2017 (MIT licence).
+MNIST: Y. LeCun, C. Cortes, C. J. C. Burges, 1998. Fashion-MNIST: H. Xiao, K. Rasul, R. Vollgraf,
+2017 (MIT licence).
 
 Looked for as `mnist/train-images-idx3-ubyte.gz` (packed or not), in torchvision's layout
 (`MNIST/raw/train-images-idx3-ubyte`, packed or not) and, for MNIST, as Keras's `mnist.npz`.
@@ -133,9 +134,10 @@ def load_mnist(
 ) -> tuple[Array, Array]:
     """MNIST's images and labels.
 
-    `split` is "train" (60,000) or "test" (10,000). Returns images (n, 28, 28) and labels (n,), both uint8; pixels
-    run from 0 (paper) to 255 (ink). `root` is a folder in torchvision's layout, searched first and downloaded into.
-    Raises `DataError` where the files are missing and cannot be fetched, or are damaged.
+    `split` is "train" (60,000) or "test" (10,000). Returns images (n, 28, 28) and labels (n,), both
+    uint8; pixels run from 0 (paper) to 255 (ink). `root` is a folder in torchvision's layout,
+    searched first and downloaded into. Raises `DataError` where the files are missing and cannot be
+    fetched, or are damaged.
     """
     return _load("MNIST", split, root, download)
 
@@ -173,7 +175,9 @@ def _load(which: str, split: str, root: Path | None, download: bool) -> tuple[Ar
 
 
 def _keras_file(root: Path | None) -> Path | None:
-    """Keras's mnist.npz, which has many equally good checksums (a .npz contains its time of writing)."""
+    """Keras's mnist.npz, which has many equally good checksums (a .npz contains its time of
+    writing).
+    """
     for place in (root, data_root(), cache_root()):
         for name in ("mnist.npz", "mnist/mnist.npz"):
             if place is not None and (place / name).is_file():
@@ -194,6 +198,7 @@ def _checked(images: Array, labels: Array, origin: str) -> tuple[Array, Array]:
         )
     if images.dtype != np.uint8 or labels.max(initial=0) > 9:
         raise DataError(
-            f"{origin}: {images.dtype} pixels and labels up to {labels.max(initial=0)}; expected uint8, 0 to 9"
+            f"{origin}: {images.dtype} pixels and labels up to {labels.max(initial=0)}; expected "
+            "uint8, 0 to 9"
         )
     return images, labels.astype(np.uint8, copy=False)

@@ -11,7 +11,8 @@ _CIFAR10_FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin")
 
 
 def overview() -> dict[str, str]:
-    """Data set → where it would be read from, or "not here". Looks at names only, reads and hashes nothing.
+    """Data set → where it would be read from, or "not here". Looks at names only, reads and hashes
+    nothing.
 
     >>> from chainrule.datasets import overview
     >>> overview()["digits"]

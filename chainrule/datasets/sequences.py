@@ -1,10 +1,12 @@
 """Real sequences with two classes: sonar echoes of rocks and of a metal cylinder.
 
-R. P. Gorman, T. J. Sejnowski: Analysis of Hidden Units in a Layered Network Trained to Classify Sonar Targets, Neural
-Networks 1, 1988; UCI Machine Learning Repository, https://doi.org/10.24432/C5T01Q, CC BY 4.0.
+R. P. Gorman, T. J. Sejnowski: Analysis of Hidden Units in a Layered Network Trained to Classify
+Sonar Targets, Neural Networks 1, 1988; UCI Machine Learning Repository,
+https://doi.org/10.24432/C5T01Q, CC BY 4.0.
 
-An echo is 60 numbers, the energy in 60 frequency bands. The sonar sends a rising chirp, so that the higher bands are
-measured later: the 60 numbers are a course of time. They are given here as six steps of ten bands each.
+An echo is 60 numbers, the energy in 60 frequency bands. The sonar sends a rising chirp, so that the
+higher bands are measured later: the 60 numbers are a course of time. They are given here as six
+steps of ten bands each.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ STEPS, FEATURES = 6, 10
 def load_sonar(split: str = "all", *, download: bool = True) -> tuple[Array, Array]:
     """Sonar echoes (n, 6, 10), float32 in [0, 1], and classes (n,), int64: 0 = rock, 1 = mine.
 
-    `split` is "all" (208 echoes), "test" (every fifth, 42) or "train" (the others, 166); the file is sorted by class,
-    so that every fifth keeps their proportion.
+    `split` is "all" (208 echoes), "test" (every fifth, 42) or "train" (the others, 166); the file
+    is sorted by class, so that every fifth keeps their proportion.
     """
     if split not in ("all", "train", "test"):
         raise ValueError(f"split is {split!r}; expected 'all', 'train' or 'test'")

@@ -1,4 +1,4 @@
-"""Keras's built-in data sets: `mnist`, `fashion_mnist`, `cifar10`, `imdb`, each with `load_data()`."""
+"""Keras's built-in data sets, each with `load_data()`."""
 
 from chainrule.keras.datasets import cifar10, fashion_mnist, imdb, mnist
 

@@ -23,17 +23,20 @@ def load_data(
     oov_char: int | None = 2,
     index_from: int | None = 3,
 ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """`(x_train, y_train), (x_test, y_test)`: object arrays of lists of word indices, int64 labels (1 = kind).
+    """`(x_train, y_train), (x_test, y_test)`: object arrays of lists of word indices, int64 labels
+    (1 = kind).
 
-    The word of rank r (1 = the commonest) has the index r + `index_from`; every review begins with `start_char`. An
-    index below `skip_top` or not below `num_words` becomes `oov_char`, or is dropped where that is None. Reviews of
-    `maxlen` indices or more are left out. Training and test part are each shuffled with `seed`.
+    The word of rank r (1 = the commonest) has the index r + `index_from`; every review begins with
+    `start_char`. An index below `skip_top` or not below `num_words` becomes `oov_char`, or is
+    dropped where that is None. Reviews of `maxlen` indices or more are left out. Training and test
+    part are each shuffled with `seed`.
 
-    `path` may be the absolute path of an imdb.npz. Raises `ValueError` where `maxlen` leaves nothing, and `DataError`
-    where the data are missing and cannot be fetched.
+    `path` may be the absolute path of an imdb.npz. Raises `ValueError` where `maxlen` leaves
+    nothing, and `DataError` where the data are missing and cannot be fetched.
     """
     arrays = read_npz(Path(path), _KEYS) if Path(path).is_absolute() else load_imdb_arrays()
-    # Keras's shuffle, with Keras's generator: both parts go through the same one, one after the other.
+    # Keras's shuffle, with Keras's generator: both parts go through the same one, one after the
+    # other.
     rng = np.random.RandomState(seed)
     parts = []
     for part in ("train", "test"):
@@ -55,14 +58,16 @@ def load_data(
 
 
 def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
-    """Word → rank (1 = the commonest). An index in `load_data`'s lists is this rank plus `index_from`.
+    """Word → rank (1 = the commonest). An index in `load_data`'s lists is this rank plus
+    `index_from`.
 
     `path` is Keras's name in its cache and changes nothing here.
     """
     return word_index()
 
 
-# A part is one flat array of indices and the length of each review: 12 million words are too many for a loop.
+# A part is one flat array of indices and the length of each review: 12 million words are too many
+# for a loop.
 
 
 def _indices(reviews: Array, start_char: int | None, index_from: int | None) -> tuple[Array, Array]:
@@ -81,7 +86,8 @@ def _without_long(
     kept = lengths < maxlen
     if not kept.any():
         raise ValueError(
-            f"After filtering for sequences shorter than maxlen={maxlen}, no sequence was kept. Increase maxlen."
+            f"After filtering for sequences shorter than maxlen={maxlen}, no sequence was kept. "
+            "Increase maxlen."
         )
     return words[np.repeat(kept, lengths)], lengths[kept], labels[kept]
 

@@ -11,10 +11,12 @@ _KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 def load_data(path: str = "mnist.npz") -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """`(x_train, y_train), (x_test, y_test)`: images (60000, 28, 28) and (10000, 28, 28), labels (n,), all uint8.
+    """`(x_train, y_train), (x_test, y_test)`: images (60000, 28, 28) and (10000, 28, 28), labels
+    (n,), all uint8.
 
-    `path` may be the absolute path of an mnist.npz; any other value is Keras's name in its cache, and the data come
-    from where `chainrule.datasets` finds them. Raises `DataError` where they are missing and cannot be fetched.
+    `path` may be the absolute path of an mnist.npz; any other value is Keras's name in its cache,
+    and the data come from where `chainrule.datasets` finds them. Raises `DataError` where they are
+    missing and cannot be fetched.
     """
     if Path(path).is_absolute():
         arrays = read_npz(Path(path), _KEYS)
