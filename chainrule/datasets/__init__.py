@@ -14,10 +14,10 @@ as in Keras.
 
 from chainrule.datasets.cifar10 import load_cifar10
 from chainrule.datasets.digits import load_digits
-from chainrule.datasets.fetch import DataFile, DataWarning, cache_root, data_root, fetch, find
+from chainrule.datasets.fetch import DataFile, DataWarning, cache_root, data_root
 from chainrule.datasets.imdb import load_imdb
+from chainrule.datasets.inventory import overview
 from chainrule.datasets.mnist import load_fashion_mnist, load_mnist
-from chainrule.datasets.overview import overview
 from chainrule.datasets.sequences import load_sonar
 
 __all__ = [
@@ -31,7 +31,5 @@ __all__ = [
     "DataWarning",
     "data_root",
     "cache_root",
-    "fetch",
-    "find",
     "overview",
 ]

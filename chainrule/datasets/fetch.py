@@ -321,7 +321,7 @@ def _shown(blocks: Iterator[bytes], file: DataFile, progress: bool) -> Generator
 
 
 def _sweep(target: Path) -> None:
-    """Remove the `.part` files that killed processes left (a live one is written to all the time)."""
+    """Remove the `.part` files that killed processes left (a live one keeps being written)."""
     for part in target.parent.glob(f"{target.name}.*.part"):
         with contextlib.suppress(FileNotFoundError):  # a second process sweeps as well
             if time.time() - part.stat().st_mtime > STALE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import pickle
 import zipfile
 import zlib
@@ -44,9 +45,9 @@ def read_idx(path: Path) -> Array:
         )
     axes = data[3]
     start = 4 + 4 * axes
-    shape = tuple(int(n) for n in np.frombuffer(data[4:start], dtype=">u4"))
-    expected = int(np.prod(shape, dtype=np.int64))
-    if len(shape) != axes or len(data) - start != expected:
+    shape = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, start, 4))
+    expected = math.prod(shape)
+    if len(data) - start != expected:
         raise DataError(
             f"{path} is cut or padded: its header promises shape {shape}, {expected:,} bytes, and "
             f"{len(data) - start:,} follow"
@@ -64,9 +65,11 @@ def _encode_latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-# NumPy 1 kept these two in numpy.core, NumPy 2 in numpy._core: ask it where they are.
+# NumPy 1 kept these in numpy.core, NumPy 2 in numpy._core: ask it where they are.
 _reconstruct: Any = np.array(0).__reduce__()[0]
 _scalar: Any = np.int64(0).__reduce__()[0]
+
+_frombuffer: Any = np.array(0).__reduce_ex__(5)[0]
 
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
@@ -75,6 +78,8 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy._core.multiarray", "scalar"): _scalar,
+    ("numpy.core.numeric", "_frombuffer"): _frombuffer,
+    ("numpy._core.numeric", "_frombuffer"): _frombuffer,
     ("_codecs", "encode"): _encode_latin1,
 }
 
