@@ -8,10 +8,7 @@ from chainrule import dtypes
 from chainrule.ops.updates import adafactor_update, adafactor_vector_update
 from chainrule.optim._base import (
     FormulaOptimizer,
-    Group,
     Numbers,
-    Params,
-    State,
     check_lr,
     filled,
     next_step,
@@ -19,6 +16,7 @@ from chainrule.optim._base import (
     read,
     require,
 )
+from chainrule.optim.optimizer import Group, Params, State
 from chainrule.tensor import Tensor
 from chainrule.tensor.mutate import update
 

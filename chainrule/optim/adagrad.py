@@ -7,10 +7,7 @@ from typing import Any
 from chainrule.ops.updates import adagrad_update
 from chainrule.optim._base import (
     FormulaOptimizer,
-    Group,
     Numbers,
-    Params,
-    State,
     check_lr,
     check_not_negative,
     decay_of,
@@ -19,6 +16,7 @@ from chainrule.optim._base import (
     number,
     read,
 )
+from chainrule.optim.optimizer import Group, Params, State
 from chainrule.tensor import Tensor
 from chainrule.tensor.mutate import update
 

@@ -7,10 +7,7 @@ from typing import Any
 from chainrule.ops.updates import adamax_update
 from chainrule.optim._base import (
     FormulaOptimizer,
-    Group,
     Numbers,
-    Params,
-    State,
     check_betas,
     check_lr,
     check_not_negative,
@@ -20,6 +17,7 @@ from chainrule.optim._base import (
     number,
     read,
 )
+from chainrule.optim.optimizer import Group, Params, State
 from chainrule.tensor import Tensor
 from chainrule.tensor.mutate import update
 

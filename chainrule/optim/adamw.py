@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.optim._base import Params
 from chainrule.optim.adam import Adam
+from chainrule.optim.optimizer import Params
 from chainrule.tensor import Tensor
 
 

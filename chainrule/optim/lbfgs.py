@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from chainrule.optim._base import Closure, Optimizer, Params, State, check_lr, read
+from chainrule.optim._base import check_lr, read
 from chainrule.optim._line_search import Point, strong_wolfe
+from chainrule.optim.optimizer import Closure, Optimizer, Params, State
 from chainrule.tensor import Tensor, enable_grad, no_grad
 from chainrule.tensor.creation import varying, zeros
 from chainrule.tensor.functions import cat

@@ -7,15 +7,13 @@ from typing import Any, ClassVar
 from chainrule.ops.updates import muon_update
 from chainrule.optim._base import (
     FormulaOptimizer,
-    Group,
     Numbers,
-    Params,
-    State,
     check_lr,
     filled,
     read,
     require,
 )
+from chainrule.optim.optimizer import Group, Params, State
 from chainrule.tensor import Tensor
 from chainrule.tensor.mutate import update
 

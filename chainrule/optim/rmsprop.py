@@ -12,10 +12,7 @@ from chainrule.ops.updates import (
 )
 from chainrule.optim._base import (
     FormulaOptimizer,
-    Group,
     Numbers,
-    Params,
-    State,
     check_lr,
     check_not_negative,
     decay_of,
@@ -24,6 +21,7 @@ from chainrule.optim._base import (
     number,
     read,
 )
+from chainrule.optim.optimizer import Group, Params, State
 from chainrule.tensor import Tensor
 from chainrule.tensor.mutate import update
 

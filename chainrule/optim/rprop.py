@@ -7,10 +7,7 @@ from typing import Any
 from chainrule.ops.updates import rprop_update
 from chainrule.optim._base import (
     FormulaOptimizer,
-    Group,
     Numbers,
-    Params,
-    State,
     check_lr,
     filled,
     next_step,
@@ -18,6 +15,7 @@ from chainrule.optim._base import (
     read,
     require,
 )
+from chainrule.optim.optimizer import Group, Params, State
 from chainrule.tensor import Tensor
 from chainrule.tensor.mutate import update
 

@@ -7,16 +7,14 @@ from typing import Any
 from chainrule.ops.updates import momentum_update, sgd_update
 from chainrule.optim._base import (
     FormulaOptimizer,
-    Group,
     Numbers,
-    Params,
-    State,
     check_lr,
     decay_of,
     filled,
     read,
     require,
 )
+from chainrule.optim.optimizer import Group, Params, State
 from chainrule.tensor import Tensor
 from chainrule.tensor.mutate import update
 

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 from chainrule import dtypes
 from chainrule.nn import Module
 from chainrule.nn.modules.batchnorm import _BatchNorm
-from chainrule.optim._base import Optimizer
 from chainrule.optim.lr_scheduler._base import LRScheduler, Rates, per_group
+from chainrule.optim.optimizer import Optimizer
 from chainrule.tensor import Tensor, flush, no_grad
 from chainrule.tensor.creation import tensor
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from chainrule.optim._base import Optimizer
+from chainrule.optim.optimizer import Optimizer
 from chainrule.tensor import Tensor, no_grad
 
 Rates: TypeAlias = list[Any]  # one per parameter group: floats, or tensors where the group has one

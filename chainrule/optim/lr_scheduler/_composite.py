@@ -6,9 +6,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.optim._base import Optimizer
 from chainrule.optim.lr_scheduler._base import LRScheduler, set_value, values_of
 from chainrule.optim.lr_scheduler._plateau import ReduceLROnPlateau
+from chainrule.optim.optimizer import Optimizer
 
 
 class _Composite(LRScheduler):

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any, TypedDict
 
-from chainrule.optim._base import Optimizer
 from chainrule.optim.lr_scheduler._base import (
     LRScheduler,
     MomentumCycle,
@@ -16,6 +15,7 @@ from chainrule.optim.lr_scheduler._base import (
     per_group,
     set_value,
 )
+from chainrule.optim.optimizer import Optimizer
 
 PerGroup = float | list[float]
 

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from chainrule.optim._base import Optimizer
 from chainrule.optim.lr_scheduler._base import LRScheduler, Rates, function_state
+from chainrule.optim.optimizer import Optimizer
 
 Factor = Callable[[int], float]
 

@@ -6,7 +6,6 @@ import math
 import warnings
 from typing import Any
 
-from chainrule.optim._base import Optimizer
 from chainrule.optim.lr_scheduler._base import (
     EPOCH_DEPRECATION_WARNING,
     LRScheduler,
@@ -14,6 +13,7 @@ from chainrule.optim.lr_scheduler._base import (
     set_value,
     values_of,
 )
+from chainrule.optim.optimizer import Optimizer
 
 
 class ReduceLROnPlateau(LRScheduler):
