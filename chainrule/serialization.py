@@ -33,7 +33,7 @@ from chainrule import dtypes
 from chainrule.errors import DataError
 from chainrule.io.torch_file import read_torch_file
 from chainrule.io.tree import Arrays, flatten, unflatten
-from chainrule.tensor.creation import from_numpy
+from chainrule.tensor.handle import from_array
 
 KEY, VERSION = "chainrule", 1
 _LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -130,7 +130,8 @@ def _read(file: IO[bytes], mapped: Path | None) -> Any:
         return read_torch_file(file)
     if head[8:9] == b"{":
         if mapped is not None:
-            return _from_safetensors(np.memmap(mapped, np.uint8, mode="c"), own=False)
+            pages = np.memmap(mapped, np.uint8, mode="c")
+            return _from_safetensors(np.asarray(pages), own=False)
         return _from_safetensors(np.frombuffer(file.read(), np.uint8), own=True)
     if head.startswith(_LEGACY_TORCH):
         raise DataError(
@@ -153,7 +154,7 @@ def _from_safetensors(content: np.ndarray, own: bool) -> Any:
     if own:  # tensors that stay writable, and none of which keeps the whole file in memory
         arrays = {name: array.copy() for name, array in arrays.items()}
     if KEY not in metadata:
-        return {name: from_numpy(array) for name, array in arrays.items()}
+        return {name: from_array(array) for name, array in arrays.items()}
     document = json.loads(metadata[KEY])
     if document["version"] > VERSION:
         raise DataError(

@@ -23,7 +23,7 @@ from chainrule import dtypes
 from chainrule.devices import device
 from chainrule.errors import DataError
 from chainrule.tensor import Parameter, Tensor
-from chainrule.tensor.creation import from_numpy
+from chainrule.tensor.handle import from_array
 
 _STORAGES = {
     "BoolStorage": dtypes.bool_,
@@ -104,7 +104,7 @@ def _view(
     else:
         strides = [step * dtype.itemsize for step in stride]
         values = np.lib.stride_tricks.as_strided(flat[offset:], size, strides).copy()
-    tensor = from_numpy(values)
+    tensor = from_array(values)
     return tensor.requires_grad_(True) if requires_grad else tensor
 
 

@@ -32,7 +32,7 @@ from chainrule.devices import device
 from chainrule.errors import DataError
 from chainrule.nn.modules.module import Module
 from chainrule.tensor import Parameter, Tensor
-from chainrule.tensor.creation import from_numpy
+from chainrule.tensor.handle import from_array
 
 Arrays = dict[str, np.ndarray]
 
@@ -150,7 +150,7 @@ def _refusal(value: Any, path: tuple[Any, ...]) -> str:
 
 def to_array(tensor: Tensor) -> np.ndarray:
     """The values of a tensor of any dtype (bfloat16 as ml_dtypes' type)."""
-    return np.asarray(tensor.detach().numpy())
+    return np.asarray(tensor._concrete())
 
 
 def unflatten(tree: Any, arrays: Mapping[str, np.ndarray]) -> Any:
@@ -214,7 +214,7 @@ class _Reader:
 
     def _tensor(self, name: str, kind: str, requires_grad: bool) -> Tensor:
         if name not in self.tensors:
-            tensor = from_numpy(self._array(name))
+            tensor = from_array(self._array(name))
             if kind == "$parameter":
                 tensor = Parameter(tensor, requires_grad=requires_grad)
             elif requires_grad:

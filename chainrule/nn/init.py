@@ -20,10 +20,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from chainrule.tensor.creation import as_tensor
 
 from chainrule.runtime.random import Generator, stream
 from chainrule.tensor import Tensor, no_grad
+from chainrule.tensor.handle import from_array
 
 Init = Callable[..., Tensor]
 
@@ -34,7 +34,7 @@ def _source(generator: Generator | None) -> Generator:
 
 def _put(tensor: Tensor, values: np.ndarray) -> Tensor:
     with no_grad():
-        return tensor.copy_(as_tensor(values))
+        return tensor.copy_(from_array(values))
 
 
 # ---- plain distributions and constants -------------------------------------------------------

@@ -230,7 +230,7 @@ def _subclass(module: Module) -> None:
 def _add_property(owner: type, name: str) -> None:
     def read(self: Module) -> Tensor:
         if not _cached_blocks:
-            return _chain(self, name)()  # type: ignore[no-any-return]  # a Module's call is Any
+            return _chain(self, name)()
         key = (id(self), name)
         if key not in _values:
             _values[key] = _chain(self, name)()

@@ -16,12 +16,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from chainrule.tensor.creation import as_tensor, from_numpy, full
 from chainrule.tensor.functions import cat, stack
 
 from chainrule import dtypes
 from chainrule.errors import ShapeError
 from chainrule.tensor import Tensor
+from chainrule.tensor.creation import full
+from chainrule.tensor.handle import from_array
 
 
 class _Packed(NamedTuple):
@@ -107,7 +108,7 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     >>> invert_permutation(torch.tensor([2, 0, 1])).tolist()
     [1, 2, 0]
     """
-    return None if permutation is None else from_numpy(np.argsort(_numbers(permutation)))
+    return None if permutation is None else from_array(np.argsort(_numbers(permutation)))
 
 
 def _numbers(lengths: Tensor | Sequence[Any]) -> np.ndarray:
@@ -154,7 +155,7 @@ def pack_padded_sequence(
     order, sorted_indices = np.arange(batch), None
     if not enforce_sorted:
         order = np.argsort(-counts, kind="stable")
-        sorted_indices = from_numpy(order)
+        sorted_indices = from_array(order)
     elif (np.diff(counts) > 0).any():
         raise ShapeError(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. "
@@ -165,8 +166,8 @@ def pack_padded_sequence(
     # Row step · batch + sequence of the flattened input, for every step that exists.
     rows = np.concatenate([step * batch + order[:size] for step, size in enumerate(sizes)])
     flat = steps_first.reshape(steps * batch, *steps_first.shape[2:])
-    data = flat.index_select(0, from_numpy(rows))
-    return PackedSequence(data, from_numpy(sizes), sorted_indices)
+    data = flat.index_select(0, from_array(rows))
+    return PackedSequence(data, from_array(sizes), sorted_indices)
 
 
 def _batch_sizes(lengths: np.ndarray) -> np.ndarray:
@@ -205,8 +206,8 @@ def pad_packed_sequence(
         rows, lengths = rows[:, back], lengths[back]
     padding = full((1, *rest), padding_value, dtype=sequence.data.dtype)
     rows = rows.T if batch_first else rows
-    padded = cat([sequence.data, padding]).index_select(0, from_numpy(np.ravel(rows)))
-    return padded.reshape(*rows.shape, *rest), from_numpy(lengths)
+    padded = cat([sequence.data, padding]).index_select(0, from_array(np.ravel(rows)))
+    return padded.reshape(*rows.shape, *rest), from_array(lengths)
 
 
 def pad_sequence(
@@ -254,7 +255,7 @@ def unpad_sequence(
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
     """Pack tensors (length, *) of unlike lengths, longest first unless `enforce_sorted=False`."""
-    lengths = as_tensor([sequence.shape[0] for sequence in sequences])
+    lengths = [sequence.shape[0] for sequence in sequences]
     return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
 
 

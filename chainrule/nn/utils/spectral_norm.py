@@ -25,7 +25,7 @@ class SpectralNorm:
     def matrix(self, weight: Tensor) -> Tensor:
         """The weight as a matrix whose rows are the outputs."""
         order = [self.dim, *(axis for axis in range(weight.dim()) if axis != self.dim)]
-        return weight.permute(order).reshape(weight.shape[self.dim], -1)  # type: ignore[no-any-return]
+        return weight.permute(order).reshape(weight.shape[self.dim], -1)
 
     def unit(self, x: Tensor) -> Tensor:
         """x / ‖x‖."""
