@@ -24,6 +24,7 @@ from chainrule.datasets.mnist import (
 from chainrule.errors import DataError
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
+from chainrule.utils.data.batching import values
 from chainrule.utils.data.collate import default_collate
 from chainrule.utils.data.dataset import Dataset
 from chainrule.vision.images import Array, make_image
@@ -64,7 +65,7 @@ class VisionDataset(Dataset[Any]):
 
     def _pixels(self, index: Any) -> Array:
         """The pixels of one image, or of an array of them: (…, H, W) or (…, H, W, C)."""
-        return np.asarray(self.data.numpy() if isinstance(self.data, Tensor) else self.data)[index]
+        return np.asarray(values(self.data) if isinstance(self.data, Tensor) else self.data)[index]
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         img, target = make_image(self._pixels(index)), int(self.targets[index])
@@ -91,7 +92,7 @@ class VisionDataset(Dataset[Any]):
 
     def _labels(self, indices: Array) -> Any:
         if isinstance(self.targets, Tensor):
-            labels = self.targets.numpy()[indices].astype(np.int64)
+            labels = values(self.targets)[indices].astype(np.int64)
         else:
             labels = np.array([int(self.targets[i]) for i in indices.tolist()], dtype=np.int64)
         if self.target_transform is None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
+from chainrule.utils.data.batching import values
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Kind = Literal["image", "tensor"]
@@ -110,10 +111,9 @@ def _pil() -> Any:
 
 def pixels(image: Any) -> Array:
     """The pixels (H, W, C) of an image; a black-and-white one counts as 0 and 255."""
-    mode = getattr(image, "mode", "")
-    if mode == "P":  # a palette: its numbers mean nothing without it
-        image = image.convert("RGB")
     array = np.asarray(image)
+    if array.dtype == np.uint16:  # PyTorch computes with no unsigned integers but bytes
+        array = array.astype(np.int16)
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(255)
     return array[..., None] if array.ndim == 2 else array
@@ -131,7 +131,7 @@ def planes(value: Any, name: str) -> tuple[Kind, Array]:
                 f"{name} prepares data and takes no derivative; got a tensor that requires grad: "
                 "detach() it, or write the operation with tensor arithmetic"
             )
-        return "tensor", value.numpy()
+        return "tensor", values(value)
     if is_image(value):
         return "image", np.moveaxis(pixels(value), -1, 0)  # a view
     raise TypeError(f"{name}: img should be a PIL image, an Image or a Tensor. Got {type(value)}")

@@ -143,16 +143,14 @@ def resize(x: Array, height: int, width: int, method: str, kind: str, antialias:
     "nearest": the pixel under the new pixel's centre (images) or its corner (tensors).
     "bilinear", "bicubic": weighted means with the filter stretched over the pixels that shrink into
     one (antialias; images always). Images are rounded to bytes after the rows and again after the
-    columns, with weights of 22 bits, as pillow does; tensors are computed in float32.
+    columns, with weights of 22 bits, as pillow does (up to its version 12: a newer one may begin
+    with the columns, and then differ in the last bit); tensors are computed in float32.
     """
     h, w = x.shape[-2:]
     if (h, w) == (height, width):
         return x
     if method == "nearest":
-        shift = 0.5 if kind == "image" else 0.0
-        rows = np.minimum(((np.arange(height) + shift) * (h / height)).astype(np.int64), h - 1)
-        columns = np.minimum(((np.arange(width) + shift) * (w / width)).astype(np.int64), w - 1)
-        return x[..., rows[:, None], columns]
+        return x[..., _nearest(h, height, kind)[:, None], _nearest(w, width, kind)]
     antialias = antialias or kind == "image"
     across, down = (_weights(n, m, method, antialias, kind) for n, m in ((w, width), (h, height)))
     if kind == "image" and x.dtype == np.uint8:
@@ -164,6 +162,15 @@ def resize(x: Array, height: int, width: int, method: str, kind: str, antialias:
         limits = np.iinfo(x.dtype)
         return np.rint(result).clip(limits.min, limits.max).astype(x.dtype)
     return result.astype(x.dtype)
+
+
+def _nearest(n: int, m: int, kind: str) -> Array:
+    """For each of m new pixels the old one, of n; rounded where pillow and PyTorch round."""
+    if kind == "image":  # pillow goes from one centre to the next, adding
+        places = np.add.accumulate(np.r_[n / m * 0.5, np.full(m - 1, n / m)])
+    else:
+        places = np.floor(np.arange(m, dtype=np.float32) * np.float32(n / m))
+    return np.minimum(places.astype(np.int64), n - 1)
 
 
 _FRACTION = 22  # bits after the point in pillow's weights

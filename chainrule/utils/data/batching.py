@@ -35,6 +35,16 @@ def whole_batch(dataset: Any) -> Callable[[Array], Any] | None:
     return None
 
 
+def values(tensor: Tensor) -> Array:
+    """The numbers of a tensor, to read only.
+
+    `Tensor.numpy()` would do, but it is a promise to follow later changes of the array too: the
+    tensor counts as shared with NumPy from then on.
+    """
+    array: Array = tensor._concrete()
+    return array
+
+
 def gather(tensor: Tensor, indices: Array) -> Any:
     """Rows of a tensor: one NumPy take, and a tensor made of its result without another copy.
 
@@ -42,4 +52,4 @@ def gather(tensor: Tensor, indices: Array) -> Any:
     """
     if tensor.requires_grad:
         return NotImplemented
-    return from_owned(np.take(tensor.numpy(), indices, axis=0))
+    return from_owned(np.take(values(tensor), indices, axis=0))

@@ -17,6 +17,7 @@ import numpy as np
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
 from chainrule.tensor.functions import stack
+from chainrule.utils.data.batching import values
 
 CollateMap = dict[type | tuple[type, ...], Callable[..., Any]]
 
@@ -92,7 +93,7 @@ def _collate_tensors(batch: Any, *, collate_fn_map: CollateMap | None = None) ->
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
                 f"{list(tensor.shape)} at entry {i}"
             )
-    return from_owned(np.stack([tensor.numpy() for tensor in batch]))
+    return from_owned(np.stack([values(tensor) for tensor in batch]))
 
 
 def _collate_arrays(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:

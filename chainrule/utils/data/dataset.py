@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.runtime.random import Generator, stream
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
-from chainrule.utils.data.batching import Array, gather, whole_batch
+from chainrule.utils.data.batching import Array, gather, values, whole_batch
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -166,7 +166,7 @@ def _interleave(parts: list[Any], order: Array) -> Any:
     if len(parts) == 1:
         return first
     if all(isinstance(part, Tensor) for part in parts):
-        arrays = [part.numpy() for part in parts]
+        arrays = [values(part) for part in parts]
         if len({(array.shape[1:], array.dtype) for array in arrays}) > 1:
             return NotImplemented
         return from_owned(np.concatenate(arrays)[order])

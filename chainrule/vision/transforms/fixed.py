@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.dtypes import DType, float32
 from chainrule.tensor import Tensor
+from chainrule.utils.data.batching import values
 from chainrule.vision import planes as arithmetic
 from chainrule.vision.images import Array, Kind
 from chainrule.vision.transforms import functional as F
@@ -121,7 +122,7 @@ class Normalize(Transform):
 def _values(given: Any) -> Sequence[float]:
     """One number, a sequence, an array or a tensor, as a sequence."""
     if isinstance(given, Tensor):
-        given = given.numpy()
+        given = values(given)
     return [float(value) for value in np.atleast_1d(given)]
 
 

@@ -16,6 +16,7 @@ from chainrule.dtypes import DType
 from chainrule.errors import ShapeError
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
+from chainrule.utils.data.batching import values
 from chainrule.vision import planes as arithmetic
 from chainrule.vision.images import Array, from_planes, is_image, make_image, pixels, planes
 
@@ -67,7 +68,7 @@ def to_pil_image(pic: Any) -> Any:
     Without pillow the image is a `chainrule.vision.images.Image`.
     """
     if isinstance(pic, Tensor):
-        array = pic.detach().numpy()
+        array = values(pic)
         array = array[None] if array.ndim == 2 else array
         if array.dtype.kind not in "iub":
             array = (array.astype(np.float32) * np.float32(255)).astype(np.uint8)
@@ -132,7 +133,7 @@ def normalize(
         center, width = statistics(mean, std, tensor.shape[-3], tensor.dtype.np)
         result = (tensor - from_owned(center)) / from_owned(width)
     else:
-        x = tensor.numpy()
+        x = values(tensor)
         center, width = statistics(mean, std, x.shape[-3], x.dtype)
         result = from_owned(arithmetic.normalize(x, center, width))
     return tensor.copy_(result) if inplace else result
@@ -142,11 +143,11 @@ def statistics(
     mean: Sequence[float], std: Sequence[float], channels: int, dtype: np.dtype[Any]
 ) -> tuple[Array, Array]:
     """`mean` and `std` as arrays (C, 1, 1), checked against the number of channels."""
-    center, width = (np.array(values, dtype=dtype).reshape(-1, 1, 1) for values in (mean, std))
-    for name, values in (("mean", center), ("std", width)):
-        if len(values) not in (1, channels):
+    center, width = (np.array(given, dtype=dtype).reshape(-1, 1, 1) for given in (mean, std))
+    for name, given in (("mean", center), ("std", width)):
+        if len(given) not in (1, channels):
             raise ShapeError(
-                f"normalize: {name} has {len(values)} values and the image {channels} channels; "
+                f"normalize: {name} has {len(given)} values and the image {channels} channels; "
                 f"expected {channels} values, or one for all"
             )
     if (width == 0).any():
