@@ -10,8 +10,7 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any, TypeAlias
 
-from chainrule.nn.modules.hooks import RemovableHandle
-from chainrule.tensor import Tensor, flush
+from chainrule.tensor import RemovableHandle, Tensor, flush
 
 Group: TypeAlias = dict[str, Any]
 State: TypeAlias = dict[str, Any]

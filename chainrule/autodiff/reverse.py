@@ -1,0 +1,216 @@
+"""Reverse mode: from an output back to everything that it depends on.
+
+    for every node y = f(x₁, …, xₙ), users before inputs:   x̄ᵢ += ȳ · ∂f/∂xᵢ
+
+The result is a graph over the same nodes, so it can be differentiated again, simplified and compiled like any other.
+A composite without a gradient of its own is differentiated through its formula.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from chainrule import dtypes
+from chainrule.errors import GradientError
+from chainrule.ir.graph import children, topological
+from chainrule.ir.node import Node, TensorType
+from chainrule.ops import add, cast, reshape, sum
+from chainrule.ops.core import zeros_like
+
+Watch = Mapping[Node, Callable[[Node], Any]]
+
+
+def through(node: Node) -> tuple[Node, ...]:
+    """What a node's gradient flows to: its inputs, or the formula of a composite that has no gradient of its own."""
+    if node.op.gradient is None and not node.op.is_primitive:
+        out = node.op.expand(node)
+        return out if isinstance(out, tuple) else (out,)
+    if node.op.name == "item":
+        source = node.inputs[0]
+        if not source.op.is_primitive and source.op.gradient is None:
+            return (source.op.expand(source)[node.attr("index")],)
+    return children(node)
+
+
+def sum_to(g: Node, shape: tuple[int, ...]) -> Node:
+    """Undo broadcasting: add up what was repeated."""
+    if g.shape == shape:
+        return g
+    lead = len(g.shape) - len(shape)
+    over = tuple(range(lead)) + tuple(
+        i + lead for i, n in enumerate(shape) if n == 1 and g.shape[i + lead] != 1
+    )
+    g = sum(g, axis=over, keepdim=False) if over else g
+    return g if g.shape == shape else reshape(g, shape=shape)
+
+
+class Derivative:
+    """The gradients of some outputs, and which forward values their graph reads.
+
+    gradients  one node (or None: does not depend) for each of `wrt`
+    order      the forward nodes that the gradient passed through, inputs before users
+    """
+
+    __slots__ = ("_below", "_readers", "gradients", "order", "produced")
+
+    def __init__(
+        self, gradients: list[Node | None], order: list[Node], produced: dict[Node, list[Node]]
+    ) -> None:
+        self.gradients, self.order, self.produced = gradients, order, produced
+        self._readers: dict[Node, set[Node]] | None = None
+        self._below: set[Node] | None = None
+
+    def readers(self) -> dict[Node, set[Node]]:
+        """Forward value → the forward nodes whose rule reads it (PyTorch: what they 'saved for backward')."""
+        if self._readers is None:
+            forward = set(topological(self.order, below=_forward_below))
+            needed = _needed([g for g in self.gradients if g is not None], forward)
+            found: dict[Node, set[Node]] = {}
+            for node, made in self.produced.items():
+                for m in topological(made, stop=lambda n: n in forward):
+                    for i in m.inputs:
+                        if i in forward and m not in forward and m in needed and i.op.name != "const":
+                            found.setdefault(i, set()).add(node)
+            self._readers = found
+        return self._readers
+
+    def reading(self) -> set[Node]:
+        """Forward nodes on whose path something was saved: a second pass over them would need freed values."""
+        if self._below is None:
+            savers = {n for users in self.readers().values() for n in users}
+            for node in self.order:
+                if node not in savers and any(i in savers for i in through(node)):
+                    savers.add(node)
+            self._below = savers
+        return self._below
+
+    def residuals(self) -> list[Node]:
+        """Forward values that the gradients read and that are not inputs: what a program must keep for later."""
+        forward = set(topological(self.order, below=_forward_below))
+        found: dict[Node, None] = {}
+        for m in topological([g for g in self.gradients if g is not None], stop=lambda n: n in forward):
+            if m in forward:
+                if m.op.name not in ("input", "const", "iota"):
+                    found[m] = None
+        return list(found)
+
+
+def _forward_below(node: Node) -> tuple[Node, ...]:
+    return (*through(node), *node.inputs)
+
+
+def _needed(grads: list[Node], forward: set[Node]) -> set[Node]:
+    return set(topological(grads, stop=lambda n: n in forward))
+
+
+_memo: dict[tuple[Any, ...], Derivative] = {}
+#: How many derivatives were worked out, rather than found again (a test counts them).
+derived = 0
+
+
+def derivative(
+    outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node], watch: Watch | None = None
+) -> Derivative:
+    """d(Σ outputsᵢ · cotangentsᵢ)/d(wrt), found again when the same nodes come again.
+
+    `watch` maps forward nodes to functions that see (and may replace) the cotangent when it is complete: hooks.
+    """
+    if watch:
+        return _derive(outputs, cotangents, wrt, watch)
+    key = (tuple(outputs), tuple(cotangents), tuple(wrt))
+    found = _memo.get(key)
+    if found is None:
+        if len(_memo) > 4096:
+            _memo.clear()
+        found = _memo[key] = _derive(outputs, cotangents, wrt, {})
+    return found
+
+
+def gradients(output: Node, wrt: Sequence[Node]) -> list[Node]:
+    """Gradients of a scalar node; zeros where it does not depend. For formulas and tests."""
+    found = derivative([output], [zeros_like(output) + 1], wrt).gradients
+    return [zeros_like(x) if g is None else g for g, x in zip(found, wrt, strict=True)]
+
+
+def _derive(
+    outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node], watch: Watch
+) -> Derivative:
+    global derived
+    derived += 1
+    order = topological(outputs, below=through)
+    targets = set(wrt) | watch.keys()
+    active: set[Node] = set()
+    for node in order:
+        if node in targets or (
+            node.op.name != "stop_gradient" and any(i in active for i in through(node))
+        ):
+            active.add(node)
+    pending: dict[Node, Any] = {}
+    for y, g in zip(outputs, cotangents, strict=True):
+        _accumulate(pending, y, g)
+    produced: dict[Node, list[Node]] = {}
+    complete: dict[Node, Node] = {}
+    for node in reversed(order):
+        g = pending.pop(node, None)
+        if g is None or node not in active:
+            continue
+        if node in watch:
+            g = watch[node](g)
+            if isinstance(g, dict):  # a custom function: it says where its gradients go
+                for target, contribution in g.items():
+                    _accumulate(pending, target, contribution)
+                continue
+        if isinstance(node.type, TensorType):
+            complete[node] = g
+        produced[node] = _step(node, g, active, pending)
+    found = [complete.get(x) for x in wrt]
+    return Derivative(found, [n for n in order if n in active], produced)
+
+
+def _step(node: Node, g: Any, active: set[Node], pending: dict[Node, Any]) -> list[Node]:
+    """Pass the cotangent of one node on; gives the nodes that its rule made."""
+    inputs = through(node)
+    if not any(i in active for i in inputs):
+        return []
+    if inputs is not node.inputs and inputs != node.inputs:  # through a formula: the same value, the same cotangent
+        parts = g if isinstance(g, dict) else {0: g}
+        for i, part in parts.items():
+            _accumulate(pending, inputs[i], part)
+        return []
+    if node.op.name == "item":
+        index = node.attr("index")
+        slot = pending.setdefault(node.inputs[0], {})
+        slot[index] = add(slot[index], g) if index in slot else g
+        return []
+    rule = node.op.gradient
+    if rule is None:
+        if all(i.dtype.category == dtypes.FLOAT for i in node.inputs if i in active):
+            raise GradientError(
+                f"{node.op.name} has no derivative; take detach() of its input if it should count as a constant"
+            )
+        return []
+    out = rule(g, node, *node.inputs, **dict(node.attrs))
+    parts = out if isinstance(out, tuple) else (out,)
+    made = []
+    for x, part in zip(node.inputs, parts, strict=True):
+        if part is None or x not in active or x.dtype.category != dtypes.FLOAT:
+            continue
+        part = sum_to(cast(part, dtype=x.dtype) if part.dtype is not x.dtype else part, x.shape)
+        made.append(part)
+        _accumulate(pending, x, part)
+    return made
+
+
+def _accumulate(pending: dict[Node, Any], x: Node, g: Node) -> None:
+    have = pending.get(x)
+    pending[x] = g if have is None else add(have, g)
+
+
+def placeholder(y: Node, index: int) -> Node:
+    """A cotangent that is not known yet."""
+    return y.op.registry["input"].make(
+        (), (("index", index), ("shape", y.shape), ("dtype", y.dtype), ("scope", "ct"))
+    )
+
+

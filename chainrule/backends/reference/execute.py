@@ -1,0 +1,147 @@
+"""A decomposed graph as a list of NumPy calls, each with the places that it reads and the one that it writes.
+
+A place is emptied after its last reader, so that memory is returned as early as it can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule import config
+from chainrule.ir.graph import topological
+from chainrule.ir.node import Node, TensorType
+from chainrule.ops.loop import run_scan
+
+
+class Instruction(NamedTuple):
+    """One call: place[out] = run(place[i] for i in ins), then the places in `free` are emptied."""
+
+    run: Callable[..., Any]
+    ins: tuple[int, ...]
+    out: int
+    free: tuple[int, ...]
+    node: Node
+
+
+class Executable:
+    """What runs: bound inputs in, arrays out."""
+
+    __slots__ = ("constants", "inputs", "instructions", "outputs", "places")
+
+    def __init__(
+        self,
+        inputs: list[tuple[int, int]],
+        constants: list[tuple[int, np.ndarray]],
+        instructions: list[Instruction],
+        outputs: list[int],
+        places: int,
+    ) -> None:
+        self.inputs, self.constants, self.instructions = inputs, constants, instructions
+        self.outputs, self.places = outputs, places
+
+    def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Values of the outputs; `arrays[i]` is input number i."""
+        place: list[Any] = [None] * self.places
+        for index, at in self.inputs:
+            place[at] = arrays[index]
+        for at, value in self.constants:
+            place[at] = value
+        guard = config.nan_guard
+        for run, ins, out, free, node in self.instructions:
+            value = place[out] = run(*[place[i] for i in ins])
+            if guard:
+                _check_finite(node, value, [place[i] for i in ins])
+            for i in free:
+                place[i] = None
+        return [place[i] for i in self.outputs]
+
+
+class NonFinite(Exception):
+    """Carries the node that made the first NaN or infinity out of finite numbers (config.nan_guard)."""
+
+    def __init__(self, node: Node, ranges: str) -> None:
+        super().__init__(node, ranges)
+        self.node, self.ranges = node, ranges
+
+
+def _finite(v: Any) -> bool:
+    return not isinstance(v, np.ndarray) or v.dtype.kind not in "fV" or bool(np.isfinite(v).all())
+
+
+def _check_finite(node: Node, value: Any, inputs: list[Any]) -> None:
+    if not _finite(value) and all(_finite(i) for i in inputs):
+        ranges = ", ".join(
+            f"{i.dtype}{list(i.shape)} in [{i.min():.4g}, {i.max():.4g}]" if i.size else "empty" for i in inputs
+        )
+        raise NonFinite(node, ranges)
+
+
+def build(outputs: Sequence[Node]) -> Executable:
+    """Plan a graph of primitives."""
+    order = topological(outputs)
+    place = {n: i for i, n in enumerate(order)}
+    last: dict[Node, Node] = {}
+    for node in order:
+        for i in node.inputs:
+            last[i] = node
+    keep = set(outputs)
+    inputs, constants, instructions = [], [], []
+    for node in order:
+        if node.op.name == "input":
+            inputs.append((node.attr("index"), place[node]))
+        elif node.op.name == "const":
+            constants.append((place[node], node.op.evaluate(node, ())))
+        else:
+            dead = tuple(
+                place[i] for i in dict.fromkeys(node.inputs) if last[i] is node and i not in keep
+            )
+            instructions.append(
+                Instruction(_runner(node), tuple(place[i] for i in node.inputs), place[node], dead, node)
+            )
+    return Executable(inputs, constants, instructions, [place[o] for o in outputs], len(order))
+
+
+def _runner(node: Node) -> Callable[..., Any]:
+    if node.op.name == "scan":
+        return _scan_runner(node)
+    op = node.op
+    plain = isinstance(node.type, TensorType) and not any(
+        isinstance(i.type, TensorType) and i.dtype.itemsize == 2 and i.dtype.is_floating_point for i in node.inputs
+    )
+    if not plain:
+        return lambda *arrays: op.evaluate(node, arrays)
+    reference, attrs, want = op.reference, dict(node.attrs), node.dtype.np
+    assert reference is not None
+
+    def run(*arrays: np.ndarray) -> np.ndarray:
+        out = reference(*arrays, **attrs)
+        if type(out) is np.ndarray and out.dtype == want:
+            return out
+        return np.asarray(out, want)
+
+    return run
+
+
+def _scan_runner(node: Node) -> Callable[..., Any]:
+    """The loop's body, planned once and called for every step."""
+    body = node.attr("body")
+    step = _function(body.inputs, body.outputs)
+    types = [TensorType(o.shape, o.dtype) for o in body.outputs]
+    carries, sequences, reverse = node.attr("carries"), node.attr("sequences"), node.attr("reverse")
+
+    def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        return run_scan(step, arrays, types, carries, sequences, reverse)
+
+    return run
+
+
+def _function(inputs: Sequence[Node], outputs: Sequence[Node]) -> Executable:
+    """A graph with formal inputs, called with their values in order."""
+    order = {n: i for i, n in enumerate(inputs)}
+    built = build(outputs)
+    by_place = {at: n for n, at in zip(topological(outputs), range(built.places), strict=True)}
+    built.inputs = [(order[by_place[at]], at) for _, at in built.inputs]
+    return built

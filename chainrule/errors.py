@@ -1,0 +1,35 @@
+"""What can go wrong, on one screen.
+
+Every error says what came, what was expected and how to repair it. The classes also derive from the built-in
+that PyTorch raises in the same place, so that programs which catch `RuntimeError` go on working.
+"""
+
+from __future__ import annotations
+
+
+class ChainruleError(Exception):
+    """The root of everything that chainrule raises on purpose."""
+
+
+class ShapeError(ChainruleError, RuntimeError, ValueError):
+    """Shapes that do not fit together."""
+
+
+class DtypeError(ChainruleError, RuntimeError, TypeError):
+    """An element type that an operation does not take."""
+
+
+class GradientError(ChainruleError, RuntimeError):
+    """A derivative that does not exist, or whose graph is gone."""
+
+
+class GraphError(ChainruleError, RuntimeError):
+    """A graph that breaks the grammar of `chainrule.ir`: a fault of ours, never of the user's."""
+
+
+class DataError(ChainruleError, RuntimeError):
+    """A data set that is missing, damaged or cannot be fetched."""
+
+
+class DeviceError(ChainruleError, RuntimeError):
+    """A device that this machine or this version does not have."""

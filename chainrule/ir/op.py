@@ -1,0 +1,143 @@
+"""The record of an op, and the registry of all of them.
+
+One op, one place: the row is the op, the columns are the fields. Everything that other frameworks keep in one
+dictionary per transformation (type rule, value, gradient, formula, sampling domain) is a field here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.dtypes import FLOAT, DType
+from chainrule.errors import GraphError
+from chainrule.ir.node import Node, TensorType, Type, intern
+
+#: Every op by name. Filled by `chainrule.ops` at import, read by everybody.
+registry: dict[str, Op] = {}
+
+Prepare = Callable[..., tuple[tuple[Node, ...], dict[str, Any]]]
+
+
+class Domain:
+    """Where an op may be sampled by the generated tests: one interval per data argument, and attribute choices."""
+
+    __slots__ = ("cases", "dtypes", "intervals", "order")
+
+    def __init__(
+        self,
+        *intervals: tuple[float, float],
+        dtypes: str = "float",
+        order: int = 2,
+        cases: Sequence[Any] = (),
+    ) -> None:
+        self.intervals = intervals
+        self.dtypes = dtypes  # "float", "int", "bool", "any": categories that the op takes
+        self.order = order  # up to which order of differentiation the tests go
+        self.cases = tuple(cases)  # (shapes of the inputs, attributes): see testing/sampling.py
+
+
+class Op:
+    """One operation.
+
+    name       as it prints
+    formula    composites: a Python function of nodes, from which everything else follows
+    infer      primitives: (*input nodes, **attributes) → type
+    reference  primitives: (*arrays, **attributes) → array; the living definition, in NumPy
+    gradient   (g, y, *inputs, **attributes) → cotangent per input (None: none flows); `g` belongs to output `y`
+    prepare    brings arguments into normal form (promotion, default attributes) before a node is made
+    put        views only: (base, value, **attributes) → base with the view's part replaced
+    tex        how the value is written; {0}, {1} … are the inputs, names are attributes
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        formula: Callable[..., Any] | None = None,
+        infer: Callable[..., Type] | None = None,
+        reference: Callable[..., Any] | None = None,
+        gradient: Callable[..., Any] | None = None,
+        prepare: Prepare | None = None,
+        put: Callable[..., Node] | None = None,
+        tex: str = "",
+        doc: str = "",
+        domain: Domain | None = None,
+        elementwise: bool = False,
+        wide: bool = True,
+        torch: str | None = None,
+    ) -> None:
+        if name in registry:
+            raise GraphError(f"op {name!r} is defined twice: one op, one place")
+        if (formula is None) == (reference is None):
+            raise GraphError(f"op {name!r} needs a formula (composite) or a reference (primitive), not both")
+        self.name, self.formula, self.infer, self.reference = name, formula, infer, reference
+        self.gradient, self.prepare, self.put, self.tex = gradient, prepare, put, tex
+        self.domain, self.elementwise, self.wide, self.torch = domain, elementwise, wide, torch
+        self.__doc__ = doc
+        self.registry = registry
+        self.expansion: dict[Node, Any] = {}
+        registry[name] = self
+
+    @property
+    def is_primitive(self) -> bool:
+        return self.formula is None
+
+    def __call__(self, *args: Any, **attrs: Any) -> Node:
+        """Make (or find) the node: data positional, attributes by keyword."""
+        if self.prepare is not None:
+            inputs, attrs = self.prepare(*args, **attrs)
+        else:
+            inputs = args
+        return self.make(inputs, tuple(attrs.items()))
+
+    def make(self, inputs: tuple[Node, ...], attrs: tuple[tuple[str, Any], ...]) -> Node:
+        """Intern a node whose arguments are in normal form already."""
+        return intern(self, inputs, attrs, lambda: self._type(inputs, dict(attrs)))
+
+    def _type(self, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Type:
+        if self.infer is not None:
+            return self.infer(*inputs, **attrs)
+        assert self.formula is not None
+        out = self.formula(*inputs, **attrs)
+        return out.type if isinstance(out, Node) else tuple(o.type for o in out)
+
+    def expand(self, node: Node) -> Any:
+        """A composite's node as its formula: one node, or a tuple of nodes. Found again once made."""
+        out = self.expansion.get(node)
+        if out is None:
+            assert self.formula is not None
+            out = self.expansion[node] = self.formula(*node.inputs, **dict(node.attrs))
+        return out
+
+    def vjp(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorator: a gradient by hand, (g, y, *inputs, **attributes) → cotangents; tests compare it with the derived one."""
+        self.gradient = f
+        return f
+
+    def evaluate(self, node: Node, arrays: Sequence[np.ndarray]) -> Any:
+        """The value of one primitive node, by the reference. Half types are computed in float32 and rounded once."""
+        assert self.reference is not None
+        attrs = dict(node.attrs)
+        if self.wide and any(a.dtype.itemsize == 2 and a.dtype.kind in "fV" for a in arrays):
+            arrays = [
+                a.astype(np.float32) if a.dtype.itemsize == 2 and a.dtype.kind in "fV" else a
+                for a in arrays
+            ]
+        out = self.reference(*arrays, **attrs)
+        if not isinstance(node.type, TensorType):
+            return out
+        want = node.dtype.np
+        if type(out) is not np.ndarray:
+            return np.asarray(out, want)
+        return out if out.dtype == want else out.astype(want)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+def is_float(d: DType) -> bool:
+    """Only floating point values carry gradients."""
+    return d.category == FLOAT

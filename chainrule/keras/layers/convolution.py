@@ -1,0 +1,468 @@
+"""Convolutions: Keras's layouts around PyTorch's channels-first operations.
+
+Data are (batch, space…, channels) unless `data_format="channels_first"`; kernels (space…, in / groups, out).
+A layer moves the axes, computes, and moves them back; the compiler drops the moves that meet.
+
+Padding "same" keeps ⌈n / stride⌉ positions, with the odd element of padding at the end. "causal" (one dimension)
+puts all of it before the data.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from chainrule.errors import ShapeError
+from chainrule.keras import activations, constraints, initializers, regularizers
+from chainrule.keras.layers.base import Layer
+from chainrule.keras.layers.core import check_last, check_rank
+from chainrule.keras.registry import known
+from chainrule.keras.settings import standardize_data_format
+from chainrule.nn import functional as F
+from chainrule.tensor import Tensor
+
+_SPELLED = {1: "(batch, steps, channels)", 2: "(batch, height, width, channels)",
+            3: "(batch, depth, height, width, channels)"}  # fmt: skip
+_CONVOLVE = {1: "conv1d", 2: "conv2d", 3: "conv3d"}
+_TRANSPOSE = {1: "conv_transpose1d", 2: "conv_transpose2d", 3: "conv_transpose3d"}
+
+
+def to_tuple(value: Any, rank: int, name: str) -> tuple[int, ...]:
+    """`rank` whole numbers from one number or from as many."""
+    values = (value,) * rank if isinstance(value, int) else tuple(value)
+    if len(values) != rank or any(not isinstance(v, int) or v < 1 for v in values):
+        raise ValueError(f"{name} must be {rank} positive whole number(s), got {value!r}")
+    return values
+
+
+def channels_first(x: Tensor, data_format: str) -> Tensor:
+    """(batch, channels, space…)."""
+    if data_format == "channels_first":
+        return x
+    return x.permute(0, x.ndim - 1, *range(1, x.ndim - 1))
+
+
+def back(x: Tensor, data_format: str) -> Tensor:
+    """The inverse of `channels_first`."""
+    if data_format == "channels_first":
+        return x
+    return x.permute(0, *range(2, x.ndim), 1)
+
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
+    """Elements to put before and after, so that ⌈size / stride⌉ positions result.
+
+    >>> same_padding(28, 3, 1), same_padding(28, 3, 2)
+    ((1, 1), (0, 1))
+    """
+    span = (kernel - 1) * dilation + 1
+    total = max((-(-size // stride) - 1) * stride + span - size, 0)
+    return total // 2, total - total // 2
+
+
+def pad_flat(pads: list[tuple[int, int]]) -> list[int]:
+    """Pairs per axis, first axis first, in the order that `F.pad` wants (last axis first)."""
+    return [n for pair in reversed(pads) for n in pair]
+
+
+class Convolution(Layer):
+    """What the convolutions share."""
+
+    rank: ClassVar[int] = 2
+    casts_integers = True
+
+    def __init__(
+        self,
+        filters: int | None,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        kind = type(self).__name__
+        if filters is not None and (int(filters) != filters or filters < 1):
+            raise ValueError(f"{kind}: filters must be a positive whole number, got {filters!r}")
+        self.filters = filters
+        self.groups = groups
+        self.kernel_size = to_tuple(kernel_size, self.rank, f"{kind}: kernel_size")
+        self.strides = to_tuple(strides, self.rank, f"{kind}: strides")
+        self.dilation_rate = to_tuple(dilation_rate, self.rank, f"{kind}: dilation_rate")
+        self.padding = str(padding).lower()
+        allowed = ("valid", "same", "causal") if self.rank == 1 else ("valid", "same")
+        if self.padding not in allowed:
+            raise ValueError(f"{kind}: padding must be one of {allowed}, got {padding!r}")
+        self.data_format = standardize_data_format(data_format)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.bias = None
+
+    @property
+    def channel_axis(self) -> int:
+        return -1 if self.data_format == "channels_last" else 1
+
+    def _channels(self, input_shape: Any) -> int:
+        check_rank(self, input_shape, self.rank + 2, _SPELLED[self.rank])
+        channels = input_shape[self.channel_axis]
+        if channels is None:
+            raise ShapeError(
+                f"layer {self.name!r} needs a known number of channels, got the input shape "
+                f"{tuple(input_shape)}"
+            )
+        return int(channels)
+
+    def _add_bias(self, size: int) -> None:
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(size,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def build(self, input_shape: Any) -> None:
+        channels = self._channels(input_shape)
+        if channels % self.groups or (self.filters or 0) % self.groups:
+            raise ValueError(
+                f"layer {self.name!r}: {channels} channels and {self.filters} filters must both be "
+                f"multiples of groups={self.groups}"
+            )
+        self._in_channels = channels
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(*self.kernel_size, channels // self.groups, self.filters),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self._add_bias(int(self.filters or 0))
+        self.built = True
+
+    def _check(self, inputs: Tensor) -> None:
+        check_rank(self, tuple(inputs.shape), self.rank + 2, _SPELLED[self.rank])
+        check_last(self, inputs, self._in_channels, self.channel_axis)
+
+    def _convolve(
+        self, x: Tensor, weight: Tensor, groups: int, bias: Tensor | None = None
+    ) -> Tensor:
+        """`x` channels first, `weight` (out, in / groups, space…)."""
+        padding: list[int] | int = 0
+        if self.padding != "valid":
+            pads = self._pads(tuple(x.shape[2:]))
+            if all(before == after for before, after in pads):
+                padding = [before for before, _ in pads]
+            else:
+                x = F.pad(x, pad_flat(pads))
+        convolve = getattr(F, _CONVOLVE[self.rank])
+        return convolve(
+            x,
+            weight.to(x.dtype),
+            None if bias is None else bias.to(x.dtype),
+            stride=self.strides,
+            padding=padding,
+            dilation=self.dilation_rate,
+            groups=groups,
+        )
+
+    def _pads(self, sizes: tuple[int, ...]) -> list[tuple[int, int]]:
+        if self.padding == "causal":
+            return [((self.kernel_size[0] - 1) * self.dilation_rate[0], 0)]
+        return [
+            same_padding(int(n), k, s, d)
+            for n, k, s, d in zip(
+                sizes, self.kernel_size, self.strides, self.dilation_rate, strict=True
+            )
+        ]
+
+    def call(self, inputs: Tensor) -> Tensor:
+        self._check(inputs)
+        x = channels_first(inputs, self.data_format)
+        weight = self.kernel.permute(self.rank + 1, self.rank, *range(self.rank))
+        x = self._convolve(x, weight, self.groups, self.bias)
+        return self.activation(back(x, self.data_format))
+
+
+@known
+class Conv1D(Convolution):
+    """Convolution over one axis: (batch, n, in) → (batch, m, filters)."""
+
+    rank = 1
+
+
+@known
+class Conv2D(Convolution):
+    """Convolution over two axes: (batch, h, w, in) → (batch, h', w', filters).
+
+    >>> import numpy as np
+    >>> Conv2D(8, 3, padding="same")(np.zeros((1, 28, 28, 1))).shape
+    chainrule.Size([1, 28, 28, 8])
+    """
+
+    rank = 2
+
+
+@known
+class Conv3D(Convolution):
+    """Convolution over three axes."""
+
+    rank = 3
+
+
+class _Depthwise(Convolution):
+    """Each channel by itself, `depth_multiplier` outputs per channel."""
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            None, kernel_size, strides, padding, data_format, dilation_rate, 1, activation,
+            use_bias, "glorot_uniform", bias_initializer, None, bias_regularizer,
+            activity_regularizer, None, bias_constraint, **kwargs,
+        )  # fmt: skip
+        self.depth_multiplier = int(depth_multiplier)
+        self.depthwise_initializer = initializers.get(depthwise_initializer)
+        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
+        self.depthwise_constraint = constraints.get(depthwise_constraint)
+
+    def build(self, input_shape: Any) -> None:
+        self._in_channels = self._channels(input_shape)
+        self._add_depthwise()
+        self._add_bias(self._in_channels * self.depth_multiplier)
+        self.built = True
+
+    def _add_depthwise(self) -> None:
+        self.depthwise_kernel = self.add_weight(
+            name="depthwise_kernel",
+            shape=(*self.kernel_size, self._in_channels, self.depth_multiplier),
+            initializer=self.depthwise_initializer,
+            regularizer=self.depthwise_regularizer,
+            constraint=self.depthwise_constraint,
+        )
+
+    def _depthwise(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        kernel = self.depthwise_kernel.permute(self.rank, self.rank + 1, *range(self.rank))
+        weight = kernel.reshape(self._in_channels * self.depth_multiplier, 1, *self.kernel_size)
+        return self._convolve(x, weight, self._in_channels, bias)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        self._check(inputs)
+        x = self._depthwise(channels_first(inputs, self.data_format), self.bias)
+        return self.activation(back(x, self.data_format))
+
+
+@known
+class DepthwiseConv1D(_Depthwise):
+    """A convolution per channel, over one axis."""
+
+    rank = 1
+
+
+@known
+class DepthwiseConv2D(_Depthwise):
+    """A convolution per channel, over two axes."""
+
+    rank = 2
+
+
+class _Separable(_Depthwise):
+    """A convolution per channel, then a mixture of the channels at each position."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        depth_multiplier: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        pointwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        pointwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        pointwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate,
+            activation, use_bias, depthwise_initializer, bias_initializer, depthwise_regularizer,
+            bias_regularizer, activity_regularizer, depthwise_constraint, bias_constraint,
+            **kwargs,
+        )  # fmt: skip
+        self.filters = int(filters)
+        self.pointwise_initializer = initializers.get(pointwise_initializer)
+        self.pointwise_regularizer = regularizers.get(pointwise_regularizer)
+        self.pointwise_constraint = constraints.get(pointwise_constraint)
+
+    def build(self, input_shape: Any) -> None:
+        self._in_channels = self._channels(input_shape)
+        self._add_depthwise()
+        self.pointwise_kernel = self.add_weight(
+            name="pointwise_kernel",
+            shape=(*(1,) * self.rank, self._in_channels * self.depth_multiplier, self.filters),
+            initializer=self.pointwise_initializer,
+            regularizer=self.pointwise_regularizer,
+            constraint=self.pointwise_constraint,
+        )
+        self._add_bias(int(self.filters or 0))
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        self._check(inputs)
+        x = self._depthwise(channels_first(inputs, self.data_format), None)
+        weight = self.pointwise_kernel.permute(self.rank + 1, self.rank, *range(self.rank))
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        x = getattr(F, _CONVOLVE[self.rank])(x, weight.to(x.dtype), bias)
+        return self.activation(back(x, self.data_format))
+
+
+@known
+class SeparableConv1D(_Separable):
+    """Depthwise, then pointwise convolution, over one axis."""
+
+    rank = 1
+
+
+@known
+class SeparableConv2D(_Separable):
+    """Depthwise, then pointwise convolution, over two axes."""
+
+    rank = 2
+
+
+class _Transpose(Convolution):
+    """The transposed convolution: the gradient of a convolution with respect to its input."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        output_padding: Any = None,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            filters, kernel_size, strides, padding, data_format, dilation_rate, 1, activation,
+            use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint, **kwargs,
+        )  # fmt: skip
+        if output_padding is None:
+            self.output_padding = None
+        else:
+            given = (output_padding,) * self.rank if isinstance(output_padding, int) else output_padding
+            self.output_padding = tuple(given)
+
+    def build(self, input_shape: Any) -> None:
+        self._in_channels = self._channels(input_shape)
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(*self.kernel_size, self.filters, self._in_channels),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self._add_bias(int(self.filters or 0))
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        self._check(inputs)
+        x = channels_first(inputs, self.data_format)
+        sizes = [int(n) for n in x.shape[2:]]
+        weight = self.kernel.permute(self.rank + 1, self.rank, *range(self.rank))
+        x = getattr(F, _TRANSPOSE[self.rank])(
+            x, weight.to(x.dtype), stride=self.strides, dilation=self.dilation_rate
+        )
+        # The full result is cut (or filled up with zeros) to the part that Keras keeps.
+        cuts = [self._cut(axis, n, int(m)) for axis, (n, m) in
+                enumerate(zip(sizes, x.shape[2:], strict=True))]  # fmt: skip
+        if any(cut != (0, 0) for cut in cuts):
+            x = F.pad(x, pad_flat(cuts))
+        if self.bias is not None:
+            x = x + self.bias.to(x.dtype).reshape(1, -1, *(1,) * self.rank)
+        return self.activation(back(x, self.data_format))
+
+    def _cut(self, axis: int, size: int, full: int) -> tuple[int, int]:
+        stride = self.strides[axis]
+        span = (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1
+        if self.output_padding is None:
+            if self.padding == "valid":
+                return 0, size * stride + max(span - stride, 0) - full
+            wanted = size * stride
+            before = max((size - 1) * stride + span - wanted, 0) // 2
+        else:
+            trimmed = span // 2 if self.padding == "same" else 0
+            wanted = (size - 1) * stride + span - 2 * trimmed + self.output_padding[axis]
+            before = trimmed
+        return -before, wanted - (full - before)
+
+
+@known
+class Conv1DTranspose(_Transpose):
+    """Transposed convolution over one axis."""
+
+    rank = 1
+
+
+@known
+class Conv2DTranspose(_Transpose):
+    """Transposed convolution over two axes: strides enlarge the image."""
+
+    rank = 2
+
+
+Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
+Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose

@@ -1,0 +1,237 @@
+"""Pooling: maxima and averages over windows, or over all positions."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chainrule.keras.layers.base import Layer
+from chainrule.keras.layers.convolution import (
+    _SPELLED,
+    back,
+    channels_first,
+    pad_flat,
+    same_padding,
+    to_tuple,
+)
+from chainrule.keras.layers.core import check_rank
+from chainrule.keras.registry import known
+from chainrule.keras.settings import standardize_data_format
+from chainrule.nn import functional as F
+from chainrule.tensor import Tensor, creation
+
+_MAX = {1: "max_pool1d", 2: "max_pool2d", 3: "max_pool3d"}
+_AVERAGE = {1: "avg_pool1d", 2: "avg_pool2d", 3: "avg_pool3d"}
+
+
+class _Pooling(Layer):
+    rank: ClassVar[int] = 2
+    casts_integers = True
+
+    def __init__(
+        self,
+        pool_size: Any = 2,
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        kind = type(self).__name__
+        self.pool_size = to_tuple(pool_size, self.rank, f"{kind}: pool_size")
+        self.strides = (
+            self.pool_size if strides is None else to_tuple(strides, self.rank, f"{kind}: strides")
+        )
+        self.padding = padding.lower()
+        if self.padding not in ("valid", "same"):
+            raise ValueError(f"{kind}: padding must be 'valid' or 'same', got {padding!r}")
+        self.data_format = standardize_data_format(data_format)
+
+    def _pads(self, x: Tensor) -> list[tuple[int, int]]:
+        if self.padding == "valid":
+            return [(0, 0)] * self.rank
+        return [
+            same_padding(int(n), k, s)
+            for n, k, s in zip(x.shape[2:], self.pool_size, self.strides, strict=True)
+        ]
+
+    def call(self, inputs: Tensor) -> Tensor:
+        check_rank(self, tuple(inputs.shape), self.rank + 2, _SPELLED[self.rank])
+        return back(self._pool(channels_first(inputs, self.data_format)), self.data_format)
+
+    def _pool(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class _MaxPooling(_Pooling):
+    def _pool(self, x: Tensor) -> Tensor:
+        pads = self._pads(x)
+        if any(pad != (0, 0) for pad in pads):
+            x = F.pad(x, pad_flat(pads), value=float("-inf"))
+        return getattr(F, _MAX[self.rank])(x, self.pool_size, self.strides)
+
+
+class _AveragePooling(_Pooling):
+    def _pool(self, x: Tensor) -> Tensor:
+        pads = self._pads(x)
+        padded = any(pad != (0, 0) for pad in pads)
+        # Where a window hangs over the edge the mean is over the elements inside.
+        correction = self._correction(x, pads) if padded else None
+        if padded:
+            x = F.pad(x, pad_flat(pads))
+        pooled = getattr(F, _AVERAGE[self.rank])(x, self.pool_size, self.strides)
+        return pooled if correction is None else pooled * correction
+
+    def _correction(self, x: Tensor, pads: list[tuple[int, int]]) -> Tensor:
+        factor = np.ones((), np.float64)
+        for n, k, s, (before, after) in zip(
+            x.shape[2:], self.pool_size, self.strides, pads, strict=True
+        ):
+            inside = np.pad(np.ones(int(n)), (before, after))
+            starts = range(0, len(inside) - k + 1, s)
+            counts = np.array([inside[i : i + k].sum() for i in starts])
+            factor = factor[..., None] * (k / counts)
+        return creation.from_numpy(factor.astype(x.dtype.np))
+
+
+@known
+class MaxPooling1D(_MaxPooling):
+    """Largest value in windows over one axis."""
+
+    rank = 1
+
+
+@known
+class MaxPooling2D(_MaxPooling):
+    """Largest value in windows over two axes.
+
+    >>> import numpy as np
+    >>> MaxPooling2D()(np.zeros((1, 28, 28, 3))).shape
+    chainrule.Size([1, 14, 14, 3])
+    """
+
+    rank = 2
+
+
+@known
+class MaxPooling3D(_MaxPooling):
+    """Largest value in windows over three axes."""
+
+    rank = 3
+
+
+@known
+class AveragePooling1D(_AveragePooling):
+    """Mean of windows over one axis."""
+
+    rank = 1
+
+
+@known
+class AveragePooling2D(_AveragePooling):
+    """Mean of windows over two axes."""
+
+    rank = 2
+
+
+@known
+class AveragePooling3D(_AveragePooling):
+    """Mean of windows over three axes."""
+
+    rank = 3
+
+
+class _Global(Layer):
+    rank: ClassVar[int] = 2
+    casts_integers = True
+
+    def __init__(
+        self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.keepdims = keepdims
+
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        first = 1 if self.data_format == "channels_last" else 2
+        return tuple(range(first, first + self.rank))
+
+    def _check(self, inputs: Tensor) -> None:
+        check_rank(self, tuple(inputs.shape), self.rank + 2, _SPELLED[self.rank])
+
+
+class _GlobalMax(_Global):
+    def call(self, inputs: Tensor) -> Tensor:
+        self._check(inputs)
+        return inputs.amax(self._axes, keepdim=self.keepdims)
+
+
+class _GlobalAverage(_Global):
+    def call(self, inputs: Tensor) -> Tensor:
+        self._check(inputs)
+        return inputs.mean(self._axes, keepdim=self.keepdims)
+
+
+@known
+class GlobalMaxPooling1D(_GlobalMax):
+    """Largest value over the steps: (batch, n, c) → (batch, c)."""
+
+    rank = 1
+
+
+@known
+class GlobalMaxPooling2D(_GlobalMax):
+    """Largest value over the image: (batch, h, w, c) → (batch, c)."""
+
+    rank = 2
+
+
+@known
+class GlobalMaxPooling3D(_GlobalMax):
+    """Largest value over the volume."""
+
+    rank = 3
+
+
+@known
+class GlobalAveragePooling1D(_Global):
+    """Mean over the steps (those that the mask keeps): (batch, n, c) → (batch, c)."""
+
+    rank = 1
+    supports_masking = True
+
+    def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
+        self._check(inputs)
+        if mask is None:
+            return inputs.mean(self._axes, keepdim=self.keepdims)
+        axis = self._axes[0]
+        weights = mask.to(inputs.dtype)
+        weights = weights.unsqueeze(2 if axis == 1 else 1)
+        total = (inputs * weights).sum(axis, keepdim=self.keepdims)
+        return total / weights.sum(axis, keepdim=self.keepdims)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return None
+
+
+@known
+class GlobalAveragePooling2D(_GlobalAverage):
+    """Mean over the image: (batch, h, w, c) → (batch, c)."""
+
+    rank = 2
+
+
+@known
+class GlobalAveragePooling3D(_GlobalAverage):
+    """Mean over the volume."""
+
+    rank = 3
+
+
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+GlobalMaxPool1D, GlobalMaxPool2D = GlobalMaxPooling1D, GlobalMaxPooling2D
+GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D

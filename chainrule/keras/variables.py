@@ -1,0 +1,146 @@
+"""Variable: a parameter with Keras's manners (a name, `assign`, `trainable`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ShapeError
+from chainrule.keras.naming import auto_name
+from chainrule.keras.settings import dtype_name, to_dtype
+from chainrule.tensor import Parameter, Tensor, creation, no_grad
+
+
+class Variable(Parameter):
+    """A tensor that a layer, an optimiser or a metric owns.
+
+    `initializer` is a value, or a callable taking `(shape, dtype)`. Only variables of a float type can be trained.
+
+    >>> v = Variable(np.zeros(2), name="v")
+    >>> v.assign_add([1.0, 2.0]).numpy()
+    array([1., 2.], dtype=float32)
+    """
+
+    def __new__(
+        cls,
+        initializer: Any,
+        shape: tuple[int, ...] | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str | None = None,
+        **options: Any,
+    ) -> Variable:
+        wanted = to_dtype(dtype)
+        if callable(initializer) and not isinstance(initializer, Tensor):
+            if shape is None:
+                raise ValueError("a variable with a callable initializer needs a shape")
+            value = initializer(tuple(shape), dtype=wanted.name)
+        else:
+            value = initializer
+            if dtype is None and not isinstance(value, float | list | tuple):
+                kind = value.dtype if isinstance(value, Tensor) else np.asarray(value).dtype
+                wanted = wanted if np.dtype("f8") == kind else to_dtype(kind)
+        if isinstance(value, Tensor):
+            # A copy on the host: weights are buffers from the start, never part of a step's graph.
+            value = value.detach().numpy()
+        array = np.array(value, dtype=wanted.np)
+        variable = super().__new__(
+            cls, creation.from_numpy(array), trainable and wanted.is_floating_point
+        )
+        return variable
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: tuple[int, ...] | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str | None = None,
+        *,
+        regularizer: Any = None,
+        constraint: Any = None,
+    ) -> None:
+        self.label = name or auto_name("variable")
+        self.owner = ""
+        self._trainable = trainable
+        self.initializer = initializer
+        self.regularizer = regularizer
+        self.constraint = constraint
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # a tensor's name is a PyTorch relic
+        return self.label
+
+    @property
+    def path(self) -> str:
+        """`layer/variable`."""
+        return f"{self.owner}/{self.label}" if self.owner else self.label
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        if self.dtype.is_floating_point:
+            self.requires_grad_(self._trainable)
+
+    @property
+    def value(self) -> Variable:
+        """The variable itself: it is a tensor."""
+        return self
+
+    def assign(self, value: Any) -> Variable:
+        """Take the values of `value`, which must have this variable's shape."""
+        with no_grad():
+            new = value if isinstance(value, Tensor) else _as_tensor(value, self)
+            if tuple(new.shape) != tuple(self.shape):
+                raise ShapeError(
+                    f"variable {self.path} has shape {tuple(self.shape)} and cannot take a value "
+                    f"of shape {tuple(new.shape)}"
+                )
+            self.copy_(new.detach())
+        return self
+
+    def assign_add(self, value: Any) -> Variable:
+        with no_grad():
+            return self.assign(self + value if isinstance(value, Tensor) else self + _as_tensor(value, self))
+
+    def assign_sub(self, value: Any) -> Variable:
+        with no_grad():
+            return self.assign(self - value if isinstance(value, Tensor) else self - _as_tensor(value, self))
+
+    def numpy(self, **options: Any) -> np.ndarray:
+        """A copy of the values."""
+        return np.array(self.detach().numpy())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.numpy(), dtype=dtype)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Variable path={self.path}, shape={tuple(self.shape)}, "
+            f"dtype={dtype_name(self.dtype)}, value={self.numpy()}>"
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        copied = Variable(
+            self.numpy(),
+            dtype=self.dtype,
+            trainable=self._trainable,
+            name=self.label,
+            regularizer=self.regularizer,
+            constraint=self.constraint,
+        )
+        copied.owner = self.owner
+        memo[id(self)] = copied
+        return copied
+
+
+def _as_tensor(value: Any, like: Tensor) -> Tensor:
+    return creation.from_numpy(np.array(value, dtype=like.dtype.np))

@@ -1,0 +1,319 @@
+"""Elementwise primitives, one row each: name, NumPy, gradient, TeX, law.
+
+Broadcasting is part of every row; the chain rule sums a cotangent back to the shape of its input.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.dtypes import DType
+from chainrule.ir.node import Node, TensorType
+from chainrule.ir.op import Domain, Op
+from chainrule.ops import special
+from chainrule.ops.core import (
+    binary,
+    elementwise_type,
+    op,
+    primitive,
+    promote,
+    promote_float,
+    promote_last_two,
+    truth_type,
+    unary,
+    zeros_like,
+)
+
+# ------------------------------------------------------------------ arithmetic
+
+
+def _sub(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.bitwise_xor(a, b) if a.dtype == bool else np.subtract(a, b)
+
+
+def _neg(x: np.ndarray) -> np.ndarray:
+    return ~x if x.dtype == bool else np.negative(x)
+
+
+def _power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.dtype.kind in "iu" and (b < 0).any():  # as PyTorch: 1/a truncated, so 0 but for a = ±1
+        size = np.power(a, np.maximum(b, 0))
+        unit = np.where(b % 2 == 0, 1, a)
+        return np.where(b < 0, np.where(np.abs(a) == 1, unit, 0), size).astype(a.dtype)
+    return np.power(a, b)
+
+
+add = binary("add", np.add, lambda g, y, a, b: (g, g), tex="{0} + {1}", doc="a + b")
+sub = binary("sub", _sub, lambda g, y, a, b: (g, -g), tex="{0} - {1}", doc="a − b")
+mul = binary("mul", np.multiply, lambda g, y, a, b: (g * b, g * a), tex=r"{0} \cdot {1}", doc="a · b")
+div = binary(
+    "div", np.divide, lambda g, y, a, b: (g / b, -g * (a / b) / b),
+    tex=r"\frac{{{0}}}{{{1}}}", doc="a / b, in floating point", prepare=promote_float, over=((-3, 3), (0.5, 3)),
+)  # fmt: skip
+pow = binary(
+    "pow", _power, lambda g, y, a, b: (_pow_base(g, a, b), _pow_exponent(g, y, a, b)),
+    tex="{{{0}}}^{{{1}}}", doc="a to the power b", over=((0.3, 3), (-2, 2)),
+)  # fmt: skip
+maximum = binary(
+    "maximum", np.maximum, lambda g, y, a, b: (_wins(g, a, b, a > b), _wins(g, a, b, b > a)),
+    tex=r"\max({0}, {1})", doc="The larger of both; NaN wins; equal arguments share the gradient.", order=1,
+)  # fmt: skip
+minimum = binary(
+    "minimum", np.minimum, lambda g, y, a, b: (_wins(g, a, b, a < b), _wins(g, a, b, b < a)),
+    tex=r"\min({0}, {1})", doc="The smaller of both; NaN wins; equal arguments share the gradient.", order=1,
+)  # fmt: skip
+remainder = binary(
+    "remainder", np.remainder, lambda g, y, a, b: (g, -g * floor(a / b)),
+    tex=r"{0} \bmod {1}", doc="a − b ⌊a/b⌋: the sign of b", over=((-3, 3), (0.7, 3)), order=1,
+)  # fmt: skip
+fmod = binary(
+    "fmod", np.fmod, lambda g, y, a, b: (g, -g * trunc(a / b)),
+    tex=r"\operatorname{{fmod}}({0}, {1})", doc="a − b trunc(a/b): the sign of a", over=((-3, 3), (0.7, 3)), order=1,
+)  # fmt: skip
+floor_divide = binary(
+    "floor_divide", np.floor_divide, None,
+    tex=r"\lfloor {0} / {1} \rfloor", doc="⌊a / b⌋; has no derivative", over=((-9, 9), (0.7, 3)), dtypes="any", order=0,
+)  # fmt: skip
+atan2 = binary(
+    "atan2", np.arctan2, lambda g, y, a, b: (g * b / (a * a + b * b), -g * a / (a * a + b * b)),
+    tex=r"\operatorname{{atan2}}({0}, {1})", doc="the angle of the point (b, a)",
+    prepare=promote_float, over=((0.3, 3), (0.3, 3)),
+)  # fmt: skip
+neg = unary("neg", _neg, lambda g, y, x: -g, tex="-{0}", doc="−x", prepare=promote)
+abs = unary(
+    "abs", np.abs, lambda g, y, x: g * sign(x), tex=r"\lvert {0} \rvert", doc="|x|, with derivative 0 at 0",
+    prepare=promote, over=(0.2, 3),
+)  # fmt: skip
+
+
+def _pow_base(g: Node, a: Node, b: Node) -> Node:
+    """b a^(b-1), and 0 where b = 0 (also at a = 0)."""
+    return where(eq(b, 0), zeros_like(g), g * b * pow(a, b - 1))
+
+
+def _pow_exponent(g: Node, y: Node, a: Node, b: Node) -> Node:
+    """a^b log a, and 0 at a = 0 for b ≥ 0."""
+    safe = where(eq(a, 0), 1, a)
+    return where(eq(a, 0) & ge(b, 0), zeros_like(g), g * y * log(safe))
+
+
+def _wins(g: Node, a: Node, b: Node, first: Node) -> Node:
+    return where(first, g, where(eq(a, b), g * 0.5, zeros_like(g)))
+
+
+# ------------------------------------------------------------------ steps: derivative 0 almost everywhere
+
+_ZERO = lambda g, y, x: zeros_like(x)  # noqa: E731  a row of the table below
+sign = unary("sign", np.sign, _ZERO, tex=r"\operatorname{{sgn}}({0})", doc="−1, 0 or 1", prepare=promote, over=(0.2, 3))
+floor = unary("floor", np.floor, _ZERO, tex=r"\lfloor {0} \rfloor", doc="largest integer ≤ x", prepare=promote, over=(0.1, 0.9))
+ceil = unary("ceil", np.ceil, _ZERO, tex=r"\lceil {0} \rceil", doc="smallest integer ≥ x", prepare=promote, over=(0.1, 0.9))
+round = unary("round", np.rint, _ZERO, tex=r"\operatorname{{round}}({0})", doc="nearest integer, halves to even", prepare=promote, over=(0.1, 0.4))  # fmt: skip
+trunc = unary("trunc", np.trunc, _ZERO, tex=r"\operatorname{{trunc}}({0})", doc="x without its fraction", prepare=promote, over=(0.1, 0.9))  # fmt: skip
+
+# ------------------------------------------------------------------ exponentials and roots
+
+exp = unary("exp", np.exp, lambda g, y, x: g * y, tex="e^{{{0}}}", doc="e to the power x")
+expm1 = unary("expm1", np.expm1, lambda g, y, x: g * (y + 1), tex="e^{{{0}}} - 1", doc="eˣ − 1, exact near 0")
+log = unary("log", np.log, lambda g, y, x: g / x, tex=r"\log {0}", doc="natural logarithm", over=(0.3, 3))
+log1p = unary("log1p", np.log1p, lambda g, y, x: g / (x + 1), tex=r"\log(1 + {0})", doc="log(1 + x), exact near 0", over=(-0.7, 3))
+log2 = unary("log2", np.log2, lambda g, y, x: g / (x * 0.6931471805599453), tex=r"\log_2 {0}", doc="logarithm to base 2", over=(0.3, 3))  # fmt: skip
+log10 = unary("log10", np.log10, lambda g, y, x: g / (x * 2.302585092994046), tex=r"\log_{{10}} {0}", doc="logarithm to base 10", over=(0.3, 3))  # fmt: skip
+sqrt = unary("sqrt", np.sqrt, lambda g, y, x: g / (y * 2), tex=r"\sqrt{{{0}}}", doc="the root ≥ 0", over=(0.3, 3))
+
+# ------------------------------------------------------------------ circular and hyperbolic functions
+
+sin = unary("sin", np.sin, lambda g, y, x: g * cos(x), tex=r"\sin {0}", doc="sine")
+cos = unary("cos", np.cos, lambda g, y, x: -g * sin(x), tex=r"\cos {0}", doc="cosine")
+tan = unary("tan", np.tan, lambda g, y, x: g * (y * y + 1), tex=r"\tan {0}", doc="tangent", over=(-1.2, 1.2))
+asin = unary("asin", np.arcsin, lambda g, y, x: g / sqrt(1 - x * x), tex=r"\arcsin {0}", doc="inverse sine", over=(-0.8, 0.8))
+acos = unary("acos", np.arccos, lambda g, y, x: -g / sqrt(1 - x * x), tex=r"\arccos {0}", doc="inverse cosine", over=(-0.8, 0.8))
+atan = unary("atan", np.arctan, lambda g, y, x: g / (x * x + 1), tex=r"\arctan {0}", doc="inverse tangent")
+sinh = unary("sinh", np.sinh, lambda g, y, x: g * cosh(x), tex=r"\sinh {0}", doc="(eˣ − e⁻ˣ)/2")
+cosh = unary("cosh", np.cosh, lambda g, y, x: g * sinh(x), tex=r"\cosh {0}", doc="(eˣ + e⁻ˣ)/2")
+tanh = unary("tanh", np.tanh, lambda g, y, x: g * (1 - y * y), tex=r"\tanh {0}", doc="sinh x / cosh x")
+asinh = unary("asinh", np.arcsinh, lambda g, y, x: g / sqrt(x * x + 1), tex=r"\operatorname{{arsinh}} {0}", doc="inverse of sinh")
+acosh = unary("acosh", np.arccosh, lambda g, y, x: g / sqrt(x * x - 1), tex=r"\operatorname{{arcosh}} {0}", doc="inverse of cosh", over=(1.3, 4))  # fmt: skip
+atanh = unary("atanh", np.arctanh, lambda g, y, x: g / (1 - x * x), tex=r"\operatorname{{artanh}} {0}", doc="inverse of tanh", over=(-0.8, 0.8))  # fmt: skip
+
+# ------------------------------------------------------------------ special functions
+
+_TWO_OVER_ROOT_PI, _ROOT_PI_OVER_TWO = 1.1283791670955126, 0.8862269254527580
+erf = unary("erf", special.erf, lambda g, y, x: g * exp(-(x * x)) * _TWO_OVER_ROOT_PI, tex=r"\operatorname{{erf}}({0})", doc="the error function, 2/√π ∫₀ˣ e^{−t²} dt")  # fmt: skip
+erfinv = unary("erfinv", special.erfinv, lambda g, y, x: g * exp(y * y) * _ROOT_PI_OVER_TWO, tex=r"\operatorname{{erf}}^{{-1}}({0})", doc="the inverse of erf", over=(-0.8, 0.8))  # fmt: skip
+lgamma = unary("lgamma", special.lgamma, lambda g, y, x: g * polygamma(x, n=0), tex=r"\log \Gamma({0})", doc="log |Γ(x)|", over=(0.5, 4))  # fmt: skip
+
+
+@primitive(
+    lambda x, *, n: TensorType(x.shape, x.dtype), prepare=promote_float, domain=Domain((0.5, 4.0), cases=[((3, 4), {"n": 0})]),
+    tex=r"\psi^{{({n})}}({0})",
+)  # fmt: skip
+def polygamma(x: np.ndarray, *, n: int) -> np.ndarray:
+    """ψ⁽ⁿ⁾(x): derivative n + 1 of log Γ."""
+    return special.polygamma(x, n=n)
+
+
+@polygamma.vjp
+def _(g: Node, y: Node, x: Node, *, n: int) -> Node:
+    return g * polygamma(x, n=n + 1)
+
+
+# ------------------------------------------------------------------ truth
+
+eq = binary("eq", np.equal, None, tex="{0} = {1}", doc="a = b", infer=truth_type, dtypes="any", order=0)
+lt = binary("lt", np.less, None, tex="{0} < {1}", doc="a < b", infer=truth_type, dtypes="any", order=0)
+le = binary("le", np.less_equal, None, tex=r"{0} \le {1}", doc="a ≤ b", infer=truth_type, dtypes="any", order=0)
+ne = binary("ne", np.not_equal, None, tex=r"{0} \ne {1}", doc="a ≠ b", infer=truth_type, dtypes="any", order=0)
+gt = binary("gt", np.greater, None, tex="{0} > {1}", doc="a > b", infer=truth_type, dtypes="any", order=0)
+ge = binary("ge", np.greater_equal, None, tex=r"{0} \ge {1}", doc="a ≥ b", infer=truth_type, dtypes="any", order=0)
+bitwise_and = binary("bitwise_and", np.bitwise_and, None, tex=r"{0} \wedge {1}", doc="and, bit by bit", dtypes="int", order=0)
+bitwise_or = binary("bitwise_or", np.bitwise_or, None, tex=r"{0} \vee {1}", doc="or, bit by bit", dtypes="int", order=0)
+bitwise_xor = binary("bitwise_xor", np.bitwise_xor, None, tex=r"{0} \oplus {1}", doc="exclusive or, bit by bit", dtypes="int", order=0)
+bitwise_not = unary("bitwise_not", np.bitwise_not, None, tex=r"\neg {0}", doc="not, bit by bit", prepare=promote, dtypes="int", order=0)  # fmt: skip
+shift_left = binary("shift_left", np.left_shift, None, tex=r"{0} \ll {1}", doc="a · 2ᵇ", dtypes="int", order=0, over=((0, 9), (0, 3)), torch="bitwise_left_shift")  # fmt: skip
+shift_right = binary("shift_right", np.right_shift, None, tex=r"{0} \gg {1}", doc="⌊a / 2ᵇ⌋", dtypes="int", order=0, over=((0, 99), (0, 3)), torch="bitwise_right_shift")  # fmt: skip
+
+where = Op(
+    "where",
+    infer=lambda c, a, b: elementwise_type(a, b, c),
+    reference=np.where,
+    gradient=lambda g, y, c, a, b: (None, where(c, g, zeros_like(g)), where(c, zeros_like(g), g)),
+    prepare=promote_last_two,
+    elementwise=True,
+    tex=r"\begin{{cases}}{1} & {0}\\ {2} & \text{{otherwise}}\end{{cases}}",
+    doc="a where the condition holds, else b; no gradient comes from the side not taken",
+)
+
+
+# ------------------------------------------------------------------ identities with a meaning for the chain rule
+
+
+@primitive(lambda x, *, dtype: TensorType(x.shape, dtype), tex="{0}", wide=False)
+def cast(x: np.ndarray, *, dtype: DType) -> np.ndarray:
+    """The same numbers in another element type; towards integers, fractions are cut."""
+    return x.astype(dtype.np)
+
+
+@cast.vjp
+def _(g: Node, y: Node, x: Node, *, dtype: DType) -> Node:
+    return cast(g, dtype=x.dtype)
+
+
+def _same(x: Any, *rest: Any, **_: Any) -> Any:
+    return x
+
+
+stop_gradient = Op(
+    "stop_gradient", infer=elementwise_type, reference=_same, gradient=lambda g, y, x: None, tex="{0}",
+    doc="x, taken as a constant by the chain rule", wide=False,
+)  # fmt: skip
+copy = Op(
+    "copy", infer=elementwise_type, reference=_same, gradient=lambda g, y, x: g, tex="{0}",
+    doc="x as a value of its own: a place that may be overwritten without touching x", wide=False,
+)  # fmt: skip
+
+# ------------------------------------------------------------------ formulas
+
+_SMALL = Domain((-3.0, 3.0))
+
+
+@op(tex=r"{0}^2", prepare=promote, elementwise=True, domain=_SMALL, torch="square")
+def square(x: Node) -> Node:
+    """x²"""
+    return x * x
+
+
+@op(tex=r"\frac{{1}}{{{0}}}", prepare=promote_float, elementwise=True, domain=Domain((0.3, 3.0)), torch="reciprocal")
+def reciprocal(x: Node) -> Node:
+    """1/x"""
+    return 1.0 / x
+
+
+@reciprocal.vjp
+def _(g: Node, y: Node, x: Node) -> Node:
+    return -g * y * y
+
+
+@op(tex=r"\frac{{1}}{{\sqrt{{{0}}}}}", prepare=promote_float, elementwise=True, domain=Domain((0.3, 3.0)), torch="rsqrt")
+def rsqrt(x: Node) -> Node:
+    """1/√x"""
+    return 1.0 / sqrt(x)
+
+
+@rsqrt.vjp
+def _(g: Node, y: Node, x: Node) -> Node:
+    return g * (y * y * y) * -0.5
+
+
+@op(tex=r"\text{{nan}}({0})", prepare=promote, elementwise=True, domain=Domain((-3.0, 3.0), order=0), torch="isnan")
+def isnan(x: Node) -> Node:
+    """Whether x is not a number: only NaN differs from itself."""
+    return ne(x, x)
+
+
+@op(tex=r"{0} \in \mathbb{{R}}", prepare=promote, elementwise=True, domain=Domain((-3.0, 3.0), order=0), torch="isfinite")
+def isfinite(x: Node) -> Node:
+    """Whether x is a number and not infinite: only those give x − x = 0."""
+    return eq(x - x, 0)
+
+
+@op(tex=r"{0} = \pm\infty", prepare=promote, elementwise=True, domain=Domain((-3.0, 3.0), order=0), torch="isinf")
+def isinf(x: Node) -> Node:
+    """Whether x is +∞ or −∞."""
+    return eq(abs(x), float("inf")) if x.dtype.is_floating_point else ne(x, x)
+
+
+@op(tex=r"\operatorname{{clamp}}({0}, {1}, {2})", prepare=promote, elementwise=True, torch="clamp")
+def clamp(x: Node, low: Node, high: Node) -> Node:
+    """min(max(x, low), high); the gradient passes where low ≤ x ≤ high."""
+    return minimum(maximum(x, low), high)
+
+
+@clamp.vjp
+def _(g: Node, y: Node, x: Node, low: Node, high: Node) -> tuple[Node, Node, Node]:
+    zero = zeros_like(g)
+    inside = ge(x, low) & le(x, high)
+    return (
+        where(inside, g, zero),
+        where(lt(x, low) & lt(low, high), g, zero),
+        where(gt(x, high) | lt(high, low), g, zero),
+    )
+
+
+@op(tex=r"\max({0}, {1})", prepare=promote, elementwise=True, torch="clamp_min")
+def clamp_min(x: Node, low: Node) -> Node:
+    """max(x, low); the gradient passes where x ≥ low."""
+    return maximum(x, low)
+
+
+@clamp_min.vjp
+def _(g: Node, y: Node, x: Node, low: Node) -> tuple[Node, Node]:
+    zero = zeros_like(g)
+    return where(ge(x, low), g, zero), where(lt(x, low), g, zero)
+
+
+@op(tex=r"\min({0}, {1})", prepare=promote, elementwise=True, torch="clamp_max")
+def clamp_max(x: Node, high: Node) -> Node:
+    """min(x, high); the gradient passes where x ≤ high."""
+    return minimum(x, high)
+
+
+@clamp_max.vjp
+def _(g: Node, y: Node, x: Node, high: Node) -> tuple[Node, Node]:
+    zero = zeros_like(g)
+    return where(le(x, high), g, zero), where(gt(x, high), g, zero)
+
+
+@op(tex=r"{0} + {2}({1} - {0})", prepare=promote, elementwise=True, torch="lerp")
+def lerp(a: Node, b: Node, t: Node) -> Node:
+    """a + t (b − a)"""
+    return a + t * (b - a)
+
+
+@op(tex=r"\log(e^{{{0}}} + e^{{{1}}})", prepare=promote_float, elementwise=True, torch="logaddexp", domain=Domain((-3.0, 3.0), (-3.0, 3.0)))  # fmt: skip
+def logaddexp(a: Node, b: Node) -> Node:
+    """log(eᵃ + eᵇ), by the larger of the two, so that nothing overflows."""
+    m = stop_gradient(maximum(a, b))
+    m = where(isfinite(m), m, 0)
+    return m + log(exp(a - m) + exp(b - m))

@@ -1,0 +1,211 @@
+"""Reading and writing at computed places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule import dtypes, shapes
+from chainrule.errors import DtypeError, ShapeError
+from chainrule.ir.node import Node, TensorType
+from chainrule.ir.op import Domain
+from chainrule.ops.core import cast, const, primitive, zeros_like
+from chainrule.ops.elementwise import where
+
+
+def _indices(i: Node, what: str) -> Node:
+    if i.dtype.category != dtypes.INTEGER:
+        raise DtypeError(f"{what}: expected an integer index tensor, got {i.dtype}; convert with .long()")
+    return cast(i, dtypes.int64)
+
+
+def _in_range(i: np.ndarray, n: int, what: str) -> None:
+    if i.size and (i.min() < -n or i.max() >= n):
+        bad = i.min() if i.min() < -n else i.max()
+        raise IndexError(f"{what}: index {bad} is out of range for an axis of size {n}")
+
+
+def _take_prepare(x: Node, i: Node, *, axis: int = 0) -> Any:
+    return (x, _indices(i, "take")), {"axis": shapes.axis(axis, x.ndim)}
+
+
+@primitive(
+    lambda x, i, *, axis: TensorType((*x.shape[:axis], *i.shape, *x.shape[axis + 1 :]), x.dtype),
+    tex="{0}_{{{1}}}", wide=False,
+)  # fmt: skip
+def take(x: np.ndarray, i: np.ndarray, *, axis: int) -> np.ndarray:
+    """x[…, i, …]: whole slices of one axis. Negative indices count from the end."""
+    _in_range(i, x.shape[axis], "index")
+    return np.take(x, i, axis=axis)
+
+
+@take.vjp
+def _(g: Node, y: Node, x: Node, i: Node, *, axis: int) -> tuple[Node, None]:
+    return put(zeros_like(x), i, g, axis=axis, mode="add"), None
+
+
+take.prepare = _take_prepare
+
+
+def _put_prepare(x: Node, i: Node, v: Node, *, axis: int = 0, mode: str = "set") -> Any:
+    return (x, _indices(i, "put"), cast(v, x.dtype)), {"axis": shapes.axis(axis, x.ndim), "mode": mode}
+
+
+def _put_type(x: Node, i: Node, v: Node, *, axis: int, mode: str) -> TensorType:
+    want = (*x.shape[:axis], *i.shape, *x.shape[axis + 1 :])
+    if v.shape != want:
+        raise ShapeError(f"writing at indices {i.shape} of axis {axis} of {x.shape} takes {want}, got {v.shape}")
+    return TensorType(x.shape, x.dtype)
+
+
+@primitive(_put_type, tex=r"{0}[{1} \leftarrow {2}]")
+def put(x: np.ndarray, i: np.ndarray, v: np.ndarray, *, axis: int, mode: str) -> np.ndarray:
+    """x with v written ("set": the last one stays) or added ("add": all are summed) at x[…, i, …]: what `take` reads."""
+    _in_range(i, x.shape[axis], "index")
+    out = np.moveaxis(x, axis, 0).copy()
+    flat = i.reshape(-1)
+    source = np.moveaxis(v.reshape(*x.shape[:axis], -1, *x.shape[axis + 1 :]), axis, 0)
+    if mode == "set":
+        out[flat] = source
+    elif flat.size:
+        _add_rows(out, flat % max(x.shape[axis], 1), source)
+    return np.moveaxis(out, 0, axis)
+
+
+def _add_rows(out: np.ndarray, i: np.ndarray, rows: np.ndarray) -> None:
+    """out[i] += rows with repeated i, by sorting: each row of `out` is added to once."""
+    order = np.argsort(i, kind="stable")
+    there = i[order]
+    starts = np.flatnonzero(np.r_[True, there[1:] != there[:-1]])
+    out[there[starts]] += np.add.reduceat(rows[order], starts, axis=0, dtype=out.dtype)
+
+
+@put.vjp
+def _(g: Node, y: Node, x: Node, i: Node, v: Node, *, axis: int, mode: str) -> tuple[Node, None, Node]:
+    base = g if mode == "add" else put(g, i, zeros_like(v), axis=axis, mode="set")
+    return base, None, take(g, i, axis=axis)
+
+
+put.prepare = _put_prepare
+
+
+def _along_prepare(x: Node, i: Node, *, axis: int) -> Any:
+    i = _indices(i, "gather")
+    if x.ndim != i.ndim:
+        raise ShapeError(
+            f"Index tensor must have the same number of dimensions as input tensor: {i.shape} and {x.shape}"
+        )
+    for a in range(x.ndim):
+        if a != axis and i.shape[a] > x.shape[a]:
+            raise ShapeError(f"gather: index {i.shape} is larger than input {x.shape} on axis {a}")
+    return (x, i), {"axis": shapes.axis(axis, x.ndim)}
+
+
+def _grid(i: np.ndarray, axis: int) -> tuple[Any, ...]:
+    """Indices that pair i's own position with its content on one axis."""
+    out: list[Any] = []
+    for a, n in enumerate(i.shape):
+        shape = [1] * i.ndim
+        shape[a] = n
+        out.append(i if a == axis else np.arange(n).reshape(shape))
+    return tuple(out)
+
+
+@primitive(lambda x, i, *, axis: TensorType(i.shape, x.dtype), tex=r"{0}[\cdot, {1}]", wide=False)
+def take_along(x: np.ndarray, i: np.ndarray, *, axis: int) -> np.ndarray:
+    """torch's gather: y[a, b] = x[a, i[a, b]] for axis 1."""
+    if i.ndim == 0:
+        return np.asarray(x)
+    _in_range(i, x.shape[axis], "gather")
+    return x[_grid(i, axis)]
+
+
+@take_along.vjp
+def _(g: Node, y: Node, x: Node, i: Node, *, axis: int) -> tuple[Node, None]:
+    return scatter(zeros_like(x), i, g, axis=axis, mode="add"), None
+
+
+take_along.prepare = _along_prepare
+
+
+def _scatter_prepare(x: Node, i: Node, v: Node, *, axis: int, mode: str = "set") -> Any:
+    return (x, _indices(i, "scatter"), cast(v, x.dtype)), {"axis": shapes.axis(axis, x.ndim), "mode": mode}
+
+
+def _scatter_type(x: Node, i: Node, v: Node, *, axis: int, mode: str) -> TensorType:
+    if x.ndim != i.ndim or v.ndim != i.ndim:
+        raise ShapeError(f"scatter: input {x.shape}, index {i.shape} and source {v.shape} need the same rank")
+    if any(a > b for a, b in zip(i.shape, v.shape, strict=True)):
+        raise ShapeError(f"scatter: index {i.shape} is larger than source {v.shape}")
+    if any(k != axis and a > b for k, (a, b) in enumerate(zip(i.shape, x.shape, strict=True))):
+        raise ShapeError(f"scatter: index {i.shape} is larger than input {x.shape}")
+    return TensorType(x.shape, x.dtype)
+
+
+@primitive(_scatter_type, tex=r"{0}[\cdot, {1} \leftarrow {2}]")
+def scatter(x: np.ndarray, i: np.ndarray, v: np.ndarray, *, axis: int, mode: str) -> np.ndarray:
+    """torch's scatter: y = x, then y[a, i[a, b]] = (or +=, *=, max=, min=) v[a, b] for axis 1."""
+    out = x.copy()
+    if i.ndim == 0:
+        i, v, out = i.reshape(1), v.reshape(1), out.reshape(1)
+    _in_range(i, out.shape[axis], "scatter")
+    if not i.size:
+        return out.reshape(x.shape)
+    at = _grid(i, axis)
+    source = v[tuple(np.s_[:n] for n in i.shape)]
+    if mode == "set":
+        out[at] = source
+    elif mode == "add" and out.dtype.kind == "f":  # counting is much faster than an unbuffered loop
+        places = np.ravel_multi_index(
+            tuple(np.broadcast_to(a % n, i.shape).reshape(-1) for a, n in zip(at, out.shape, strict=True)), out.shape
+        )
+        out += np.bincount(places, source.reshape(-1), out.size).reshape(out.shape).astype(out.dtype)
+    else:
+        {"add": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}[mode].at(out, at, source)
+    return out.reshape(x.shape)
+
+
+@scatter.vjp
+def _(g: Node, y: Node, x: Node, i: Node, v: Node, *, axis: int, mode: str) -> tuple[Node, None, Node]:
+    picked = take_along(g, i, axis=axis)
+    if mode in ("amax", "amin"):  # all that reach the extreme share the gradient
+        hit_x = cast(x.op.registry["eq"](x, y), x.dtype)
+        part = v if v.shape == i.shape else _corner(v, i.shape)
+        hit_v = cast(x.op.registry["eq"](part, take_along(y, i, axis=axis)), x.dtype)
+        count = scatter(hit_x, i, hit_v, axis=axis, mode="add")
+        share = g / count
+        grown = hit_v * take_along(share, i, axis=axis)
+        return hit_x * share, None, _grow(grown, v)
+    if mode == "prod":
+        part = v if v.shape == i.shape else _corner(v, i.shape)
+        rest = take_along(y, i, axis=axis) / part
+        return g * y / x, None, _grow(picked * rest, v)
+    base = g if mode == "add" else scatter(g, i, zeros_like(v), axis=axis, mode="set")
+    return base, None, _grow(picked, v)
+
+
+def _corner(v: Node, shape: tuple[int, ...]) -> Node:
+    return v.op.registry["slice"](v, start=(0,) * len(shape), stop=shape, step=(1,) * len(shape))
+
+
+def _grow(part: Node, v: Node) -> Node:
+    """A cotangent for the corner of v that was read; the rest was not."""
+    if part.shape == v.shape:
+        return part
+    high = tuple(b - a for a, b in zip(part.shape, v.shape, strict=True))
+    return v.op.registry["pad"](part, low=(0,) * v.ndim, high=high, value=0.0)
+
+
+scatter.prepare = _scatter_prepare
+
+
+
+def one_hot(i: Node, n: int, dtype: dtypes.DType) -> Node:
+    """1 at index i of a new last axis of size n, else 0."""
+    r = i.op.registry
+    wide = r["reshape"](i, shape=(*i.shape, 1))
+    hit = r["eq"](wide, r["iota"](length=n, dtype=i.dtype))
+    return where(hit, const(1, dtype), const(0, dtype))
+
+

@@ -1,0 +1,367 @@
+"""Ops that move elements and compute nothing: the views, and what copies.
+
+A view also says how to write through it: `put(base, value)` is the base with the view's part replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule import dtypes, shapes
+from chainrule.dtypes import DType
+from chainrule.errors import ShapeError
+from chainrule.ir.node import Node, TensorType
+from chainrule.ir.op import Domain, Op
+from chainrule.ops.core import const, convert, primitive, promote, zeros_like
+from chainrule.shapes import Shape
+
+
+def view(put: Any) -> Any:
+    """Decorator: the op is a view; `put(base, value, **attrs)` writes through it."""
+
+    def mark(o: Op) -> Op:
+        o.put = put
+        return o
+
+    return mark
+
+
+# ------------------------------------------------------------------ views
+
+
+def _reshape_type(x: Node, *, shape: Shape) -> TensorType:
+    if shapes.size(shape) != shapes.size(x.shape):
+        raise ShapeError(f"cannot reshape {x.shape} ({shapes.size(x.shape)} elements) into {shape}")
+    return TensorType(shape, x.dtype)
+
+
+@view(lambda base, v, *, shape: reshape(v, shape=base.shape))
+@primitive(_reshape_type, tex="{0}", wide=False, domain=Domain((-3, 3), cases=[((2, 6), {"shape": (3, 4)})]))
+def reshape(x: np.ndarray, *, shape: Shape) -> np.ndarray:
+    """The same elements, in order, under another shape."""
+    return x.reshape(shape)
+
+
+@reshape.vjp
+def _(g: Node, y: Node, x: Node, *, shape: Shape) -> Node:
+    return reshape(g, shape=x.shape)
+
+
+def _inverse(order: Shape) -> Shape:
+    out = [0] * len(order)
+    for i, a in enumerate(order):
+        out[a] = i
+    return tuple(out)
+
+
+@view(lambda base, v, *, order: permute(v, order=_inverse(order)))
+@primitive(
+    lambda x, *, order: TensorType(tuple(x.shape[i] for i in order), x.dtype), tex="{0}^{{T}}", wide=False,
+    domain=Domain((-3, 3), cases=[((2, 3, 4), {"order": (2, 0, 1)})]),
+)  # fmt: skip
+def permute(x: np.ndarray, *, order: Shape) -> np.ndarray:
+    """The axes in another order."""
+    return x.transpose(order)
+
+
+@permute.vjp
+def _(g: Node, y: Node, x: Node, *, order: Shape) -> Node:
+    return permute(g, order=_inverse(order))
+
+
+def _broadcast_type(x: Node, *, shape: Shape) -> TensorType:
+    if shapes.broadcast(x.shape, shape) != shape:
+        raise ShapeError(f"cannot broadcast {x.shape} to {shape}")
+    return TensorType(shape, x.dtype)
+
+
+@primitive(_broadcast_type, tex="{0}", wide=False, domain=Domain((-3, 3), cases=[((3, 1), {"shape": (2, 3, 4)})]))
+def broadcast_to(x: np.ndarray, *, shape: Shape) -> np.ndarray:
+    """Repeat along axes of size 1 and along new leading axes."""
+    return np.broadcast_to(x, shape)
+
+
+@broadcast_to.vjp
+def _(g: Node, y: Node, x: Node, *, shape: Shape) -> Node:
+    return g  # the chain rule sums it back to the shape of x
+
+
+def _slice_type(x: Node, *, start: Shape, stop: Shape, step: Shape) -> TensorType:
+    return TensorType(
+        tuple(len(range(a, b, s)) for a, b, s in zip(start, stop, step, strict=True)), x.dtype
+    )
+
+
+def slices(start: Shape, stop: Shape, step: Shape) -> tuple[Any, ...]:
+    """Python slices; a negative stop means 'past the beginning', for negative steps."""
+    return tuple(
+        np.s_[a : (None if b < 0 else b) : s] for a, b, s in zip(start, stop, step, strict=True)
+    )
+
+
+@view(lambda base, v, **at: slice_update(base, v, **at))
+@primitive(
+    _slice_type, tex=r"{0}[\cdot]", wide=False,
+    domain=Domain((-3, 3), cases=[((4, 6), {"start": (1, 5), "stop": (4, -1), "step": (2, -2)})]),
+)  # fmt: skip
+def slice(x: np.ndarray, *, start: Shape, stop: Shape, step: Shape) -> np.ndarray:
+    """Elements start, start + step, … before stop, on every axis (normalised: no negative start)."""
+    return x[slices(start, stop, step)]
+
+
+@slice.vjp
+def _(g: Node, y: Node, x: Node, *, start: Shape, stop: Shape, step: Shape) -> Node:
+    return slice_update(zeros_like(x), g, start=start, stop=stop, step=step)
+
+
+@view(lambda base, v, **at: diagonal_update(base, v, **at))
+@primitive(
+    lambda x, *, offset: TensorType((*x.shape[:-2], _diagonal_length(x.shape, offset)), x.dtype),
+    tex=r"\operatorname{{diag}}({0})", wide=False, domain=Domain((-3, 3), cases=[((2, 3, 4), {"offset": 1})]),
+)  # fmt: skip
+def diagonal(x: np.ndarray, *, offset: int = 0) -> np.ndarray:
+    """x[…, i, i + offset]: a diagonal of the last two axes."""
+    return np.diagonal(x, offset, -2, -1)
+
+
+def _diagonal_length(shape: Shape, offset: int) -> int:
+    rows, columns = shape[-2:]
+    return max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
+
+
+@diagonal.vjp
+def _(g: Node, y: Node, x: Node, *, offset: int) -> Node:
+    return diagonal_update(zeros_like(x), g, offset=offset)
+
+
+def _windows_type(x: Node, *, size: Shape, stride: Shape, dilation: Shape) -> TensorType:
+    lead, tail = x.shape[: -len(size)], x.shape[-len(size) :]
+    counts = tuple(
+        shapes.window_count(n, k, s, d)
+        for n, k, s, d in zip(tail, size, stride, dilation, strict=True)
+    )
+    if min(counts) < 1:
+        raise ShapeError(
+            f"a window of {size} (dilation {dilation}) does not fit into {tail}: pad the input or take a smaller kernel"
+        )
+    return TensorType((*lead, *counts, *size), x.dtype)
+
+
+@primitive(
+    _windows_type, tex=r"\operatorname{{windows}}({0})", wide=False,
+    domain=Domain((-3, 3), cases=[((2, 5, 6), {"size": (2, 3), "stride": (2, 1), "dilation": (1, 2)})]),
+)  # fmt: skip
+def windows(x: np.ndarray, *, size: Shape, stride: Shape, dilation: Shape) -> np.ndarray:
+    """All windows of the last axes: x[…, o·stride + k·dilation] at index […, o, k]."""
+    n = len(size)
+    counts = tuple(
+        shapes.window_count(*t) for t in zip(x.shape[-n:], size, stride, dilation, strict=True)
+    )
+    tail = x.strides[-n:]
+    return np.lib.stride_tricks.as_strided(
+        x,
+        (*x.shape[:-n], *counts, *size),
+        (
+            *x.strides[:-n],
+            *(a * b for a, b in zip(tail, stride, strict=True)),
+            *(a * b for a, b in zip(tail, dilation, strict=True)),
+        ),
+        writeable=False,
+    )
+
+
+@windows.vjp
+def _(g: Node, y: Node, x: Node, *, size: Shape, stride: Shape, dilation: Shape) -> Node:
+    return unwindows(g, shape=x.shape[-len(size) :], stride=stride, dilation=dilation)
+
+
+def _unwindows_type(x: Node, *, shape: Shape, stride: Shape, dilation: Shape) -> TensorType:
+    return TensorType((*x.shape[: -2 * len(shape)], *shape), x.dtype)
+
+
+@primitive(
+    _unwindows_type, tex=r"\operatorname{{windows}}^T({0})",
+    domain=Domain((-3, 3), cases=[((2, 2, 2, 3, 2), {"shape": (5, 6), "stride": (1, 3), "dilation": (1, 2)})]),
+)  # fmt: skip
+def unwindows(x: np.ndarray, *, shape: Shape, stride: Shape, dilation: Shape) -> np.ndarray:
+    """Add every window back to where it was read: the transpose of `windows`."""
+    n = len(shape)
+    counts, size = x.shape[-2 * n : -n], x.shape[-n:]
+    out = np.zeros((*x.shape[: -2 * n], *shape), x.dtype)
+    for k in np.ndindex(*size):
+        at = tuple(
+            np.s_[i * d : i * d + s * (c - 1) + 1 : s]
+            for i, d, s, c in zip(k, dilation, stride, counts, strict=True)
+        )
+        out[(..., *at)] += x[(..., *k)]
+    return out
+
+
+@unwindows.vjp
+def _(g: Node, y: Node, x: Node, *, shape: Shape, stride: Shape, dilation: Shape) -> Node:
+    return windows(g, size=x.shape[-len(shape) :], stride=stride, dilation=dilation)
+
+
+# ------------------------------------------------------------------ writing through
+
+
+@primitive(
+    lambda x, v, *, start, stop, step: TensorType(x.shape, x.dtype), tex=r"{0}[\cdot \leftarrow {1}]", wide=False,
+)  # fmt: skip
+def slice_update(x: np.ndarray, v: np.ndarray, *, start: Shape, stop: Shape, step: Shape) -> np.ndarray:
+    """x, with v in place of the slice."""
+    out = x.copy()
+    out[slices(start, stop, step)] = v
+    return out
+
+
+@slice_update.vjp
+def _(g: Node, y: Node, x: Node, v: Node, **at: Any) -> tuple[Node, Node]:
+    return slice_update(g, zeros_like(v), **at), slice(g, **at)
+
+
+@primitive(lambda x, v, *, offset: TensorType(x.shape, x.dtype), tex=r"{0}[\cdot \leftarrow {1}]", wide=False)
+def diagonal_update(x: np.ndarray, v: np.ndarray, *, offset: int) -> np.ndarray:
+    """x, with v in place of a diagonal of the last two axes."""
+    out = x.copy()
+    n = v.shape[-1]
+    i = np.arange(n)
+    out[..., i - min(offset, 0), i + max(offset, 0)] = v
+    return out
+
+
+@diagonal_update.vjp
+def _(g: Node, y: Node, x: Node, v: Node, *, offset: int) -> tuple[Node, Node]:
+    return diagonal_update(g, zeros_like(v), offset=offset), diagonal(g, offset=offset)
+
+
+# ------------------------------------------------------------------ copies
+
+
+def _cat_type(*xs: Node, axis: int) -> TensorType:
+    first = xs[0].shape
+    for x in xs[1:]:
+        if len(x.shape) != len(first) or any(
+            a != b for i, (a, b) in enumerate(zip(x.shape, first, strict=True)) if i != axis
+        ):
+            raise ShapeError(
+                f"Sizes of tensors must match except in dimension {axis}. "
+                f"Got shapes {', '.join(str(x.shape) for x in xs)}"
+            )
+    total = sum(x.shape[axis] for x in xs)
+    return TensorType((*first[:axis], total, *first[axis + 1 :]), xs[0].dtype)
+
+
+def _cat_prepare(*xs: Node, axis: int = 0) -> tuple[tuple[Node, ...], dict[str, Any]]:
+    nodes, _ = promote(*xs)
+    return nodes, {"axis": axis % max(len(nodes[0].shape), 1)}
+
+
+def _cat(*xs: np.ndarray, axis: int) -> np.ndarray:
+    return np.concatenate(xs, axis)
+
+
+def _cat_vjp(g: Node, y: Node, *xs: Node, axis: int) -> tuple[Node, ...]:
+    out, at = [], 0
+    for x in xs:
+        out.append(narrow(g, axis, at, x.shape[axis]))
+        at += x.shape[axis]
+    return tuple(out)
+
+
+cat = Op(
+    "cat", infer=_cat_type, reference=_cat, gradient=_cat_vjp, prepare=_cat_prepare, wide=False,
+    tex=r"[{0}, \dots]", doc="Arrays one after another along an axis.",
+    domain=Domain((-3, 3), (-3, 3), cases=[((2, 3), (2, 2), {"axis": 1})]),
+)  # fmt: skip
+
+
+@primitive(
+    lambda x, *, low, high, value: TensorType(
+        tuple(a + n + b for a, n, b in zip(low, x.shape, high, strict=True)), x.dtype
+    ),
+    tex=r"\operatorname{{pad}}({0})", wide=False,
+    domain=Domain((-3, 3), cases=[((2, 3), {"low": (1, 0), "high": (0, 2), "value": 1.5})]),
+)  # fmt: skip
+def pad(x: np.ndarray, *, low: Shape, high: Shape, value: float) -> np.ndarray:
+    """x with `value` around it: `low` elements before, `high` after, on every axis."""
+    out = np.full(tuple(a + n + b for a, n, b in zip(low, x.shape, high, strict=True)), value, x.dtype)
+    out[tuple(np.s_[a : a + n] for a, n in zip(low, x.shape, strict=True))] = x
+    return out
+
+
+@pad.vjp
+def _(g: Node, y: Node, x: Node, *, low: Shape, high: Shape, value: float) -> Node:
+    stop = tuple(a + n for a, n in zip(low, x.shape, strict=True))
+    return slice(g, start=low, stop=stop, step=(1,) * len(low))
+
+
+@primitive(lambda *, length, dtype: TensorType((length,), dtype), tex=r"(0, 1, \dots)", wide=False)
+def iota(*, length: int, dtype: DType) -> np.ndarray:
+    """0, 1, …, length − 1."""
+    return np.arange(length).astype(dtype.np)
+
+
+# ------------------------------------------------------------------ spelled with the above
+
+
+def full(shape: Sequence[int], value: float, dtype: DType) -> Node:
+    """One number everywhere."""
+    c = const(value, dtype)
+    return broadcast_to(c, shape=tuple(shape)) if shape else c
+
+
+def narrow(x: Node, axis: int, start: int, length: int) -> Node:
+    """`length` elements of one axis, from `start`."""
+    if start == 0 and length == x.shape[axis]:
+        return x
+    rank = len(x.shape)
+    a = [0] * rank
+    b = list(x.shape)
+    a[axis], b[axis] = start, start + length
+    return slice(x, start=tuple(a), stop=tuple(b), step=(1,) * rank)
+
+
+def flip(x: Node, axes: Sequence[int]) -> Node:
+    """The axes in reverse order of their elements."""
+    shape = x.shape
+    return slice(
+        x,
+        start=tuple(max(n - 1, 0) if i in axes else 0 for i, n in enumerate(shape)),
+        stop=tuple((-1 if n else 0) if i in axes else n for i, n in enumerate(shape)),
+        step=tuple(-1 if i in axes else 1 for i in range(len(shape))),
+    )
+
+
+def expand_dims(x: Node, axis: int) -> Node:
+    """A new axis of size 1."""
+    at = axis % (len(x.shape) + 1)
+    return reshape(x, shape=(*x.shape[:at], 1, *x.shape[at:]))
+
+
+def index_axis(x: Node, axis: int, i: int) -> Node:
+    """One element of an axis; the axis goes."""
+    part = narrow(x, axis, i, 1)
+    return reshape(part, shape=(*x.shape[:axis], *x.shape[axis + 1 :]))
+
+
+def swap(x: Node, a: int, b: int) -> Node:
+    """Two axes exchanged."""
+    order = list(range(len(x.shape)))
+    order[a], order[b] = order[b], order[a]
+    return permute(x, order=tuple(order))
+
+
+def stack(xs: Sequence[Node], axis: int = 0) -> Node:
+    """Equal shapes along a new axis."""
+    return cat(*(expand_dims(x, axis) for x in xs), axis=axis % (len(xs[0].shape) + 1))
+
+
+def triangle(rows: int, columns: int, diagonal: int = 0) -> Node:
+    """bool[rows, columns]: true on and below a diagonal, j − i ≤ diagonal."""
+    i = expand_dims(iota(length=rows, dtype=dtypes.int64), 1)
+    j = expand_dims(iota(length=columns, dtype=dtypes.int64), 0)
+    return j <= i + convert(diagonal, dtypes.int64)

@@ -1,0 +1,8 @@
+"""Graph → better graph. Each pass says what it needs and what it leaves."""
+
+from chainrule.rewrite.decompose import decompose
+from chainrule.rewrite.fold import fold
+from chainrule.rewrite.loops import merge_loops
+from chainrule.rewrite.simplify import simplify
+
+__all__ = ["decompose", "fold", "merge_loops", "simplify"]

@@ -1,0 +1,1 @@
+"""Programs that are found again, and random streams."""

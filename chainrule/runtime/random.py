@@ -1,0 +1,107 @@
+"""Streams of random numbers: a seed, a name and a position; nothing else.
+
+Every purpose has a stream of its own (initialisation, shuffling, dropout, augmentation), so that a second data loader
+does not disturb training. The numbers are a pure function of (key, position): see `chainrule.ops.random`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any
+
+import numpy as np
+
+STREAMS = ("default", "init", "shuffle", "dropout", "augmentation")
+
+
+class Generator:
+    """A stream: `seed`, and how many Philox counters were used up (`position`). As `torch.Generator`."""
+
+    __slots__ = ("_name", "_seed", "key", "position")
+
+    def __init__(self, device: Any = "cpu", *, seed: int | None = None, name: str = "") -> None:
+        if isinstance(device, int):  # Generator(42)
+            device, seed = "cpu", device
+        self._name = name
+        self.manual_seed(int.from_bytes(os.urandom(7), "little") if seed is None else seed)
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start again at position 0 with another seed."""
+        self._seed = int(seed)
+        digest = hashlib.blake2b(f"{self._seed}:{self._name}".encode(), digest_size=8).digest()
+        self.key = int.from_bytes(digest, "little", signed=True)
+        self.position = 0
+        return self
+
+    def seed(self) -> int:
+        """Take a seed from the operating system, and return it."""
+        self.manual_seed(int.from_bytes(os.urandom(7), "little"))
+        return self._seed
+
+    def initial_seed(self) -> int:
+        """The seed that the stream started from."""
+        return self._seed
+
+    def advance(self, counters: int) -> int:
+        """Reserve counters; gives the position where they begin."""
+        start = self.position
+        self.position += counters
+        return start
+
+    def numpy(self) -> np.random.Generator:
+        """A NumPy generator that is a function of seed, stream and position; the position moves on by one."""
+        position = self.advance(1)
+        key = np.array([self.key & 0xFFFFFFFFFFFFFFFF, position], np.uint64)
+        return np.random.Generator(np.random.Philox(key=key))
+
+    def get_state(self) -> dict[str, int]:
+        """What `set_state` takes: enough to go on exactly here."""
+        return {"seed": self._seed, "position": self.position}
+
+    def set_state(self, state: dict[str, int]) -> None:
+        """Go on where `state` was taken."""
+        self.manual_seed(int(state["seed"]))
+        self.position = int(state["position"])
+
+    @property
+    def device(self) -> str:
+        return "cpu"
+
+
+_streams = {name: Generator(name=name) for name in STREAMS}
+
+
+def stream(name: str = "default") -> Generator:
+    """The stream for one purpose."""
+    return _streams[name]
+
+
+def manual_seed(seed: int) -> Generator:
+    """Restart all streams from one seed; each still has numbers of its own."""
+    for s in _streams.values():
+        s.manual_seed(seed)
+    return _streams["default"]
+
+
+def seed() -> int:
+    """Restart all streams from a seed of the operating system."""
+    s = int.from_bytes(os.urandom(7), "little")
+    manual_seed(s)
+    return s
+
+
+def initial_seed() -> int:
+    """The seed that the streams started from."""
+    return _streams["default"].initial_seed()
+
+
+def get_state() -> dict[str, dict[str, int]]:
+    """The state of all streams."""
+    return {name: s.get_state() for name, s in _streams.items()}
+
+
+def set_state(state: dict[str, dict[str, int]]) -> None:
+    """Put all streams back."""
+    for name, s in state.items():
+        _streams[name].set_state(s)

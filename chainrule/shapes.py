@@ -1,0 +1,122 @@
+"""Arithmetic on shapes: broadcasting, axes, windows. Pure functions of tuples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from chainrule.errors import ShapeError
+
+Shape = tuple[int, ...]
+
+
+def size(shape: Sequence[int]) -> int:
+    """Number of elements."""
+    return math.prod(shape)
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """The common shape: axes are aligned at the right, an axis of size 1 stretches.
+
+    >>> broadcast((3, 1), (4,))
+    (3, 4)
+    """
+    first = shapes[0]
+    if all(s == first for s in shapes):
+        return first
+    rank = max(len(s) for s in shapes)
+    out = [1] * rank
+    for s in shapes:
+        for i, n in enumerate(s, rank - len(s)):
+            if n != 1:
+                if out[i] not in (1, n):
+                    raise ShapeError(_mismatch(shapes, i - rank))
+                out[i] = n
+    return tuple(out)
+
+
+def _mismatch(shapes: Sequence[Shape], axis: int) -> str:
+    sizes = [s[axis] for s in shapes if len(s) >= -axis]
+    text = " and ".join(str(tuple(s)) for s in shapes)
+    return (
+        f"shapes {text} do not broadcast: axis {axis} has sizes {' and '.join(map(str, sizes))}; they must be "
+        "equal, or one of them 1. Reshape, or insert an axis with unsqueeze(), so that the axes line up."
+    )
+
+
+def axis(a: int, rank: int, what: str = "dim") -> int:
+    """A non-negative axis, or IndexError with the range that is allowed."""
+    limit = max(rank, 1)
+    if not -limit <= a < limit:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {a})"
+        )
+    return a % limit
+
+
+def axes(a: int | Sequence[int] | None, rank: int) -> tuple[int, ...]:
+    """Sorted, distinct axes; None or () means all of them."""
+    if a is None:
+        return tuple(range(rank))
+    if isinstance(a, int):
+        return (axis(a, rank),) if rank else ()
+    found = [axis(int(i), rank) for i in a]
+    if len(set(found)) != len(found):
+        raise ShapeError(f"dim {tuple(a)} names an axis twice")
+    return tuple(sorted(found)) if rank else ()
+
+
+def reduced(shape: Shape, over: tuple[int, ...], keepdim: bool) -> Shape:
+    """The shape that is left when `over` is summed away."""
+    if keepdim:
+        return tuple(1 if i in over else n for i, n in enumerate(shape))
+    return tuple(n for i, n in enumerate(shape) if i not in over)
+
+
+def reshaped(shape: Shape, new: Sequence[int]) -> Shape:
+    """Resolve one -1 in `new`.
+
+    >>> reshaped((4, 6), (-1, 8))
+    (3, 8)
+    """
+    want = tuple(int(n) for n in new)
+    total = size(shape)
+    if -1 in want:
+        known = math.prod(n for n in want if n != -1)
+        if want.count(-1) > 1:
+            raise ShapeError(f"only one dimension can be inferred, got shape {want}")
+        if known == 0 and total == 0:
+            raise ShapeError(f"cannot reshape {shape} into {want}: -1 could be any size; write it out")
+        if known and total % known == 0:
+            want = tuple(total // known if n == -1 else n for n in want)
+    if any(n < 0 for n in want) or size(want) != total:
+        raise ShapeError(
+            f"shape '{list(new)}' is invalid for input of size {total}: {shape} has {total} elements"
+        )
+    return want
+
+
+def permuted(shape: Shape, order: Sequence[int]) -> tuple[int, ...]:
+    """A checked permutation with non-negative entries."""
+    if len(order) != len(shape):
+        raise ShapeError(f"permute needs {len(shape)} axes for shape {shape}, got {tuple(order)}")
+    full = tuple(axis(int(i), len(shape)) for i in order)
+    if len(set(full)) != len(full):
+        raise ShapeError(f"permute order {tuple(order)} names an axis twice")
+    return full
+
+
+def window_count(length: int, size: int, stride: int, dilation: int) -> int:
+    """How many windows fit: (length - dilation (size - 1) - 1) // stride + 1."""
+    return (length - dilation * (size - 1) - 1) // stride + 1
+
+
+def ntuple(x: int | Sequence[int], n: int, what: str) -> tuple[int, ...]:
+    """An int repeated n times, or a checked sequence of n ints."""
+    if isinstance(x, (list, tuple)):
+        if len(x) == 1:
+            return (int(x[0]),) * n
+        if len(x) != n:
+            raise ShapeError(f"{what} needs 1 or {n} numbers, got {tuple(x)}")
+        return tuple(int(i) for i in x)
+    return (int(x),) * n  # type: ignore[arg-type]  # narrowed above: not a sequence

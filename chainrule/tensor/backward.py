@@ -1,0 +1,414 @@
+"""`backward()` and `grad()`: the chain rule, from recorded values back to leaves.
+
+Gradients are derived as graph in the current trace (and found again when the same step comes again). A value whose trace
+was closed by a look hands its cotangent on to that trace: its derived gradient is placed into the current one, reading what
+was kept.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from chainrule import ops
+from chainrule.autodiff import Derivative, derivative
+from chainrule.autodiff.reverse import placeholder
+from chainrule.errors import GradientError
+from chainrule.ir.graph import substitute, topological
+from chainrule.ir.node import Node
+from chainrule.ir.op import registry
+from chainrule.tensor.handle import Tensor, blank, node_of, wrap
+from chainrule.tensor.mutate import assign
+from chainrule.tensor.record import apply
+from chainrule.tensor.trace import Trace, grad_inputs, grad_mode, release_if_done, state
+
+_TWICE = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
+    "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+    "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
+    "after calling backward."
+)
+_OVERWRITTEN = (
+    "one of the variables needed for gradient computation has been modified by an inplace operation: "
+    "[{type} {shape}], which is {what}, is at a later version than the one that was read. Use the out-of-place "
+    "form (x = x + y instead of x += y), or clone() before writing."
+)
+
+
+class _Pass:
+    """One walk backward over the current trace and the closed ones behind it."""
+
+    def __init__(self, create_graph: bool, retain_graph: bool) -> None:
+        self.create_graph, self.retain_graph = create_graph, retain_graph
+        self.waiting: dict[Trace, dict[Node, Node]] = {}  # cotangents that arrived, per trace
+        self.leaves: dict[int, tuple[Tensor, Node]] = {}
+        self.wanted: dict[Trace, dict[Node, list[int]]] = {}
+        self.found: dict[int, Node] = {}
+        self.roots: set[int] = set()
+
+    def send(self, t: Tensor, ct: Node) -> None:
+        """A cotangent arrives at a tensor."""
+        self._on(t, None if t.leaf else place(t), ct)
+
+    def _on(self, t: Tensor, to: tuple[Trace, Node] | None, ct: Node) -> None:
+        if to is None:
+            have = self.leaves.get(id(t))
+            self.leaves[id(t)] = (t, ct if have is None else ops.add(have[1], ct))
+            return
+        trace, node = to
+        slot = self.waiting.setdefault(trace, {})
+        slot[node] = ops.add(slot[node], ct) if node in slot else ct
+
+    def run(self) -> None:
+        """Newest trace first, so that every cotangent is complete when its trace's turn comes."""
+        while self.waiting:
+            trace = max(self.waiting, key=lambda t: t.serial)
+            self._through(trace, self.waiting.pop(trace))
+
+    def _through(self, trace: Trace, cts: dict[Node, Node]) -> None:
+        here = trace is state.trace
+        inputs = grad_inputs(trace)
+        extra = self.wanted.get(trace, {})
+        wrt = [*(e.node for e in inputs), *extra]
+        placing = _Placing(trace, here)
+        seeds = [ct if here else placing.cotangent(n, ct) for n, ct in cts.items()]
+        watch = self._watch(trace, placing)
+        d = derivative(list(cts), seeds, wrt, watch)
+        _check_overwritten(trace, d)
+        grads = dict(zip(wrt, placing.here(d.gradients), strict=True))
+        for n, keys in extra.items():
+            g = grads[n]
+            if g is not None:
+                for k in keys:
+                    self.found[k] = g
+        for e in inputs:
+            g = grads.pop(e.node, None)
+            if g is not None:
+                assert e.tensor is not None
+                self._on(e.tensor, e.history, g)
+        if not self.retain_graph:
+            _free(trace, d, set(cts), self.roots)
+
+    def _watch(self, trace: Trace, placing: _Placing) -> dict[Node, Callable[[Any], Any]]:
+        return {n: (lambda g, w=w, n=n: w.meet(g, n, placing, self.create_graph)) for n, w in trace.watched.items()}
+
+
+class _Placing:
+    """Where the nodes of a trace are in the current one: the same, or replaced by what was kept."""
+
+    def __init__(self, trace: Trace, same: bool) -> None:
+        self.trace, self.same = trace, same
+        self.mapping: dict[Node, Node] = {}
+        self.count = 0
+        self.versions: dict[Node, tuple[Tensor, int]] = {}
+        if not same:
+            for e in trace.inputs:
+                if e.tensor is not None:
+                    self.versions[e.node] = (e.tensor, e.version)
+
+    def cotangent(self, y: Node, value: Node) -> Node:
+        """A name for a value of the current trace, inside the closed one."""
+        if self.same:
+            return value
+        p = placeholder(y, self.count)
+        self.count += 1
+        self.mapping[p] = value
+        return p
+
+    def here(self, nodes: Sequence[Node | None]) -> list[Node | None]:
+        """Nodes of the trace as nodes of the current one."""
+        if self.same:
+            return list(nodes)
+        some = [n for n in nodes if n is not None]
+        self._bind(some)
+        placed = iter(substitute(some, self.mapping))
+        return [None if n is None else next(placed) for n in nodes]
+
+    def _bind(self, nodes: Iterable[Node]) -> None:
+        stack, seen = list(nodes), set()
+        while stack:
+            n = stack.pop()
+            if n in seen or n in self.mapping:
+                continue
+            seen.add(n)
+            if n in self.trace.saved:
+                self.mapping[n] = self._kept(n)
+            elif n in self.versions:
+                self.mapping[n] = self._input(n)
+            else:
+                stack.extend(n.inputs)
+
+    def _kept(self, n: Node) -> Node:
+        value = self.trace.saved[n]
+        if isinstance(value, tuple):
+            s, version = value
+            if s.version != version:
+                raise GradientError(_message(n))
+            t: Tensor = blank(Tensor, s, n.shape, n.dtype)
+            return node_of(t)
+        return state.trace.bind(value, n.dtype, None)
+
+    def _input(self, n: Node) -> Node:
+        t, version = self.versions[n]
+        if t.storage.version != version:
+            raise GradientError(_message(n))
+        return node_of(t)
+
+
+def _message(n: Node) -> str:
+    return _OVERWRITTEN.format(type=n.dtype.short, shape=list(n.shape), what=f"the value of {n.op.name}")
+
+
+def _check_overwritten(trace: Trace, d: Derivative) -> None:
+    if not trace.overwritten:
+        return
+    for n, readers in d.readers().items():
+        root = n
+        while root.op.put is not None:
+            root = root.inputs[0]
+        new = trace.overwritten.get(root)
+        if new is not None and not _made_in_place(new, readers, root):
+            raise GradientError(_message(n))
+
+
+def _made_in_place(new: Node, readers: set[Node], old: Node) -> bool:
+    """The operation in place may read what it replaced: PyTorch keeps a copy for it."""
+    between = set(topological([new], stop=lambda n: n is old)) - {old}
+    return readers <= between
+
+
+def _free(trace: Trace, d: Derivative, roots: set[Node], root_handles: set[int]) -> None:
+    """Mark what was passed: a second walk over it would need values that are given back."""
+    reading = d.reading()
+    for r in trace.handles:
+        t = r()
+        if t is None or t.level != 1 or t.leaf:
+            continue
+        node = t.node if t.seen_in is trace else (t.history[1] if t.history and t.history[0] is trace else None)
+        if node in reading and (id(t) in root_handles or node not in roots):
+            t.level = 2
+            t.history = None
+    release_if_done(trace)
+
+
+def place(t: Tensor) -> tuple[Trace, Node]:
+    """The trace and node through which gradients of a computed tensor go."""
+    trace = state.trace
+    if t.storage.trace is None and t.history is not None:
+        return t.history
+    if t.storage.trace is trace or t.seen_in is trace:
+        node = node_of(t)
+        if t.history is not None and node.op.name == "input":
+            return t.history
+        return trace, node
+    if t.history is not None:
+        return t.history
+    raise GradientError(_TWICE)
+
+
+def _seed(t: Tensor, g: Any, what: str) -> Node:
+    if g is None:
+        if t.numel() != 1:
+            raise RuntimeError(f"grad can be implicitly created only for scalar outputs, this one has shape {tuple(t._shape)}")
+        return ops.full_like(node_of_type(t), 1)
+    if g._shape != t._shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[0] has a shape of {tuple(g._shape)} and {what} has a shape of {tuple(t._shape)}."
+        )
+    return node_of(g)
+
+
+def node_of_type(t: Tensor) -> Node:
+    """Any node with t's shape and dtype."""
+    return ops.input(index=0, shape=t._shape, dtype=t._dtype, scope="type")
+
+
+def _start(tensors: Sequence[Tensor], grads: Sequence[Any], walk: _Pass) -> None:
+    for t in tensors:
+        if not t.level:
+            raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
+        if t.level == 2:
+            raise GradientError(_TWICE)
+    for t in tensors:  # bring all of them into one trace first: entering may evaluate
+        if not t.leaf:
+            place(t)
+    for g in grads:
+        if g is not None:
+            node_of(g)
+    for t, g in zip(tensors, grads, strict=True):
+        walk.roots.add(id(t))
+        walk.send(t, _seed(t, g, "output[0]"))
+
+
+def backward(
+    tensors: Sequence[Tensor],
+    grads: Sequence[Any],
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Sequence[Tensor] | None = None,
+) -> None:
+    """Add d(Σ tensors · grads)/d(leaf) to every leaf's `.grad`."""
+    walk = _Pass(create_graph, create_graph if retain_graph is None else retain_graph)
+    targets = None if inputs is None else {id(t) for t in inputs}
+    with grad_mode(create_graph):
+        for i, t in enumerate(inputs or ()):
+            _want(walk, t, i)
+        _start(tensors, grads, walk)
+        walk.run()
+        for t, g in list(walk.leaves.values()):
+            if targets is None or id(t) in targets:
+                _add_grad(t, g, create_graph)
+        for i, t in enumerate(inputs or ()):
+            if not t.leaf and i in walk.found:
+                _add_grad(t, walk.found[i], create_graph)
+
+
+def _want(walk: _Pass, t: Tensor, key: int) -> None:
+    if t.level == 2:
+        raise GradientError(_TWICE)
+    if not t.leaf:
+        trace, node = place(t)
+        walk.wanted.setdefault(trace, {}).setdefault(node, []).append(key)
+
+
+def _result(g: Node, create_graph: bool) -> Tensor:
+    return wrap(g, 1) if create_graph else wrap(ops.stop_gradient(g), 0)
+
+
+def _add_grad(t: Tensor, g: Node, create_graph: bool) -> None:
+    new = run_hooks(t, _result(g, create_graph))
+    if t._grad is None:
+        t._grad = new
+    elif create_graph:
+        t._grad = apply(ops.add, t._grad, new)
+    else:
+        assign(t._grad, apply(ops.add, t._grad, new))
+    for hook in list((t._hooks or {}).values()):
+        if isinstance(hook, AfterAccumulate):
+            hook.function(t)
+
+
+def grad(
+    outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    grad_outputs: Sequence[Any],
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """d(Σ outputs · grad_outputs)/d(inputs), without touching `.grad`."""
+    walk = _Pass(create_graph, create_graph if retain_graph is None else retain_graph)
+    with grad_mode(create_graph):
+        for i, t in enumerate(inputs):
+            if not t.level:
+                raise RuntimeError("One of the differentiated Tensors does not require grad")
+            _want(walk, t, i)
+        _start(outputs, grad_outputs, walk)
+        walk.run()
+        found: list[Tensor | None] = []
+        for i, t in enumerate(inputs):
+            g = walk.found.get(i)
+            if t.leaf:
+                g = walk.leaves[id(t)][1] if id(t) in walk.leaves else None
+            if g is None and not allow_unused:
+                raise RuntimeError(
+                    "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
+                    "if this is the desired behavior."
+                )
+            found.append(None if g is None else run_hooks(t, _result(g, create_graph)) if t.leaf else _result(g, create_graph))
+    return tuple(found)
+
+
+# ------------------------------------------------------------------ hooks
+
+
+class AfterAccumulate:
+    """Marks a hook that runs when `.grad` is there."""
+
+    def __init__(self, function: Callable[[Tensor], None]) -> None:
+        self.function = function
+
+
+def run_hooks(t: Tensor, g: Tensor) -> Tensor:
+    """A leaf's hooks, in order; each may replace the gradient."""
+    for hook in list((t._hooks or {}).values()):
+        if not isinstance(hook, AfterAccumulate):
+            out = hook(g)
+            if out is not None:
+                g = out
+    return g
+
+
+class Hooks:
+    """What watches a computed value: hooks, and whether its gradient is kept."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = weakref.ref(tensor)
+        self.functions: dict[int, Callable[[Tensor], Tensor | None]] = {}
+        self.retain = False
+
+    def meet(self, g: Node, node: Node, placing: _Placing, create_graph: bool) -> Node:
+        """The cotangent is complete: show it, take what comes back."""
+        (real,) = placing.here([g])
+        assert real is not None
+        seen = _result(real, create_graph)
+        for f in list(self.functions.values()):
+            out = f(seen)
+            if out is not None:
+                seen = out
+        t = self.tensor()
+        if self.retain and t is not None:
+            t._grad = seen if t._grad is None else apply(ops.add, t._grad, seen)
+        return placing.cotangent(node, node_of(seen))
+
+
+class CustomFunction:
+    """A function whose gradient the user wrote: called with the cotangents of its outputs."""
+
+    def __init__(self, call: Callable[..., Any], inputs: list[Node], outputs: int) -> None:
+        self.call, self.inputs, self.outputs = call, inputs, outputs
+
+    def meet(self, g: dict[int, Node], node: Node, placing: _Placing, create_graph: bool) -> dict[Node, Node]:
+        """Gradients for the inputs, by way of the user's backward()."""
+        given = []
+        for i in range(self.outputs):
+            part = placing.here([g.get(i)])[0]
+            t = node.type[i]
+            given.append(
+                wrap(ops.full(t.shape, 0, t.dtype), 0) if part is None else _result(part, create_graph)
+            )
+        out: dict[Node, Node] = {}
+        for n, t in zip(self.inputs, self.call(given), strict=True):
+            if t is not None and n.dtype.is_floating_point:
+                ct = placing.cotangent(n, node_of(t))
+                out[n] = ops.add(out[n], ct) if n in out else ct
+        return out
+
+
+def custom_function(
+    call: Callable[..., Any], inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+) -> tuple[Tensor, ...]:
+    """Put a boundary around recorded outputs: gradients go through `call`, not through the graph."""
+    level = max((t.level for t in inputs), default=0)
+    for t in (*inputs, *outputs):
+        node_of(t)
+    ins = [node_of(t) for t in inputs]
+    outs = [ops.stop_gradient(node_of(t)) for t in outputs]
+    trace = state.trace
+    index = sum(n.op.name == "boundary" for n in trace.watched)
+    node = registry["boundary"].make((*outs, *ins), (("outputs", len(outs)), ("index", index)))
+    trace.watched[node] = CustomFunction(call, ins, len(outs))
+    return tuple(wrap(p, level) for p in ops.items(node))
+
+
+def watch(t: Tensor) -> Hooks:
+    """The hooks of a computed tensor (made at the first call)."""
+    trace, node = place(t)
+    found = trace.watched.get(node)
+    if found is None:
+        found = trace.watched[node] = Hooks(t)
+    return found  # a boundary is never the value of a tensor: its items are
+
+
+__all__ = ["AfterAccumulate", "backward", "custom_function", "grad", "watch"]

@@ -1,0 +1,425 @@
+"""Making tensors: from data, by filling, by counting, by chance. PyTorch's names, defaults and errors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule import devices, dtypes, ops, shapes
+from chainrule.dtypes import DType
+from chainrule.errors import DtypeError, ShapeError
+from chainrule.ir.node import Node
+from chainrule.ops.random import blocks, normal_blocks
+from chainrule.runtime import random as streams
+from chainrule.runtime.random import Generator
+from chainrule.tensor.handle import Size, Tensor, from_array, wrap
+from chainrule.tensor.record import varying
+from chainrule.tensor.trace import state
+
+
+def _finish(t: Tensor, requires_grad: bool, device: Any = None) -> Tensor:
+    devices.check(device)
+    return t.requires_grad_() if requires_grad else t
+
+
+def _sizes(size: tuple[Any, ...]) -> tuple[int, ...]:
+    if len(size) == 1 and isinstance(size[0], (tuple, list, Size)):
+        size = tuple(size[0])
+    out = tuple(int(n) for n in size)
+    if any(n < 0 for n in out):
+        raise ShapeError(f"Trying to create tensor with negative dimension: {list(out)}")
+    return out
+
+
+# ------------------------------------------------------------------ from data
+
+
+def _array(data: Any, dtype: DType | None) -> np.ndarray:
+    """Any data as an array of its own, in the dtype that PyTorch gives it."""
+    if isinstance(data, Tensor):
+        array = data._concrete()
+    elif isinstance(data, (np.ndarray, np.generic)):
+        array = np.asarray(data)
+    elif isinstance(data, (list, tuple)) and _has_tensor(data):
+        array = np.array(_plain(data))
+    else:
+        try:
+            array = np.asarray(data)
+        except ValueError as e:
+            raise ValueError(f"expected a rectangular nest of numbers: {e}") from None
+        if array.dtype == np.float64:
+            dtype = dtype or dtypes.get_default_dtype()
+        elif array.size == 0 and array.dtype.kind != "b":
+            dtype = dtype or dtypes.get_default_dtype()
+    if array.dtype == object or array.dtype.kind in "USmM":
+        raise TypeError(f"can't convert data of type {array.dtype} to a tensor: give numbers in a rectangular nest")
+    if dtype is not None:
+        return array.astype(dtypes.as_dtype(dtype).np, copy=True, order="C")
+    dtypes.from_numpy(array.dtype)
+    return np.array(array, copy=True, order="C")
+
+
+def _has_tensor(data: Any) -> bool:
+    return any(isinstance(d, Tensor) or (isinstance(d, (list, tuple)) and _has_tensor(d)) for d in data)
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, Tensor):
+        return data._concrete()
+    return [_plain(d) for d in data] if isinstance(data, (list, tuple)) else data
+
+
+def tensor(
+    data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
+    """A new leaf from numbers, nested lists, an array or a tensor; the data are copied.
+
+    >>> import chainrule as torch
+    >>> torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    tensor([[1., 2.],
+            [3., 4.]])
+    """
+    array = _array(data, dtype)
+    return _finish(from_array(array, dtypes.from_numpy(array.dtype)), requires_grad, device)
+
+
+def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """`data` as a tensor, without a copy where it can be: a tensor is itself, an array is shared."""
+    devices.check(device)
+    if isinstance(data, Tensor):
+        return data if dtype is None or data.dtype is dtype else data.to(dtype)
+    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == dtype.np):
+        return from_numpy(data)
+    return tensor(data, dtype=dtype)
+
+
+asarray = as_tensor
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor that shares the array's memory: writing to one is seen in the other.
+
+    An array with negative strides or foreign byte order cannot be shared and is refused, as in PyTorch.
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
+    dtype = dtypes.from_numpy(array.dtype)
+    if any(s < 0 for s in array.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+            "currently supported. (You can probably work around this by making a copy of your array with array.copy().)"
+        )
+    t: Tensor = from_array(array, dtype)
+    if t.storage.array is array and array.flags.writeable:
+        t.storage.export = True
+    return t
+
+
+def from_owned(array: np.ndarray) -> Tensor:
+    """A tensor that takes an array over, without a copy: nobody else may write to it afterwards."""
+    return from_array(array, dtypes.from_numpy(array.dtype))
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """A tensor that shares memory with anything that speaks DLPack."""
+    return from_numpy(np.from_dlpack(x))
+
+
+def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A tensor over the memory of a buffer."""
+    return _finish(from_numpy(np.frombuffer(buffer, dtype.np, count, offset)), requires_grad)
+
+
+def scalar_tensor(s: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """A 0-d tensor."""
+    return tensor(s, dtype=dtype or dtypes.get_default_dtype(), device=device)
+
+
+# ------------------------------------------------------------------ filling
+
+
+def _filled(shape: tuple[int, ...], value: float, dtype: DType) -> Tensor:
+    """Inside a step: no array is made, and the program knows the number."""
+    return wrap(ops.full(shape, value, dtype), 0)
+
+
+def full(
+    size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False,
+    out: Tensor | None = None, layout: Any = None, pin_memory: bool = False, names: Any = None,
+) -> Tensor:  # fmt: skip
+    """One number everywhere; its Python type gives the dtype."""
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    d = dtype or dtypes.of_number(fill_value)
+    t = _filled(_sizes((size,) if not isinstance(size, int) else (size,)), fill_value, d)
+    if out is not None:
+        return out.copy_(t)
+    return _finish(t, requires_grad, device)
+
+
+def zeros(*size: Any, **kw: Any) -> Tensor:
+    """0 everywhere."""
+    return _constant(0, size, **kw)
+
+
+def ones(*size: Any, **kw: Any) -> Tensor:
+    """1 everywhere."""
+    return _constant(1, size, **kw)
+
+
+def empty(*size: Any, **kw: Any) -> Tensor:
+    """Any values (here: zeros, so that a forgotten initialisation is the same every time)."""
+    kw.pop("memory_format", None)
+    return _constant(0, size, **kw)
+
+
+def _constant(
+    value: int, size: tuple[Any, ...], *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False,
+    out: Tensor | None = None, layout: Any = None, pin_memory: bool = False, names: Any = None, **kw: Any,
+) -> Tensor:  # fmt: skip
+    shape = _sizes((kw.pop("size"),) if "size" in kw else size)
+    if kw:
+        raise TypeError(f"unexpected arguments {sorted(kw)}")
+    return full(shape, value, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out)
+
+
+def _like(t: Tensor, dtype: DType | None) -> DType:
+    return dtype or t._dtype
+
+
+def zeros_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    """0, in the shape and type of `input`."""
+    return full(input._shape, 0, dtype=_like(input, dtype), device=device, requires_grad=requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    """1, in the shape and type of `input`."""
+    return full(input._shape, 1, dtype=_like(input, dtype), device=device, requires_grad=requires_grad)
+
+
+empty_like = zeros_like
+
+
+def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    """One number, in the shape and type of `input`."""
+    return full(input._shape, fill_value, dtype=_like(input, dtype), device=device, requires_grad=requires_grad)
+
+
+# ------------------------------------------------------------------ counting
+
+
+def arange(
+    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: DType | None = None, device: Any = None,
+    requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """start, start + step, … before end; integers if all three are.
+
+    >>> import chainrule as torch
+    >>> torch.arange(3)
+    tensor([0, 1, 2])
+    """
+    if end is None:
+        start, end = 0, start
+    start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: arange({start}, {end}, {step})")
+    if dtype is None:
+        dtype = dtypes.get_default_dtype() if any(isinstance(v, float) for v in (start, end, step)) else dtypes.int64
+    n = math.ceil((end - start) / step)
+    exact = dtypes.float64 if dtype.is_floating_point else dtypes.int64
+    if all(isinstance(v, (int, np.integer)) for v in (start, end, step)):
+        exact = dtypes.int64
+    node = ops.iota(length=n, dtype=exact)
+    if step != 1:
+        node = node * step
+    if start != 0:
+        node = node + start
+    return _finish(wrap(ops.cast(node, dtype=dtype), 0), requires_grad, device)
+
+
+def linspace(
+    start: Any, end: Any, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None
+) -> Tensor:
+    """`steps` numbers from start to end, both included."""
+    a, b = (float(v) for v in (start, end))
+    d = dtype or dtypes.get_default_dtype()
+    array = np.linspace(a, b, int(steps))
+    if not d.is_floating_point:
+        array = np.trunc(array)
+    return _finish(from_array(array.astype(d.np), d), requires_grad, device)
+
+
+def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """base to the powers of `linspace`."""
+    d = dtype or dtypes.get_default_dtype()
+    array = np.logspace(float(start), float(end), int(steps), base=base)
+    return _finish(from_array(array.astype(d.np), d), requires_grad, device)
+
+
+def eye(n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None) -> Tensor:
+    """1 on the diagonal, 0 elsewhere."""
+    d = dtype or dtypes.get_default_dtype()
+    return _finish(from_array(np.eye(n, m, dtype=d.np), d), requires_grad, device)
+
+
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: DType = dtypes.int64, device: Any = None) -> Tensor:
+    """Indices (2, n) of the lower triangle."""
+    return _finish(from_array(np.stack(np.tril_indices(row, offset, col)).astype(dtype.np), dtype), False, device)
+
+
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DType = dtypes.int64, device: Any = None) -> Tensor:
+    """Indices (2, n) of the upper triangle."""
+    return _finish(from_array(np.stack(np.triu_indices(row, offset, col)).astype(dtype.np), dtype), False, device)
+
+
+# ------------------------------------------------------------------ chance
+
+
+def _float(dtype: DType | None, what: str) -> DType:
+    d = dtype or dtypes.get_default_dtype()
+    if not d.is_floating_point:
+        raise DtypeError(f"{what} takes a floating point dtype, got {d}")
+    return d
+
+
+def random_node(kind: str, shape: tuple[int, ...], dtype: DType, generator: Generator | None, stream: str = "default", **bounds: Any) -> Node:
+    """Record random numbers drawn from a stream: "uniform", "normal", or "integers" (low=, high=)."""
+    g = generator if generator is not None else streams.stream(stream)
+    if kind == "normal":
+        s, offset = state.trace.random_state(g, normal_blocks(shape, dtype))
+        return ops.random_normal(s, offset=offset, shape=shape, dtype=dtype)
+    if kind == "integers":
+        s, offset = state.trace.random_state(g, blocks(shape, dtypes.float64))
+        return ops.random_integers(s, offset=offset, shape=shape, dtype=dtype, **bounds)
+    s, offset = state.trace.random_state(g, blocks(shape, dtype))
+    return ops.random_uniform(s, offset=offset, shape=shape, dtype=dtype)
+
+
+def rand(*size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **kw: Any) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    shape = _sizes((kw.pop("size"),) if "size" in kw else size)
+    node = random_node("uniform", shape, _float(dtype, "rand"), generator)
+    return _finish(wrap(node, 0), requires_grad, device)
+
+
+def randn(*size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **kw: Any) -> Tensor:
+    """Standard normal numbers."""
+    shape = _sizes((kw.pop("size"),) if "size" in kw else size)
+    node = random_node("normal", shape, _float(dtype, "randn"), generator)
+    return _finish(wrap(node, 0), requires_grad, device)
+
+
+def randint(low: Any, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Integers in [low, high), or in [0, high) when called randint(high, size)."""
+    if size is None:
+        low, high, size = (0, low, high) if high is not None else (0, low, ())
+    elif high is None:
+        low, high = 0, low
+    low, high = int(low), int(high)
+    if high <= low:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+    node = random_node("integers", _sizes((size,)), dtype or dtypes.int64, generator, low=low, high=high)
+    return _finish(wrap(node, 0), requires_grad, device)
+
+
+def randperm(n: int, *, generator: Generator | None = None, dtype: DType = dtypes.int64, device: Any = None) -> Tensor:
+    """The numbers 0 … n − 1 in random order."""
+    g = generator if generator is not None else streams.stream("default")
+    return _finish(from_array(g.numpy().permutation(n).astype(dtype.np), dtype), False, device)
+
+
+def rand_like(input: Tensor, *, dtype: DType | None = None, **kw: Any) -> Tensor:
+    """Uniform numbers in the shape and type of `input`."""
+    kw.pop("memory_format", None)
+    return rand(input._shape, dtype=_like(input, dtype), **kw)
+
+
+def randn_like(input: Tensor, *, dtype: DType | None = None, **kw: Any) -> Tensor:
+    """Standard normal numbers in the shape and type of `input`."""
+    kw.pop("memory_format", None)
+    return randn(input._shape, dtype=_like(input, dtype), **kw)
+
+
+def randint_like(input: Tensor, low: Any, high: Any = None, *, dtype: DType | None = None, **kw: Any) -> Tensor:
+    """Integers in [low, high) in the shape and type of `input`."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, input._shape, dtype=_like(input, dtype), **kw)
+
+
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None) -> Tensor:
+    """Normal numbers with given means and standard deviations (numbers or tensors)."""
+    given = [t for t in (mean, std) if isinstance(t, Tensor)]
+    if given:
+        shape = shapes.broadcast(*(t._shape for t in given))
+        d = dtype or given[0]._dtype
+    else:
+        if size is None:
+            raise TypeError("normal() with two numbers needs size=")
+        shape, d = _sizes((size,)), _float(dtype, "normal")
+    z = wrap(random_node("normal", shape, d, generator), 0)
+    return _finish(z * std + mean, requires_grad, device)
+
+
+def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with probability `input` (or p), else 0."""
+    u = wrap(random_node("uniform", input._shape, dtypes.float32, generator), 0)
+    return (u < (input if p is None else p)).to(input._dtype).detach()
+
+
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
+    """Indices drawn in proportion to the rows of `input` (unnormalised probabilities).
+
+    Without replacement by the largest log p − log(−log u) (Gumbel; Efraimidis and Spirakis 2006).
+    """
+    p = input.detach()
+    if p.ndim not in (1, 2):
+        raise RuntimeError(f"prob_dist must be 1 or 2 dim, got shape {tuple(p._shape)}")
+    values = p._concrete().astype(np.float64)
+    if not np.isfinite(values).all() or (values < 0).any() or (values.sum(-1) <= 0).any():
+        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0, or sums to zero")
+    g = (generator if generator is not None else streams.stream("default")).numpy()
+    rows = values.reshape(-1, values.shape[-1])
+    if replacement:
+        edges = np.cumsum(rows, -1)
+        u = g.random((len(rows), num_samples)) * edges[:, -1:]
+        picked = np.stack([np.searchsorted(e, x, side="right") for e, x in zip(edges, u, strict=True)])
+        picked = np.minimum(picked, rows.shape[1] - 1)
+    else:
+        if num_samples > (rows > 0).sum(-1).min():
+            raise RuntimeError(
+                "cannot sample n_sample > prob_dist.size(-1) samples without replacement (zeros do not count)"
+            )
+        with np.errstate(divide="ignore"):
+            score = np.log(rows) + g.gumbel(size=rows.shape)
+        picked = np.argsort(-score, -1)[:, :num_samples]
+    return from_array(picked.reshape(*values.shape[:-1], num_samples).astype(np.int64), dtypes.int64)
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Coordinates of a grid, one tensor per axis."""
+    ts = list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else list(tensors)
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(f"torch.meshgrid: indexing must be one of 'xy' or 'ij', but received: {indexing}")
+    if indexing == "xy" and len(ts) > 1:
+        ts[0], ts[1] = ts[1], ts[0]
+    shape = tuple(t.numel() for t in ts)
+    out = [
+        t.reshape([n if i == k else 1 for k, n in enumerate(shape)]).expand(shape)
+        for i, t in enumerate(ts)
+    ]
+    if indexing == "xy" and len(ts) > 1:
+        out = [o.transpose(0, 1) for o in out]
+        out[0], out[1] = out[1], out[0]
+    return tuple(out)
+
+
+__all__ = [
+    "arange", "as_tensor", "asarray", "bernoulli", "empty", "empty_like", "eye", "from_dlpack", "from_numpy",
+    "frombuffer", "full", "full_like", "linspace", "logspace", "meshgrid", "multinomial", "normal", "ones", "ones_like",
+    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "scalar_tensor", "tensor",
+    "tril_indices", "triu_indices", "varying", "zeros", "zeros_like",
+]  # fmt: skip

@@ -1,0 +1,485 @@
+"""`Tensor`: the user's handle on a storage.
+
+Methods that compute live in `functions.py` and are attached from there; this file holds what makes a handle: shape,
+views, gradient flags, the way into a trace, and the way out to NumPy.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule import config, ops, shapes
+from chainrule.devices import device
+from chainrule.dtypes import BY_NAME, DType, get_default_dtype
+from chainrule.dtypes import from_numpy as _from_numpy
+from chainrule.ir.node import Node
+from chainrule.ir.op import Op
+from chainrule.tensor.trace import Storage, Trace, flush, state
+
+#: One step from a base to a view of it: the op and its attributes.
+Step = tuple[Op, tuple[tuple[str, Any], ...]]
+
+
+class Size(tuple[int, ...]):
+    """A shape, as `torch.Size`: a tuple that knows its number of elements.
+
+    >>> Size((2, 3)).numel()
+    6
+    """
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        return shapes.size(self)
+
+    def __repr__(self) -> str:
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    def __getitem__(self, i: Any) -> Any:
+        out = tuple.__getitem__(self, i)
+        return Size(out) if isinstance(i, slice) else out
+
+    def __add__(self, other: Any) -> Size:
+        return Size(tuple(self) + tuple(other))
+
+
+class Tensor:
+    """An array whose value may still have to be computed.
+
+    storage  the place that it shares with its views        chain    how it is seen there: view ops from the base
+    node     its value in trace `seen_in`, at `version`      level    0 no gradient, 1 gradient, 2 its graph was freed
+    leaf     made by the user, not by an operation           history  (closed trace, node): where its gradient goes on
+    """
+
+    __slots__ = (
+        "__weakref__", "_dtype", "_grad", "_hooks", "_shape", "base", "chain", "detached", "history", "leaf", "level",
+        "node", "seen_in", "storage", "strides", "version",
+    )  # fmt: skip
+
+    storage: Storage
+    _shape: tuple[int, ...]
+    _dtype: DType
+    chain: tuple[Step, ...]
+    strides: tuple[int, ...] | None  # None: as rows of rows (C order)
+    base: Tensor | None
+    node: Node | None
+    seen_in: Trace | None
+    version: int
+    level: int
+    leaf: bool
+    history: tuple[Trace, Node] | None
+    detached: bool
+    _grad: Tensor | None
+    _hooks: dict[int, Any] | None
+
+    if TYPE_CHECKING:  # attached by functions.py
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __floordiv__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __xor__(self, other: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
+        """`torch.Tensor(2, 3)` is uninitialised, `torch.Tensor([1, 2])` holds these numbers: both in the default type."""
+        if cls is Tensor:
+            return _construct(*args, **kwargs)
+        return object.__new__(cls)
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def shape(self) -> Size:
+        return Size(self._shape)
+
+    @property
+    def dtype(self) -> DType:
+        return self._dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self._shape)
+
+    @property
+    def device(self) -> device:
+        return _CPU
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.leaf or not self.level
+
+    @property
+    def requires_grad(self) -> bool:
+        return self.level > 0
+
+    @requires_grad.setter
+    def requires_grad(self, on: bool) -> None:
+        self.requires_grad_(on)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for gradients with respect to this tensor (or stop asking); leaves only."""
+        if requires_grad and not self._dtype.is_floating_point:
+            raise RuntimeError(
+                f"only Tensors of floating point dtype can require gradients, this one is {self._dtype}"
+            )
+        if not self.leaf and self.level:
+            if requires_grad:
+                return self
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
+                "a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            )
+        if bool(self.level) != bool(requires_grad):
+            self.level, self.leaf = int(requires_grad), True
+            self.seen_in = self.node = None  # as a leaf it enters anew
+        return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
+            if value._shape != self._shape:
+                raise RuntimeError(
+                    f"assigned grad has data of a different size: {value._shape} for a tensor of shape {self._shape}"
+                )
+        self._grad = value
+
+    @property
+    def data(self) -> Tensor:
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        other = value.detach()
+        self.storage, self.chain, self.base = other.storage, other.chain, other.base
+        self.strides, self._shape, self._dtype = other.strides, other._shape, other._dtype
+        self.seen_in = self.node = self.history = None
+        self.version = -1
+
+    @property
+    def _version(self) -> int:
+        return self.storage.version
+
+    @property
+    def is_cuda(self) -> bool:
+        return False
+
+    @property
+    def is_sparse(self) -> bool:
+        return False
+
+    @property
+    def is_quantized(self) -> bool:
+        return False
+
+    @property
+    def is_meta(self) -> bool:
+        return False
+
+    @property
+    def layout(self) -> str:
+        return "strided"
+
+    @property
+    def names(self) -> tuple[None, ...]:
+        return (None,) * self.ndim
+
+    @property
+    def itemsize(self) -> int:
+        return self._dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self._dtype.itemsize * shapes.size(self._shape)
+
+    # ------------------------------------------------------------------ into a trace
+
+    def _enter(self, trace: Trace) -> Node:
+        """This tensor's value as a node of the current trace. May flush (then `state.trace` is another)."""
+        s = self.storage
+        if s.trace is not None:
+            if s.trace is not state.trace or (self.leaf and self.level and state.grad):
+                flush(s.trace)  # recorded by another thread; or a leaf that was overwritten: it must enter as a leaf
+            else:
+                return self._refresh(s, trace)
+        trace = state.trace
+        array = self._view()
+        if s.exported:
+            array = array.copy()  # its owner may write to it before the trace is computed
+        node = trace.bind(array, self._dtype, self, s.version)
+        self.node, self.seen_in, self.version = node, trace, s.version
+        s.entered = trace
+        return node
+
+    def _refresh(self, s: Storage, trace: Trace) -> Node:
+        """The node of a value that is pending: from the base, by way of the views."""
+        node = s.node
+        assert node is not None
+        for op, attrs in self.chain:
+            node = op.make((node,), attrs)
+        if self.detached:
+            node = ops.stop_gradient(node)
+        elif self.leaf and self.level:  # overwritten under no_grad, read under no_grad
+            return node
+        elif s.level > self.level:
+            self.level, self.leaf = s.level, False
+            trace.handles.append(weakref.ref(self))
+        self.node, self.seen_in, self.version = node, trace, s.version
+        return node
+
+    def _view(self) -> np.ndarray:
+        """The concrete array, seen through the views (shares memory with the storage)."""
+        array = self.storage.array
+        assert array is not None
+        for op, attrs in self.chain:
+            assert op.reference is not None
+            array = op.reference(array, **dict(attrs))
+        return array
+
+    def _concrete(self) -> np.ndarray:
+        """The array, computed if it must be."""
+        if self.storage.trace is not None:
+            flush(self.storage.trace)
+        return self._view()
+
+    # ------------------------------------------------------------------ out to NumPy
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """A NumPy array that shares this tensor's memory."""
+        if self.level and not force:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self._dtype.name == "bfloat16" and not force:
+            raise TypeError("Got unsupported ScalarType BFloat16: NumPy has no such type; use .float().numpy()")
+        array = self._concrete()
+        s = self.storage
+        if self._dtype.name == "bfloat16":
+            return array.copy()
+        if s.export is True or array.size == 0:
+            return array
+        exporter = s.export() if s.export is not None else None
+        if exporter is None:
+            exporter = _Exporter(s)
+            s.export = weakref.ref(exporter)
+        return exporter.share(array)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy(force=self._dtype.name == "bfloat16" and not self.level)
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self.numpy().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def item(self) -> Any:
+        """The one number that this tensor holds."""
+        if shapes.size(self._shape) != 1:
+            raise RuntimeError(f"a Tensor with {shapes.size(self._shape)} elements cannot be converted to Scalar")
+        return self._concrete().reshape(-1)[0].item()
+
+    def tolist(self) -> Any:
+        """Nested Python lists of numbers."""
+        return self._concrete().tolist()
+
+    def data_ptr(self) -> int:
+        """Address of the first element."""
+        return int(self._concrete().__array_interface__["data"][0])
+
+    # ------------------------------------------------------------------ as a Python value
+
+    def __bool__(self) -> bool:
+        n = shapes.size(self._shape)
+        if n != 1:
+            raise RuntimeError(
+                "Boolean value of Tensor with more than one value is ambiguous"
+                if n
+                else "Boolean value of Tensor with no values is ambiguous"
+            )
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __index__(self) -> int:
+        if self._dtype.is_floating_point:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        if not self._shape:
+            return format(self.item(), spec)
+        return object.__format__(self, spec) if spec else str(self)
+
+    def __len__(self) -> int:
+        if not self._shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self._shape[0]
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment"
+            )
+        out = self._copy_leaf()
+        memo[id(self)] = out
+        return out
+
+    def _copy_leaf(self) -> Tensor:
+        out = from_array(self._concrete().copy(), self._dtype, type(self))
+        out.level = self.level
+        if self._grad is not None:
+            out._grad = self._grad.detach().clone()
+        return out
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return (_rebuild, (np.asarray(self._concrete()), self._dtype.name, self.requires_grad, type(self)))
+
+    def __dir__(self) -> list[str]:
+        return sorted(set(object.__dir__(self)))
+
+
+class Parameter(Tensor):
+    """A tensor that a module owns and an optimiser updates; it asks for gradients unless told otherwise."""
+
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
+        if data is None:
+            data = from_array(np.empty(0, np.float32))
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Parameter takes a Tensor, got {type(data).__name__}")
+        out: Parameter = blank(cls, data.storage, data._shape, data._dtype)
+        out.chain, out.base, out.strides = data.chain, data.base, data.strides
+        out.detached = False
+        if requires_grad:
+            if not data._dtype.is_floating_point:
+                raise RuntimeError(f"only Tensors of floating point dtype can require gradients, got {data._dtype}")
+            out.level = 1
+        return out
+
+    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
+        super().__init__()
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + Tensor.__repr__(self)
+
+
+class _Exporter:
+    """Owner of the memory that NumPy was given: while an array of it lives, the storage counts as exported."""
+
+    def __init__(self, s: Storage) -> None:
+        self.storage = s
+
+    def share(self, array: np.ndarray) -> np.ndarray:
+        owner = _Interface(self, array)
+        return np.asarray(owner)
+
+
+class _Interface:
+    """One array's description; NumPy keeps it as the `base`, and it keeps the exporter."""
+
+    def __init__(self, exporter: _Exporter, array: np.ndarray) -> None:
+        self.exporter, self.array = exporter, array
+        self.__array_interface__ = array.__array_interface__
+
+
+def blank(cls: type[Any], storage: Storage, shape: tuple[int, ...], dtype: DType) -> Any:
+    """A handle with nothing set but what it must have."""
+    t = object.__new__(cls)
+    t.storage, t._shape, t._dtype = storage, shape, dtype
+    t.chain, t.strides, t.base = (), None, None
+    t.node = t.seen_in = t.history = None
+    t.version, t.level, t.leaf, t.detached = -1, 0, True, False
+    t._grad = t._hooks = None
+    return t
+
+
+def from_array(array: np.ndarray, dtype: DType | None = None, cls: type[Any] = Tensor) -> Any:
+    """A leaf that owns `array` from now on."""
+    from_type = dtype if dtype is not None else _from_numpy(array.dtype)
+    if not array.flags.c_contiguous:
+        array = np.ascontiguousarray(array)
+    return blank(cls, Storage(array, None, None), array.shape, from_type)
+
+
+def wrap(node: Node, level: int, leaf: bool = False) -> Tensor:
+    """A handle on a value that was just recorded."""
+    trace = state.trace
+    s = Storage(None, node, trace)
+    t: Tensor = blank(Tensor, s, node.shape, node.dtype)
+    t.node, t.seen_in, t.version = node, trace, 0
+    trace.storages.append(weakref.ref(s))
+    trace.owners[node] = node not in trace.owners
+    trace.handles.append(weakref.ref(t))
+    if level and node.dtype.is_floating_point:
+        t.level = s.level = level
+        t.leaf = leaf
+    if len(trace.storages) > config.max_pending or config.eager or config.nan_guard:
+        flush()
+    return t
+
+
+def node_of(t: Tensor) -> Node:
+    """The node of a tensor in the current trace."""
+    trace = state.trace
+    if t.seen_in is trace and t.version == t.storage.version and t.node is not None:
+        return t.node
+    return t._enter(trace)
+
+
+def _rebuild(array: np.ndarray, dtype: str, requires_grad: bool, cls: type[Any]) -> Any:
+    out = from_array(array.copy(), BY_NAME[dtype], cls)
+    out.level = int(requires_grad)
+    return out
+
+
+def _construct(*args: Any, **kwargs: Any) -> Tensor:
+    kwargs.pop("device", None)
+    if kwargs:
+        raise TypeError(f"Tensor() got unexpected arguments {sorted(kwargs)}; use torch.tensor(data, dtype=…)")
+    if len(args) == 1 and isinstance(args[0], Tensor):
+        return args[0].detach()
+    if len(args) == 1 and not isinstance(args[0], (int, Size)):
+        array = np.array(args[0], get_default_dtype().np)
+        return from_array(array, get_default_dtype())
+    sizes = tuple(args[0]) if len(args) == 1 and isinstance(args[0], Size) else args
+    return from_array(np.zeros(sizes, get_default_dtype().np), get_default_dtype())
+
+
+_CPU = device("cpu")

@@ -1,0 +1,464 @@
+"""Attaching functions to `Tensor`: methods, in-place forms, operators, and `out=`.
+
+Each function is written once, in `functions.py`; the forms that PyTorch derives from it are derived here.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule import devices, dtypes, ops
+from chainrule.dtypes import DType
+from chainrule.runtime.random import Generator
+from chainrule.tensor import backward as engine
+from chainrule.tensor import creation, functions, indexing
+from chainrule.tensor.handle import Tensor, wrap
+from chainrule.tensor.mutate import assign
+from chainrule.tensor.printing import text
+from chainrule.tensor.record import apply, detach
+from chainrule.tensor.trace import state
+
+#: Functions that take no tensor first, or that `Tensor` spells otherwise.
+_NO_METHOD = {
+    "broadcast_tensors", "broadcast_shapes", "cat", "concat", "concatenate", "stack", "hstack", "vstack", "einsum",
+    "tensordot", "cdist", "atleast_1d", "polygamma", "view_as_shape", "where", "copy_into", "gather_rows",
+    "to_dtype", "result_type", "rsub", "bucketize", "searchsorted", "kron", "one_hot",
+}  # fmt: skip
+
+#: In-place forms: x.add_(y) is x ← add(x, y).
+_IN_PLACE = """
+abs absolute acos acosh add addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan
+atan2 arctan2 atanh baddbmm bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil
+clamp clamp_max clamp_min clip copysign cos cosh cumprod cumsum deg2rad digamma div divide erf erfc erfinv exp exp2 expm1
+fix floor floor_divide fmod frac hypot index_add index_copy index_fill index_put lerp lgamma log log10 log1p log2 logit
+logical_and logical_not logical_or logical_xor masked_fill masked_scatter mul multiply nan_to_num neg negative pow rad2deg
+reciprocal relu remainder round rsqrt scatter scatter_add scatter_reduce sigmoid sign sin sinc sinh sqrt square sub
+subtract tan tanh tril triu true_divide trunc xlogy eq ne lt le gt ge not_equal less less_equal greater greater_equal sgn
+float_power
+""".split()
+
+
+def _in_place(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def g(self: Tensor, *args: Any, **kw: Any) -> Tensor:
+        return assign(self, f(self, *args, **kw))
+
+    g.__doc__ = f"In place: {f.__doc__}"
+    return g
+
+
+def with_out(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function form: takes `out=`, a tensor (or tuple of tensors) that receives the result."""
+
+    @functools.wraps(f)
+    def g(*args: Any, out: Any = None, **kw: Any) -> Any:
+        result = f(*args, **kw)
+        if out is None:
+            return result
+        for o, r in zip(out, result, strict=True) if isinstance(out, (tuple, list)) else [(out, result)]:
+            if state.grad and (o.level or r.level):
+                raise RuntimeError("functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.")
+            if o._shape != r._shape:
+                o.data = creation.empty(r._shape, dtype=o._dtype)
+            assign(o, r)
+        return out
+
+    return g
+
+
+# ------------------------------------------------------------------ methods that only tensors have
+
+
+def _to(self: Tensor, *args: Any, **kw: Any) -> Tensor:
+    """Another dtype or device: to(torch.float64), to("cpu"), to(other)."""
+    dtype: DType | None = kw.get("dtype")
+    devices.check(kw.get("device"))
+    for a in args:
+        if isinstance(a, DType):
+            dtype = a
+        elif isinstance(a, Tensor):
+            dtype = a._dtype
+        elif not isinstance(a, bool):
+            devices.check(a)
+    out = self if dtype is None else functions.to_dtype(self, dtype)
+    return functions.clone(out) if kw.get("copy") and out is self else out
+
+
+def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """Without argument the type's name, as torch.FloatTensor; with one, a conversion."""
+    if dtype is None:
+        return "torch." + _TENSOR_TYPES[self._dtype.name]
+    if isinstance(dtype, str) and dtype.endswith("Tensor"):
+        dtype = next(dtypes.BY_NAME[k] for k, v in _TENSOR_TYPES.items() if dtype.endswith("." + v))
+    if isinstance(dtype, type):
+        dtype = getattr(dtype, "dtype", dtype)
+    return functions.to_dtype(self, dtypes.as_dtype(dtype))
+
+
+_TENSOR_TYPES = {
+    "float32": "FloatTensor", "float64": "DoubleTensor", "float16": "HalfTensor", "bfloat16": "BFloat16Tensor",
+    "uint8": "ByteTensor", "int8": "CharTensor", "int16": "ShortTensor", "int32": "IntTensor", "int64": "LongTensor",
+    "bool": "BoolTensor",
+}  # fmt: skip
+
+
+def _convert(d: DType) -> Callable[..., Tensor]:
+    def f(self: Tensor, memory_format: Any = None) -> Tensor:
+        return functions.to_dtype(self, d)
+
+    return f
+
+
+def _cuda(self: Tensor, *args: Any, **kw: Any) -> Tensor:
+    devices.check("cuda")
+    return self
+
+
+def _backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+    """Add the gradient of this value to the `.grad` of every leaf that it depends on."""
+    targets = None if inputs is None else ([inputs] if isinstance(inputs, Tensor) else list(inputs))
+    engine.backward([self], [gradient], retain_graph, create_graph, targets)
+
+
+class RemovableHandle:
+    """What registering a hook returns: `remove()` takes it back."""
+
+    def __init__(self, hooks: dict[int, Any]) -> None:
+        self.hooks = hooks
+        self.id = max(hooks, default=-1) + 1
+
+    def remove(self) -> None:
+        self.hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def _register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+    """Call hook(gradient) when this tensor's gradient is known; what it returns replaces the gradient."""
+    if not self.level:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if self.leaf:
+        if self._hooks is None:
+            self._hooks = {}
+        hooks = self._hooks
+    else:
+        hooks = engine.watch(self).functions
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    return handle
+
+
+def _register_post_accumulate(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
+    """Call hook(self) once `.grad` was added to; leaves only."""
+    if not self.leaf:
+        raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    if self._hooks is None:
+        self._hooks = {}
+    handle = RemovableHandle(self._hooks)
+    self._hooks[handle.id] = engine.AfterAccumulate(hook)
+    return handle
+
+
+def _retain_grad(self: Tensor) -> None:
+    """Keep `.grad` of a computed tensor, too."""
+    if not self.level:
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    if not self.leaf:
+        engine.watch(self).retain = True
+
+
+class GradFn:
+    """Says which operation a tensor comes from: what `grad_fn` is for in programs that print or test it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def name(self) -> str:
+        return f"{self._name.title().replace('_', '')}Backward0"
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+
+def _grad_fn(self: Tensor) -> GradFn | None:
+    if not self.level or self.leaf:
+        return None
+    node = self.history[1] if self.history is not None else self.node
+    return GradFn("none" if node is None else node.op.name)
+
+
+def _detach_(self: Tensor) -> Tensor:
+    """Forget where this tensor comes from."""
+    self.level, self.leaf, self.history, self.detached = 0, True, None, True
+    self.seen_in = self.node = None
+    return self
+
+
+def _set_data(self: Tensor, source: Any = None) -> Tensor:
+    self.data = creation.empty(0, dtype=self._dtype) if source is None else source
+    return self
+
+
+# ------------------------------------------------------------------ filling in place
+
+
+def _fill(self: Tensor, value: Any) -> Tensor:
+    """Every element = value."""
+    v = value if isinstance(value, Tensor) else creation.full((), value, dtype=self._dtype)
+    return functions.copy_into(self, v)
+
+
+def _zero(self: Tensor) -> Tensor:
+    """Every element = 0."""
+    return _fill(self, 0)
+
+
+def _copy(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Every element = src, which broadcasts."""
+    return functions.copy_into(self, src)
+
+
+def _random(self: Tensor, kind: str, generator: Generator | None, **bounds: Any) -> Tensor:
+    dtype = self._dtype if self._dtype.is_floating_point or kind == "integers" else dtypes.float32
+    return wrap(creation.random_node(kind, self._shape, dtype, generator, **bounds), 0)
+
+
+def _uniform(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **kw: Any) -> Tensor:
+    """Uniform numbers in [from, to)."""
+    low, high = float(kw.get("from", kw.get("a", from_))), float(kw.get("b", to))
+    if low > high:
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
+    return assign(self, _random(self, "uniform", generator) * (high - low) + low)
+
+
+def _normal(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Normal numbers."""
+    if std < 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+    return assign(self, _random(self, "normal", generator) * float(std) + float(mean))
+
+
+def _bernoulli(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+    """1 with probability p, else 0."""
+    return assign(self, functions.to_dtype(_random(self, "uniform", generator) < p, self._dtype))
+
+
+def _exponential(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Exponentially distributed numbers: −log(1 − u) / λ."""
+    return assign(self, -functions.log1p(-_random(self, "uniform", generator)) / lambd)
+
+
+def _log_normal(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
+    """Numbers whose logarithm is normal."""
+    return assign(self, functions.exp(_random(self, "normal", generator) * std + mean))
+
+
+def _cauchy(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """median + sigma · tan(π (u − ½))"""
+    return assign(self, functions.tan((_random(self, "uniform", generator) - 0.5) * np.pi) * sigma + median)
+
+
+def _random_integers(self: Tensor, from_: int = 0, to: int | None = None, *, generator: Generator | None = None) -> Tensor:
+    """Integers in [from, to), or over the whole range of the dtype."""
+    if to is None and from_:
+        from_, to = 0, from_
+    if to is None:
+        to = 2**24 if self._dtype is dtypes.float32 else (2**53 if self._dtype.is_floating_point else 2 ** (8 * self.itemsize - 1))
+        to = 2 if self._dtype is dtypes.bool_ else to
+    return assign(self, _random(self, "integers", generator, low=int(from_), high=int(to)))
+
+
+def _new(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def g(self: Tensor, *args: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **kw: Any) -> Tensor:
+        return f(*args, dtype=dtype or self._dtype, device=device, requires_grad=requires_grad, **kw)
+
+    return g
+
+
+# ------------------------------------------------------------------ operators
+
+
+def _number_or_tensor(x: Any) -> Any:
+    if isinstance(x, np.ndarray):
+        return creation.as_tensor(x)
+    return x if isinstance(x, (Tensor, bool, int, float, np.generic)) else None
+
+
+def _operator(op: Any, swapped: bool = False) -> Callable[[Tensor, Any], Any]:
+    def f(self: Tensor, other: Any) -> Any:
+        if type(other) is not Tensor:
+            other = _number_or_tensor(other)
+            if other is None:
+                return NotImplemented
+        return apply(op, other, self) if swapped else apply(op, self, other)
+
+    return f
+
+
+def _augmented(op: Any) -> Callable[[Tensor, Any], Any]:
+    def f(self: Tensor, other: Any) -> Any:
+        other = _number_or_tensor(other)
+        return NotImplemented if other is None else assign(self, apply(op, self, other))
+
+    return f
+
+
+def _sub_operator(self: Tensor, other: Any) -> Any:
+    other = _number_or_tensor(other)
+    return NotImplemented if other is None else functions.sub(self, other)
+
+
+def _pow_operator(self: Tensor, other: Any) -> Any:
+    other = _number_or_tensor(other)
+    return NotImplemented if other is None else functions.pow(self, other)
+
+
+def _matmul(self: Tensor, other: Any) -> Any:
+    other = _number_or_tensor(other)
+    return functions.matmul(self, other) if isinstance(other, Tensor) else NotImplemented
+
+
+def _contains(self: Tensor, x: Any) -> bool:
+    return bool((self == x).any())
+
+
+def _iter(self: Tensor) -> Any:
+    if not self._shape:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(functions.unbind(self, 0))
+
+
+_OPERATORS = {
+    "add": ops.add, "mul": ops.mul, "truediv": ops.div, "floordiv": ops.floor_divide, "mod": ops.remainder,
+    "and": ops.bitwise_and, "or": ops.bitwise_or, "xor": ops.bitwise_xor, "lshift": ops.shift_left, "rshift": ops.shift_right,
+}  # fmt: skip
+_COMPARISONS = {"eq": ops.eq, "ne": ops.ne, "lt": ops.lt, "le": ops.le, "gt": ops.gt, "ge": ops.ge}
+
+
+def public_functions() -> dict[str, Any]:
+    """What `functions.py` offers, by name."""
+    return {
+        name: f
+        for name, f in vars(functions).items()
+        if not name.startswith("_") and callable(f) and getattr(f, "__module__", "") == functions.__name__
+        and name != "values_indices"
+    }  # fmt: skip
+
+
+def attach() -> None:
+    """Give `Tensor` its methods."""
+
+    def put(name: str, f: Any) -> None:
+        assert name not in Tensor.__slots__, name
+        setattr(Tensor, name, f)
+
+    table = public_functions()
+    for name, f in table.items():
+        if name not in _NO_METHOD:
+            put(name, f)
+    for name in _IN_PLACE:
+        put(name + "_", _in_place(table[name]))
+    for name, op in _OPERATORS.items():
+        put(f"__{name}__", _operator(op))
+        put(f"__r{name}__", _operator(op, swapped=True))
+        put(f"__i{name}__", _augmented(op))
+    for name, op in _COMPARISONS.items():
+        put(f"__{name}__", _operator(op))
+    put("__sub__", _sub_operator)
+    put("__rsub__", _operator(ops.sub, swapped=True))
+    put("__isub__", _augmented(ops.sub))
+    put("__pow__", _pow_operator)
+    put("__rpow__", _operator(ops.pow, swapped=True))
+    put("__ipow__", _augmented(ops.pow))
+    put("__matmul__", _matmul)
+    put("__neg__", functions.neg)
+    put("__pos__", lambda self: self)
+    put("__abs__", functions.abs)
+    put("__invert__", functions.bitwise_not)
+    put("__getitem__", indexing.getitem)
+    put("__setitem__", indexing.setitem)
+    put("__contains__", _contains)
+    put("__iter__", _iter)
+    put("__repr__", text)
+    put("__array_priority__", 1000)
+    for name, f in _METHODS.items():
+        put(name, f)
+    put("T", property(lambda self: functions.permute(self, *reversed(range(self.ndim)))))
+    put("mT", property(lambda self: functions.transpose(self, -2, -1)))
+    put("H", property(lambda self: functions.t(self)))
+    put("grad_fn", property(_grad_fn))
+
+
+def _resize_error(*_: Any, **__: Any) -> None:
+    raise RuntimeError("resize_ would leave views dangling; make a new tensor with torch.empty() or reshape()")
+
+
+def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+    return functions.where(condition, self, other)
+
+
+def _in_place_shape(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """squeeze_, t_ …: the handle becomes the view."""
+
+    def g(self: Tensor, *args: Any, **kw: Any) -> Tensor:
+        v = f(self, *args, **kw)
+        for name in ("_shape", "chain", "strides", "base", "node", "seen_in", "version", "level", "leaf"):
+            setattr(self, name, getattr(v, name))
+        return self
+
+    return g
+
+
+def _map_to_dtype(self: Tensor, other: Tensor) -> Tensor:
+    return functions.to_dtype(self, other._dtype)
+
+
+_METHODS: dict[str, Any] = {
+    "backward": _backward, "register_hook": _register_hook, "retain_grad": _retain_grad,
+    "register_post_accumulate_grad_hook": _register_post_accumulate,
+    "detach": detach, "detach_": _detach_, "set_": _set_data,
+    "to": _to, "type": _type, "type_as": _map_to_dtype, "cuda": _cuda, "cpu": lambda self, **kw: self,
+    "pin_memory": lambda self, device=None: self, "is_pinned": lambda self: False, "share_memory_": lambda self: self,
+    "float": _convert(dtypes.float32), "double": _convert(dtypes.float64), "half": _convert(dtypes.float16),
+    "bfloat16": _convert(dtypes.bfloat16), "long": _convert(dtypes.int64), "int": _convert(dtypes.int32),
+    "short": _convert(dtypes.int16), "char": _convert(dtypes.int8), "byte": _convert(dtypes.uint8),
+    "bool": _convert(dtypes.bool_),
+    "view": functions.view_as_shape, "view_as": lambda self, other: functions.view_as_shape(self, other._shape),
+    "reshape_as": lambda self, other: functions.reshape(self, other._shape),
+    "expand_as": lambda self, other: functions.expand(self, *other._shape),
+    "where": _where_method, "copy_": _copy, "fill_": _fill, "zero_": _zero,
+    "fill_diagonal_": lambda self, value: (functions.diagonal(self).fill_(value), self)[1],
+    "uniform_": _uniform, "normal_": _normal, "bernoulli_": _bernoulli, "exponential_": _exponential,
+    "log_normal_": _log_normal, "cauchy_": _cauchy, "random_": _random_integers,
+    "bernoulli": creation.bernoulli, "multinomial": creation.multinomial,
+    "new_tensor": lambda self, data, **kw: creation.tensor(data, **{"dtype": self._dtype, **kw}),
+    "new_zeros": _new(creation.zeros), "new_ones": _new(creation.ones), "new_empty": _new(creation.empty),
+    "new_full": lambda self, size, fill_value, **kw: creation.full(size, fill_value, **{"dtype": self._dtype, **kw}),
+    "new": lambda self, *size: creation.empty(*size, dtype=self._dtype),
+    "dim": lambda self: self.ndim, "ndimension": lambda self: self.ndim, "nelement": functions.numel,
+    "element_size": lambda self: self._dtype.itemsize, "get_device": lambda self: -1,
+    "is_complex": lambda self: False, "is_signed": lambda self: self._dtype.is_signed,
+    "is_same_size": lambda self, other: self._shape == other._shape, "is_shared": lambda self: False,
+    "resize_": _resize_error, "has_names": lambda self: False, "is_inference": lambda self: False,
+    "squeeze_": _in_place_shape(functions.squeeze), "unsqueeze_": _in_place_shape(functions.unsqueeze),
+    "t_": _in_place_shape(functions.t), "transpose_": _in_place_shape(functions.transpose),
+    "swapaxes_": _in_place_shape(functions.transpose),
+    "storage_offset": lambda self: 0, "sum_to_size": lambda self, *size: apply(_sum_to, self, shape=functions._ints(size)),
+    "apply_": lambda self, f: self.copy_(creation.from_owned(np.vectorize(f, otypes=[self._dtype.np])(self._concrete()))),
+    "split_with_sizes": functions.split,
+}  # fmt: skip
+
+
+def _sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
+    from_lead = len(x.shape) - len(shape)
+    over = tuple(range(from_lead)) + tuple(
+        i + from_lead for i, n in enumerate(shape) if n == 1 and x.shape[i + from_lead] != 1
+    )
+    return ops.reshape(ops.sum(x, axis=over) if over else x, shape=shape)

@@ -1,0 +1,107 @@
+"""The loop over epochs: one walk that `keras.Model.fit` and the command line share.
+
+    for each epoch:
+        reset the metrics
+        for each batch:  step(batch)        record forward, loss, gradients, update; computed at the update's end
+        look at the metrics                 the only place where values are read, apart from the progress bar
+        validate, tell the callbacks
+
+The loop looks at no value in between. A callback that wants the values of a batch gets them; the progress bar reads
+them only when it draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.errors import DataError
+from chainrule.training.callbacks import CallbackList, Logs
+from chainrule.training.data import Batches
+
+#: What a step may return: values by name (lazy tensors or numbers), or None where `results` knows them.
+StepLogs = Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the loop needs from a model: `step` on one batch, `results` to look, `reset` before an epoch."""
+
+    step: Callable[[Any], StepLogs]
+    results: Callable[[StepLogs], dict[str, float]]
+    reset: Callable[[], None]
+
+
+def run(
+    training: Steps,
+    batches: Batches,
+    callbacks: CallbackList,
+    *,
+    epochs: int = 1,
+    initial_epoch: int = 0,
+    validate: Callable[[], dict[str, float]] | None = None,
+    validates_at: Callable[[int], bool] = lambda epoch: True,
+) -> None:
+    """Train for the epochs from `initial_epoch` to `epochs`, unless a callback stops earlier.
+
+    `validate` returns values that enter the logs as `val_<name>`, in the epochs that `validates_at` names.
+    An exception (Ctrl-C too) ends the drawing, keeps what the callbacks have seen, and goes on to the caller.
+    """
+    logs: dict[str, float] = {}
+    try:
+        callbacks.on_train_begin()
+        for epoch in range(initial_epoch, epochs):
+            training.reset()
+            callbacks.on_epoch_begin(epoch)
+            logs = _one_epoch(training, batches, callbacks)
+            if validate is not None and validates_at(epoch):
+                logs |= {f"val_{name}": value for name, value in validate().items()}
+            callbacks.on_epoch_end(epoch, logs)
+            batches.end_epoch()
+            if callbacks.stopped:
+                break
+        callbacks.on_train_end(logs)
+    except BaseException:
+        callbacks.abort()
+        raise
+
+
+def _one_epoch(training: Steps, batches: Batches, callbacks: CallbackList) -> dict[str, float]:
+    returned: StepLogs = None
+    count = 0
+    for index, batch in enumerate(batches.epoch()):
+        callbacks.on_train_batch_begin(index)
+        returned = training.step(batch)
+        count = index + 1
+        callbacks.on_train_batch_end(index, Logs(training.results, returned))
+        if callbacks.stopped:
+            break
+    if count == 0:
+        raise DataError("the data gave no batch: nothing to train on")
+    if batches.steps is None:
+        batches.steps = count  # the next epoch's progress bar knows its end
+        callbacks.set_steps(count)
+    return training.results(returned)
+
+
+def evaluate(testing: Steps, batches: Batches, callbacks: CallbackList) -> dict[str, float]:
+    """One pass without updates; the metrics' values at its end."""
+    try:
+        testing.reset()
+        callbacks.on_test_begin()
+        returned: StepLogs = None
+        count = 0
+        for index, batch in enumerate(batches.epoch()):
+            callbacks.on_test_batch_begin(index)
+            returned = testing.step(batch)
+            count = index + 1
+            callbacks.on_test_batch_end(index, Logs(testing.results, returned))
+        if count == 0:
+            raise DataError("the data gave no batch: nothing to evaluate on")
+        logs = testing.results(returned)
+        callbacks.on_test_end(logs)
+    except BaseException:
+        callbacks.abort()
+        raise
+    return logs
