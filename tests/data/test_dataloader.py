@@ -408,3 +408,20 @@ def test_what_is_fixed_stays_fixed() -> None:
         loader.batch_size = 5
     loader.num_workers = 1  # this one may change
     assert lists(loader) == [[0], [1], [2]]
+
+
+def test_workers_may_compute_with_tensors_while_the_program_does() -> None:
+    class Computed(Dataset):
+        def __init__(self) -> None:
+            self.x = arange(200.0) * 2  # recorded, not computed yet, by another thread
+
+        def __getitem__(self, index: int) -> Tensor:
+            return self.x[index] * 3 + 1
+
+        def __len__(self) -> int:
+            return 200
+
+    total = arange(1.0).sum()
+    for batch in DataLoader(Computed(), 10, num_workers=4):
+        total = total + (batch - 1).sum()
+    assert total.item() == 6 * sum(range(200))
