@@ -47,7 +47,7 @@ class _Uninitialized(Tensor):
         self.__class__ = self.cls_to_become
 
     @property
-    def shape(self) -> NoReturn:  # type: ignore[override]  # there is none to return
+    def shape(self) -> NoReturn:
         raise RuntimeError(
             "Can't access the shape of an uninitialized parameter or buffer. This error usually "
             "happens in `load_state_dict` when trying to load an uninitialized parameter into an "
@@ -96,7 +96,8 @@ class UninitializedParameter(_Uninitialized, Parameter):
     cls_to_become = Parameter
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Self:
-        return Parameter.__new__(cls, empty(0, dtype=dtype, device=device), requires_grad)
+        made: Any = Parameter.__new__(cls, empty(0, dtype=dtype, device=device), requires_grad)
+        return made
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()

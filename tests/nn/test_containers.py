@@ -160,4 +160,4 @@ def test_parameter_dict_turns_tensors_into_parameters():
 
 def test_parameters_print_one_per_line():
     text = repr(nn.ParameterList([torch.zeros(2, 3), 5]))
-    assert text.endswith("float32 of size 2x3]\n  (1): Object of type: int\n)")
+    assert text.endswith("float32 of size 2x3]\n    (1): Object of type: int\n)")

@@ -101,7 +101,7 @@ def test_assignment_registers_and_replaces():
 def test_misuse_says_what_is_wrong(act, error, text):
     with pytest.raises(error) as caught:
         act(Scale())
-    assert text in str(caught.value)
+    assert text in caught.value.args[0]
 
 
 def test_members_before_init_are_refused():

@@ -192,8 +192,8 @@ def torch_pickle(value):
         if isinstance(x, Call):
             return name(x.name) + write(tuple(x.args)) + b"R"
         if isinstance(x, Storage):
-            key = write(("storage", Call(x.kind), x.key, "cpu", x.count))
-            return key.replace(name(x.kind) + b")R", name(x.kind)) + b"Q"
+            parts = write("storage") + name(x.kind) + write(x.key) + write("cpu") + write(x.count)
+            return b"(" + parts + b"tQ"
         if isinstance(x, tuple):
             return b"(" + b"".join(map(write, x)) + b"t"
         if isinstance(x, dict):

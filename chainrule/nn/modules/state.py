@@ -237,6 +237,8 @@ class Stateful(Registry):
                 f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like '
                 f"object from checkpoint but received {type(value)}"
             )
+        if is_lazy(tensor) and is_lazy(value):
+            return None  # both still wait for a shape
         if not is_lazy(tensor):
             if tensor.dim() == 0 and tuple(value.shape) == (1,):
                 value = value[0]  # files from before there were tensors without dimensions

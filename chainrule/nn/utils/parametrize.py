@@ -182,7 +182,7 @@ def remove_parametrizations(
     trained = isinstance(chain.originals()[0], Parameter)
     with no_grad():
         value = getattr(module, tensor_name).detach().clone()
-    member = chain.original if chain.is_tensor else None
+    member: Any = chain.original if chain.is_tensor else None
     if member is None:
         member = Parameter(value) if trained else Buffer(value)
     elif leave_parametrized:

@@ -16,12 +16,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from chainrule.tensor.functions import cat, stack
 
 from chainrule import dtypes
 from chainrule.errors import ShapeError
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import full
+from chainrule.tensor.functions import cat, stack
 from chainrule.tensor.handle import from_array
 
 
