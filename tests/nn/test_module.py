@@ -331,7 +331,7 @@ def test_backward_hooks_see_and_replace_gradients():
 
 def test_hooks_of_all_layers_run_first():
     log = []
-    handle = nn.modules.hooks.register_module_forward_hook(lambda m, a, o: log.append("all"))
+    handle = nn.modules.module.register_module_forward_hook(lambda m, a, o: log.append("all"))
     with handle:
         layer = Scale()
         layer.register_forward_hook(lambda m, a, o: log.append("own"))

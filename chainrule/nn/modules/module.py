@@ -21,6 +21,15 @@ from typing import Any, Self
 
 from chainrule import devices, dtypes
 from chainrule.nn.modules.call import Hooked
+from chainrule.nn.modules.hooks import (
+    register_module_buffer_registration_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 from chainrule.nn.modules.state import Stateful
 from chainrule.tensor import Tensor, no_grad
 from chainrule.tensor.creation import empty_like
@@ -268,3 +277,15 @@ def _parse_to(
         elif value is not None and not isinstance(value, bool):  # a bool is non_blocking
             device = value
     return device, dtype
+
+
+__all__ = [
+    "Module",
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]
