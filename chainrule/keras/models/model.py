@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.keras import registry, symbolic
-from chainrule.keras.layers.base import Layer, _symbolic_like
+from chainrule.keras.layers.base import Layer, _shapes, _symbolic_like
 from chainrule.keras.layers.core import InputLayer
 from chainrule.keras.models import saving
 from chainrule.keras.models.graph import Graph
@@ -38,6 +38,7 @@ class Model(Trainer):
             kwargs.setdefault("name", args[2])
         super().__init__(**kwargs)
         self.graph: Graph | None = None
+        self._built_shape: Any = None  # of the first call, for a model without a graph
         if inputs is not None or outputs is not None:
             if inputs is None or outputs is None:
                 raise ValueError("a functional model needs both inputs and outputs")
@@ -141,12 +142,14 @@ class Model(Trainer):
             self.built = True
             return
         symbols = _symbolic_like(input_shape, self.compute_dtype)
+        self._built_shape = input_shape
         self.built = True
         symbolic.infer(self, (symbols,), {})
 
     def _build_for(self, args: Any, kwargs: Any) -> None:
         if type(self).build is not Model.build:
             super()._build_for(args, kwargs)
+        self._built_shape = _shapes(args[0] if args else next(iter(kwargs.values()), None))
         self.built = True
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:

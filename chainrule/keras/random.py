@@ -1,0 +1,104 @@
+"""`keras.random`: tensors by chance, from the stream "default" or from a seed.
+
+A seed that is a number gives the same values at every call; a SeedGenerator goes on from call to call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.keras.initializers import truncated_normal as _truncated
+from chainrule.keras.settings import to_dtype
+from chainrule.nn import functional as F
+from chainrule.runtime.random import Generator
+from chainrule.runtime.random import stream as _stream
+from chainrule.tensor import Tensor, creation
+from chainrule.tensor import functions as T
+
+
+class SeedGenerator:
+    """A source of randomness with a state."""
+
+    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
+        self.seed = seed
+        self.name = name or "seed_generator"
+        self.generator = Generator() if seed is None else Generator(int(seed))
+
+    def next(self, ordered: bool = True) -> Tensor:
+        """Two numbers that seed something else."""
+        return creation.from_owned(self.generator.numpy().integers(0, 2**31, 2))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.seed, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
+        return cls(**config)
+
+
+def _generator(seed: Any) -> Generator:
+    if seed is None:
+        return _stream("default")
+    return seed.generator if isinstance(seed, SeedGenerator) else Generator(int(seed))
+
+
+def _sizes(shape: Any) -> tuple[int, ...]:
+    return (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
+
+
+def normal(
+    shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None
+) -> Tensor:
+    """Normal with the given mean and standard deviation."""
+    drawn = creation.randn(_sizes(shape), generator=_generator(seed), dtype=to_dtype(dtype))
+    return drawn * stddev + mean
+
+
+def uniform(
+    shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None
+) -> Tensor:
+    """Uniform in [minval, maxval)."""
+    wanted = to_dtype(dtype)
+    if not wanted.is_floating_point:
+        return randint(shape, int(minval), int(maxval), dtype, seed)
+    drawn = creation.rand(_sizes(shape), generator=_generator(seed), dtype=wanted)
+    return drawn * (maxval - minval) + minval
+
+
+def randint(shape: Any, minval: int, maxval: int, dtype: Any = "int32", seed: Any = None) -> Tensor:
+    """Whole numbers in [minval, maxval)."""
+    drawn = creation.randint(minval, maxval, _sizes(shape), generator=_generator(seed))
+    return drawn.to(to_dtype(dtype))
+
+
+def truncated_normal(
+    shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None
+) -> Tensor:
+    """Normal, without values beyond two standard deviations."""
+    values = mean + stddev * _truncated(_generator(seed).numpy(), _sizes(shape))
+    return creation.from_owned(np.array(values, to_dtype(dtype).np))
+
+
+def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> Tensor:
+    """Zeros with probability `rate`; the others divided by 1 - rate."""
+    if noise_shape is None and seed is None:
+        return F.dropout(inputs, rate, training=True)
+    shape = _sizes(noise_shape if noise_shape is not None else inputs.shape)
+    kept = creation.rand(shape, generator=_generator(seed)) >= rate
+    return inputs * kept.to(inputs.dtype) / (1.0 - rate)
+
+
+def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> Tensor:
+    """Class numbers drawn with the probabilities softmax(logits): (n, classes) → (n, num_samples)."""
+    size = (logits.shape[0], num_samples, logits.shape[-1])
+    u = T.clamp(creation.rand(size, generator=_generator(seed)), min=1e-20)
+    # The largest of logits plus Gumbel noise is a draw from the softmax.
+    return (logits.unsqueeze(1) - T.log(-T.log(u))).argmax(-1).to(to_dtype(dtype))
+
+
+def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Tensor:
+    """The entries along `axis` in another order."""
+    order = _generator(seed).numpy().permutation(int(x.shape[axis]))
+    return T.index_select(x, axis, creation.from_owned(order))
