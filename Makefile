@@ -1,0 +1,70 @@
+# Two commands are enough: `make demo` and `make test`. `make help` says what else there is.
+#
+#   PYTHON   the interpreter to build the environments with (3.11 or newer; found by itself)
+#   JOBS     processes for the tests (one per CPU by default)
+#   TESTS    what `make test` runs (all by default): make test TESTS=tests/cli
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+JOBS   ?= auto
+TESTS  ?=
+VENV   := .venv
+PARITY := .venv-parity
+OUTPUT ?= runs/demo
+
+# The first interpreter that is new enough; asked for only by the rule that needs it.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+
+# One thread per test process: the processes share the CPUs already.
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
+
+.PHONY: help demo test lint types parity conformance clean
+
+help: ## say what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+demo: $(VENV)/.installed ## train the first network on real handwritten digits
+	$(VENV)/bin/chainrule train mlp --data auto --output $(OUTPUT)
+
+test: lint types $(VENV)/.dev ## ruff, mypy --strict, pytest; warnings are errors
+	$(ONE_THREAD) $(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal $(TESTS)
+
+lint: $(VENV)/.dev ## ruff
+	$(VENV)/bin/ruff check .
+
+types: $(VENV)/.dev ## mypy --strict
+	$(VENV)/bin/mypy
+
+parity: $(PARITY)/.parity ## values, gradients and training curves against PyTorch 2.13; conformance
+	$(ONE_THREAD) $(PARITY)/bin/python -m pytest -n $(JOBS) --dist worksteal tests/parity
+	$(PARITY)/bin/python scripts/conformance.py
+
+conformance: $(PARITY)/.parity ## PyTorch's own module and optimiser tests, where their folder is found
+	$(PARITY)/bin/python scripts/conformance.py
+
+clean: ## remove environments, caches, builds and runs
+	rm -rf $(VENV) $(PARITY) build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Environments. A stamp says what was installed; it is made again when the project's metadata change.
+
+$(VENV)/bin/python $(PARITY)/bin/python:
+	@[ -n "$(PYTHON)" ] || { echo "chainrule needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 2; }
+	"$(PYTHON)" -m venv $(dir $(@D))
+	$@ -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.installed
+	$(VENV)/bin/python -m pip install --quiet --editable ".[vision]" --group dev
+	@touch $@
+
+$(PARITY)/.parity: pyproject.toml | $(PARITY)/bin/python
+	$(PARITY)/bin/python -m pip install --quiet --editable ".[vision]" --group dev --group parity
+	@touch $@
