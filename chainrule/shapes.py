@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from chainrule.errors import ShapeError
 
@@ -120,3 +121,14 @@ def ntuple(x: int | Sequence[int], n: int, what: str) -> tuple[int, ...]:
             raise ShapeError(f"{what} needs 1 or {n} numbers, got {tuple(x)}")
         return tuple(int(i) for i in x)
     return (int(x),) * n  # type: ignore[arg-type]  # narrowed above: not a sequence
+
+
+def unpack(size: tuple[Any, ...]) -> Shape:
+    """Sizes given as PyTorch takes them, (2, 3), ((2, 3),) or ([2, 3],), as (2, 3).
+
+    >>> unpack(([2, 3],))
+    (2, 3)
+    """
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = tuple(size[0])
+    return tuple(n if type(n) is int else int(n) for n in size)

@@ -82,10 +82,10 @@ def contract(a: np.ndarray, b: np.ndarray, *, spec: str) -> np.ndarray:
         inner *= n
     m, n = int(np.prod(rows, dtype=np.int64)), int(np.prod(columns, dtype=np.int64))
     if nb:
-        out = np.matmul(at.reshape(*batch, m, inner), bt.reshape(*batch, inner, n))
+        out = np.matmul(at.reshape((*batch, m, inner)), bt.reshape((*batch, inner, n)))
     else:
         out = at.reshape(m, inner) @ bt.reshape(inner, n)
-    return out.reshape(*batch, *rows, *columns).transpose(p.out)
+    return out.reshape((*batch, *rows, *columns)).transpose(p.out)
 
 
 @contract.vjp

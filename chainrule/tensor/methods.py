@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import devices, dtypes, ops
+from chainrule import devices, dtypes, ops, shapes
 from chainrule.dtypes import DType
 from chainrule.runtime.random import Generator
 from chainrule.tensor import backward as engine
@@ -30,16 +30,7 @@ _NO_METHOD = {
 }  # fmt: skip
 
 #: In-place forms: x.add_(y) is x ← add(x, y).
-_IN_PLACE = """
-abs absolute acos acosh add addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan
-atan2 arctan2 atanh baddbmm bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil
-clamp clamp_max clamp_min clip copysign cos cosh cumprod cumsum deg2rad digamma div divide erf erfc erfinv exp exp2 expm1
-fix floor floor_divide fmod frac hypot index_add index_copy index_fill index_put lerp lgamma log log10 log1p log2 logit
-logical_and logical_not logical_or logical_xor masked_fill masked_scatter mul multiply nan_to_num neg negative pow rad2deg
-reciprocal relu remainder round rsqrt scatter scatter_add scatter_reduce sigmoid sign sin sinc sinh sqrt square sub
-subtract tan tanh tril triu true_divide trunc xlogy eq ne lt le gt ge not_equal less less_equal greater greater_equal sgn
-float_power
-""".split()
+_IN_PLACE = ["abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "addmm", "addmv", "addr", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "asin", "asinh", "atan", "atan2", "arctan2", "atanh", "baddbmm", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "cos", "cosh", "cumprod", "cumsum", "deg2rad", "digamma", "div", "divide", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fix", "floor", "floor_divide", "fmod", "frac", "hypot", "index_add", "index_copy", "index_fill", "index_put", "lerp", "lgamma", "log", "log10", "log1p", "log2", "logit", "logical_and", "logical_not", "logical_or", "logical_xor", "masked_fill", "masked_scatter", "mul", "multiply", "nan_to_num", "neg", "negative", "pow", "rad2deg", "reciprocal", "relu", "remainder", "round", "rsqrt", "scatter", "scatter_add", "scatter_reduce", "sigmoid", "sign", "sin", "sinc", "sinh", "sqrt", "square", "sub", "subtract", "tan", "tanh", "tril", "triu", "true_divide", "trunc", "xlogy", "eq", "ne", "lt", "le", "gt", "ge", "not_equal", "less", "less_equal", "greater", "greater_equal", "sgn", "float_power"]
 
 
 def _in_place(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -347,7 +338,7 @@ def public_functions() -> dict[str, Any]:
     return {
         name: f
         for name, f in vars(functions).items()
-        if not name.startswith("_") and callable(f) and getattr(f, "__module__", "") == functions.__name__
+        if not name.startswith("_") and name in functions.__all__
         and name != "values_indices"
     }  # fmt: skip
 
@@ -450,7 +441,7 @@ _METHODS: dict[str, Any] = {
     "squeeze_": _in_place_shape(functions.squeeze), "unsqueeze_": _in_place_shape(functions.unsqueeze),
     "t_": _in_place_shape(functions.t), "transpose_": _in_place_shape(functions.transpose),
     "swapaxes_": _in_place_shape(functions.transpose),
-    "storage_offset": lambda self: 0, "sum_to_size": lambda self, *size: apply(_sum_to, self, shape=functions._ints(size)),
+    "storage_offset": lambda self: 0, "sum_to_size": lambda self, *size: apply(_sum_to, self, shape=shapes.unpack(size)),
     "apply_": lambda self, f: self.copy_(creation.from_owned(np.vectorize(f, otypes=[self._dtype.np])(self._concrete()))),
     "split_with_sizes": functions.split,
 }  # fmt: skip

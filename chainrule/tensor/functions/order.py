@@ -1,0 +1,235 @@
+"""Running sums and extremes, sorting, and what is counted."""
+
+from __future__ import annotations
+
+import builtins
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule import dtypes, ops, shapes
+from chainrule.dtypes import DType
+from chainrule.tensor.creation import from_owned
+from chainrule.tensor.functions.pointwise import clone, exp, lerp, log
+from chainrule.tensor.functions.reduce import _summable, amax, values_indices
+from chainrule.tensor.functions.select import gather
+from chainrule.tensor.functions.shape import narrow, reshape, select, squeeze, stack
+from chainrule.tensor.handle import Tensor
+from chainrule.tensor.record import apply
+
+
+def median(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The lower middle element."""
+    if dim is None:
+        flat = reshape(input, -1)
+        return select(sort(flat)[0], 0, (flat._shape[0] - 1) // 2)
+    return kthvalue(input, (input._shape[shapes.axis(dim, input.ndim)] + 1) // 2, dim, keepdim)
+
+
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+    """The k-th smallest along an axis, with its index."""
+    d = shapes.axis(dim, input.ndim)
+    v, i = sort(input, d, stable=True)
+    v, i = narrow(v, d, k - 1, 1), narrow(i, d, k - 1, 1)
+    return values_indices(v, i) if keepdim else values_indices(squeeze(v, d), squeeze(i, d))
+
+
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
+    """The most frequent value along an axis (the smallest of several), with the last index of it."""
+    d = shapes.axis(dim, input.ndim)
+    x = np.moveaxis(input._concrete(), d, -1)
+    rows = x.reshape(-1, x.shape[-1])
+    at = np.empty(len(rows), np.int64)
+    for r, row in enumerate(rows):
+        values, counts = np.unique(row, return_counts=True)
+        at[r] = np.flatnonzero(row == values[counts.argmax()])[-1]
+    i = from_owned(np.ascontiguousarray(np.expand_dims(at.reshape(x.shape[:-1]), d)))
+    v = gather(input, d, i)
+    return values_indices(v, i) if keepdim else values_indices(squeeze(v, d), squeeze(i, d))
+
+
+def quantile(
+    input: Tensor,
+    q: Any,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """Quantiles by linear interpolation between order statistics."""
+    x = reshape(input, -1) if dim is None else input
+    d = 0 if dim is None else shapes.axis(dim, x.ndim)
+    qs = np.atleast_1d(q._concrete() if isinstance(q, Tensor) else np.asarray(q, np.float64))
+    ordered = sort(x, d)[0]
+    n = x._shape[d]
+    out = []
+    for v in qs:
+        at = float(v) * (n - 1)
+        lo = {
+            "linear": math.floor,
+            "lower": math.floor,
+            "higher": math.ceil,
+            "nearest": builtins.round,
+            "midpoint": math.floor,
+        }[interpolation](at)
+        w = {"linear": at - lo, "midpoint": 0.5 if at != lo else 0.0}.get(interpolation, 0.0)
+        a = narrow(ordered, d, lo, 1)
+        out.append(lerp(a, narrow(ordered, d, builtins.min(lo + 1, n - 1), 1), w))
+    stacked = stack([o if keepdim else squeeze(o, d) for o in out])
+    single = not (isinstance(q, Tensor) and q.ndim) and not isinstance(q, (list, tuple))
+    return squeeze(stacked, 0) if single else stacked
+
+
+def cumsum(
+    input: Tensor, dim: Any = None, *, dtype: DType | None = None, axis: Any = None
+) -> Tensor:
+    """Running sums."""
+    d = dim if axis is None else axis
+    x = _summable(input, dtype)
+    return clone(x) if not x.ndim else apply(ops.cumsum, x, axis=shapes.axis(d, x.ndim))
+
+
+def cumprod(input: Tensor, dim: Any, *, dtype: DType | None = None) -> Tensor:
+    """Running products."""
+    x = _summable(input, dtype)
+    return clone(x) if not x.ndim else apply(ops.cumprod, x, axis=shapes.axis(dim, x.ndim))
+
+
+def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    """log of the running sum of exponentials."""
+    m = amax(input, dim, keepdim=True).detach()
+    return log(cumsum(exp(input - m), dim)) + m
+
+
+def _running(input: Tensor, dim: int, largest: bool) -> Any:
+    d = shapes.axis(dim, input.ndim)
+    i: Tensor = apply(ops.cummax_index, input, axis=d, largest=largest)
+    return values_indices(gather(input, d, i), i)
+
+
+def cummax(input: Tensor, dim: int) -> Any:
+    """Running maxima, with their indices."""
+    return _running(input, dim, True)
+
+
+def cummin(input: Tensor, dim: int) -> Any:
+    """Running minima, with their indices."""
+    return _running(input, dim, False)
+
+
+def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
+    """Differences of neighbours, n times."""
+    d = shapes.axis(dim, input.ndim)
+    out = input
+    for _ in range(n):
+        k = out._shape[d]
+        a, b = narrow(out, d, 1, k - 1), narrow(out, d, 0, k - 1)
+        out = a ^ b if out._dtype is dtypes.bool_ else a - b
+    return out
+
+
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+    """(values, indices) in order along an axis; always stable."""
+    if not input.ndim:
+        return values_indices(clone(input), from_owned(np.zeros((), np.int64)))
+    return values_indices(
+        *apply(ops.sort, input, axis=shapes.axis(dim, input.ndim), descending=descending)
+    )
+
+
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    """The indices that sort an axis."""
+    return sort(input, dim, descending).indices
+
+
+def msort(input: Tensor) -> Tensor:
+    """Sorted along axis 0."""
+    return sort(input, 0).values
+
+
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+    """The k largest (or smallest) along an axis, with their indices, in order."""
+    d = shapes.axis(dim, input.ndim)
+    if not input.ndim:
+        return sort(input)
+    if not 0 <= k <= input._shape[d]:
+        raise RuntimeError(
+            f"selected index k out of range: k={k} for an axis of size {input._shape[d]}"
+        )
+    v, i = sort(input, d, descending=largest)
+    return values_indices(narrow(v, d, 0, k), narrow(i, d, 0, k))
+
+
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """Distinct elements in order (a look)."""
+    x = input._concrete()
+    parts = np.unique(x, return_inverse=True, return_counts=True, axis=dim)
+    values, inverse, counts = (np.ascontiguousarray(p) for p in parts)
+    out = [from_owned(values)]
+    if return_inverse:
+        out.append(from_owned(inverse.reshape(x.shape if dim is None else -1).astype(np.int64)))
+    if return_counts:
+        out.append(from_owned(counts.astype(np.int64)))
+    return out[0] if len(out) == 1 else tuple(out)
+
+
+def unique_consecutive(
+    input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """Runs of equal elements as one (a look; flat)."""
+    x = input._concrete().reshape(-1)
+    new = np.r_[True, x[1:] != x[:-1]][: x.size]
+    out = [from_owned(x[new])]
+    if return_inverse:
+        out.append(from_owned((np.cumsum(new) - 1).reshape(input._shape).astype(np.int64)))
+    if return_counts:
+        out.append(from_owned(np.diff(np.r_[np.flatnonzero(new), x.size]).astype(np.int64)))
+    return out[0] if len(out) == 1 else tuple(out)
+
+
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """How often each non-negative integer comes (a look)."""
+    w = None if weights is None else weights._concrete()
+    out = np.bincount(input._concrete(), w, minlength)
+    return from_owned(out.astype(np.int64) if w is None else out.astype(w.dtype))
+
+
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """Counts in equal bins (a look)."""
+    x = input._concrete()
+    lo, hi = (min, max) if (min, max) != (0, 0) else (float(x.min()), float(x.max()))
+    return from_owned(np.histogram(x, bins, (lo, hi))[0].astype(x.dtype))
+
+
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+) -> Tensor:
+    """Where elements would be inserted into a sorted vector (a look)."""
+    x = input._concrete() if isinstance(input, Tensor) else np.asarray(input)
+    edges = sorted_sequence._concrete()
+    how = side or ("right" if right else "left")
+    if edges.ndim == 1:
+        found = np.searchsorted(edges, x, side=how)
+    else:
+        pairs = zip(edges.reshape(-1, edges.shape[-1]), x.reshape(-1, x.shape[-1]), strict=True)
+        found = np.stack([np.searchsorted(e, v, side=how) for e, v in pairs]).reshape(x.shape)
+    return from_owned(np.asarray(found, np.int32 if out_int32 else np.int64))
+
+
+def bucketize(
+    input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
+) -> Tensor:
+    """In which bucket elements fall (a look)."""
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)

@@ -1,0 +1,230 @@
+"""Reading and writing at indices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule import dtypes, ops, shapes
+from chainrule.errors import DtypeError
+from chainrule.ir.node import Node
+from chainrule.tensor.creation import as_tensor, from_owned
+from chainrule.tensor.functions.pointwise import clamp, clone, nonzero, to_dtype, where
+from chainrule.tensor.functions.shape import broadcast_tensors, diagonal, expand, reshape, select
+from chainrule.tensor.handle import Tensor
+from chainrule.tensor.indexing import put_at
+from chainrule.tensor.mutate import assign
+from chainrule.tensor.record import apply
+
+
+def repeat_interleave(
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: Any = None
+) -> Tensor:
+    """Every element repeated on the spot."""
+    if repeats is None:
+        return repeat_interleave(from_owned(np.arange(input._shape[0])), input)
+    x = reshape(input, -1) if dim is None else input
+    d = 0 if dim is None else shapes.axis(dim, x.ndim)
+    if isinstance(repeats, Tensor):
+        counts = repeats._concrete()
+        order = np.repeat(
+            np.arange(x._shape[d]), counts if counts.size > 1 else int(counts.reshape(-1)[0])
+        )
+    else:
+        order = np.repeat(np.arange(x._shape[d]), int(repeats))
+    return index_select(x, d, from_owned(order.astype(np.int64)))
+
+
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
+    """y[i, j] = x[i, index[i, j]] for dim 1."""
+    if not input.ndim and not index.ndim:
+        return clone(input)
+    x = reshape(input, 1) if not input.ndim else input
+    return apply(ops.take_along, x, index, axis=shapes.axis(dim, x.ndim))
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """`gather` with broadcasting."""
+    if dim is None:
+        return gather(reshape(input, -1), 0, reshape(indices, -1))
+    d = shapes.axis(dim, input.ndim)
+    common = list(
+        shapes.broadcast(
+            tuple(1 if i == d else n for i, n in enumerate(input._shape)),
+            tuple(1 if i == d else n for i, n in enumerate(indices._shape)),
+        )
+    )
+    wide = [n if i != d else input._shape[d] for i, n in enumerate(common)]
+    narrow_ = [n if i != d else indices._shape[d] for i, n in enumerate(common)]
+    return gather(expand(input, *wide), d, expand(indices, *narrow_))
+
+
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """Elements of the flattened tensor."""
+    return apply(ops.take, reshape(input, -1), index, axis=0)
+
+
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Slices of an axis, in the order of a vector of indices."""
+    if index.ndim > 1:
+        raise IndexError("index_select(): Index is supposed to be a vector")
+    x = reshape(input, 1) if not input.ndim else input
+    out: Tensor = apply(ops.take, x, reshape(index, -1), axis=shapes.axis(dim, x.ndim))
+    return out if input.ndim else reshape(out, ())
+
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """Elements where a mask holds, as a vector (a look)."""
+    x, m = broadcast_tensors(input, mask)
+    return x[m]
+
+
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """`value` where the mask holds."""
+    if mask._dtype is not dtypes.bool_:
+        raise DtypeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {mask._dtype}"
+        )
+    return apply(_masked_fill, input, mask, value)
+
+
+def _masked_fill(x: Node, m: Node, v: Any) -> Node:
+    return ops.where(m, ops.convert(v, x.dtype), x)
+
+
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """Elements of `source`, in order, where the mask holds."""
+    m = expand(mask, *input._shape)
+    order = apply(ops.cumsum, reshape(m, -1).long(), axis=0) - 1
+    picked = reshape(take(reshape(source, -1), clamp(order, min=0)), input._shape)
+    return where(m, picked, input)
+
+
+_MODES = {
+    "add": "add",
+    "multiply": "prod",
+    "sum": "add",
+    "prod": "prod",
+    "amax": "amax",
+    "amin": "amin",
+    None: "set",
+}
+
+
+def scatter(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
+    reduce: str | None = None,
+) -> Tensor:
+    """y = x, then y[i, index[i, j]] = src[i, j] for dim 1."""
+    source = value if src is None else src
+    if not isinstance(source, Tensor):
+        source = expand(as_tensor(source).to(input._dtype), *index._shape)
+    if source._dtype is not input._dtype:
+        raise DtypeError(
+            f"scatter(): Expected self.dtype to be equal to src.dtype, got {input._dtype} and {source._dtype}"
+        )
+    return apply(
+        ops.scatter, input, index, source, axis=shapes.axis(dim, input.ndim), mode=_MODES[reduce]
+    )
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """y = x, then y[i, index[i, j]] += src[i, j] for dim 1."""
+    return scatter(input, dim, index, src, reduce="add")
+
+
+def scatter_reduce(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """`scatter` with sum, prod, mean, amax or amin."""
+    d = shapes.axis(dim, input.ndim)
+    base = input
+    if not include_self:
+        start = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "amax": -math.inf, "amin": math.inf}[reduce]
+        base = scatter(input, d, index, start)
+    if reduce != "mean":
+        return scatter(base, d, index, src, reduce=reduce)
+    ones = (
+        to_dtype(input == input, input._dtype)
+        if include_self
+        else scatter(input * 0 + 1, d, index, 0.0)
+    )
+    counts = scatter(ones.detach(), d, index, to_dtype(src == src, src._dtype), reduce="add")
+    total = scatter(base, d, index, src, reduce="add") / clamp(counts, min=1)
+    return total
+
+
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
+) -> Tensor:
+    """y = x, then y[index[k]] += alpha · source[k]"""
+    src = source if alpha == 1 else source * alpha
+    return apply(ops.put, input, index, src, axis=shapes.axis(dim, input.ndim), mode="add")
+
+
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """y = x, then y[index[k]] = source[k]"""
+    return apply(ops.put, input, index, source, axis=shapes.axis(dim, input.ndim), mode="set")
+
+
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """y = x, then y[index[k]] = value"""
+    d = shapes.axis(dim, input.ndim)
+    shape = (*input._shape[:d], *index._shape, *input._shape[d + 1 :])
+    v = value if isinstance(value, Tensor) else as_tensor(value)
+    return index_copy(input, d, index, expand(to_dtype(v, input._dtype), *shape))
+
+
+def index_put(
+    input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False
+) -> Tensor:
+    """y = x, then y[indices] = (or +=) values"""
+    ts: list[Tensor] = []
+    for i in indices:
+        ts.extend(nonzero(i, as_tuple=True) if i._dtype is dtypes.bool_ else [i])
+    mode = "add" if accumulate else "set"
+    return apply(put_at, input, values, *ts, axes=tuple(range(len(ts))), mode=mode)
+
+
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """A copy with one slice replaced."""
+    out = clone(input)
+    select(out, dim, index).copy_(src)
+    return out
+
+
+def diagonal_scatter(
+    input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
+) -> Tensor:
+    """A copy with a diagonal replaced."""
+    out = clone(input)
+    diagonal(out, offset, dim1, dim2).copy_(src)
+    return out
+
+
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
+    """int64: 1 at the index, in a new last axis."""
+    if input._dtype.is_floating_point:
+        raise DtypeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if num_classes == -1:
+        num_classes = int(input._concrete().max()) + 1
+    return apply(_one_hot, input, n=num_classes)
+
+
+def _one_hot(i: Node, *, n: int) -> Node:
+    return ops.one_hot(i, n, dtypes.int64)
+
+
+def copy_into(target: Tensor, source: Tensor) -> Tensor:
+    """target[...] = source"""
+    s: Tensor = source if isinstance(source, Tensor) else as_tensor(source)
+    wide = expand(to_dtype(s, target._dtype), *target._shape)
+    return assign(target, clone(wide))

@@ -1,0 +1,473 @@
+"""Shape: views wherever PyTorch gives views, and putting tensors together."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule import ops, shapes
+from chainrule.dtypes import DType
+from chainrule.errors import ShapeError
+from chainrule.ir.node import Node
+from chainrule.tensor.creation import from_owned
+from chainrule.tensor.functions.pointwise import clone
+from chainrule.tensor.handle import Size, Tensor
+from chainrule.tensor.record import apply, chain, view, viewable
+
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements under another shape; a view where it can be one, else a copy."""
+    new = shapes.reshaped(input._shape, shapes.unpack(shape))
+    if viewable(input, new):
+        return view(input, ops.reshape, shape=new)
+    return apply(ops.reshape, input, shape=new)
+
+
+def view_as_shape(input: Tensor, *shape: Any) -> Tensor:
+    """`Tensor.view`: as reshape, but never a copy. `x.view(dtype)` of equal size reinterprets the bits (a look)."""
+    if len(shape) == 1 and isinstance(shape[0], DType):
+        return _view_dtype(input, shape[0])
+    new = shapes.reshaped(input._shape, shapes.unpack(shape))
+    if not viewable(input, new):
+        raise ShapeError(
+            f"view size {list(new)} is not compatible with input tensor's size {list(input._shape)} and stride "
+            f"{list(stride(input))} (at least one dimension spans across two contiguous subspaces). Use .reshape(...) instead."
+        )
+    return view(input, ops.reshape, shape=new)
+
+
+def _view_dtype(input: Tensor, dtype: DType) -> Tensor:
+    return from_owned(input._concrete().copy().view(dtype.np))
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """Axes in another order."""
+    return view(input, ops.permute, order=shapes.permuted(input._shape, shapes.unpack(dims)))
+
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Two axes exchanged."""
+    a, b = shapes.axis(dim0, input.ndim), shapes.axis(dim1, input.ndim)
+    order = list(range(input.ndim))
+    if order:
+        order[a], order[b] = order[b], order[a]
+    return view(input, ops.permute, order=tuple(order))
+
+
+swapaxes = swapdims = transpose
+
+
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix; vectors stay."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
+    return view(input, ops.permute, order=tuple(reversed(range(input.ndim))))
+
+
+def adjoint(input: Tensor) -> Tensor:
+    """The last two axes exchanged."""
+    return transpose(input, -2, -1)
+
+
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Axes moved to other places; the rest keep their order."""
+    src = [shapes.axis(a, input.ndim) for a in ([source] if isinstance(source, int) else source)]
+    dst = [
+        shapes.axis(a, input.ndim)
+        for a in ([destination] if isinstance(destination, int) else destination)
+    ]
+    order: list[int] = [-1] * input.ndim
+    for a, b in zip(src, dst, strict=True):
+        order[b] = a
+    rest = iter(a for a in range(input.ndim) if a not in src)
+    return view(input, ops.permute, order=tuple(next(rest) if a < 0 else a for a in order))
+
+
+moveaxis = movedim
+
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """A new axis of size 1 before axis `dim`."""
+    at = shapes.axis(dim, input.ndim + 1)
+    return view(input, ops.reshape, shape=(*input._shape[:at], 1, *input._shape[at:]))
+
+
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """Without axes of size 1 (all, or the named ones)."""
+    which = (
+        range(input.ndim)
+        if dim is None
+        else [shapes.axis(d, input.ndim) for d in ([dim] if isinstance(dim, int) else dim)]
+    )
+    new = tuple(n for i, n in enumerate(input._shape) if n != 1 or i not in which)
+    return view(input, ops.reshape, shape=new)
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Axes start_dim … end_dim as one."""
+    if not input.ndim:
+        return reshape(input, 1)
+    a, b = shapes.axis(start_dim, input.ndim), shapes.axis(end_dim, input.ndim)
+    if a > b:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    s = input._shape
+    return reshape(input, (*s[:a], shapes.size(s[a : b + 1]), *s[b + 1 :]))
+
+
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """One axis as several."""
+    d = shapes.axis(dim, input.ndim)
+    parts = shapes.reshaped((input._shape[d],), tuple(sizes))
+    return view_as_shape(input, (*input._shape[:d], *parts, *input._shape[d + 1 :]))
+
+
+def ravel(input: Tensor) -> Tensor:
+    """All axes as one."""
+    return reshape(input, -1)
+
+
+def expand(input: Tensor, *size: Any) -> Tensor:
+    """Axes of size 1 stretched without a copy; −1 keeps an axis."""
+    want = shapes.unpack(size)
+    lead = len(want) - input.ndim
+    if lead < 0:
+        raise RuntimeError(
+            f"expand: the number of sizes provided ({len(want)}) must be greater or equal to the number of dimensions in the tensor ({input.ndim})"
+        )
+    new = []
+    for i, n in enumerate(want):
+        have = input._shape[i - lead] if i >= lead else 1
+        if n == -1 and i >= lead:
+            n = have
+        if n != have and have != 1:
+            raise ShapeError(
+                f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton dimension {i}. "
+                f"Target sizes: {list(want)}. Tensor sizes: {list(input._shape)}"
+            )
+        if n < 0:
+            raise RuntimeError(
+                f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
+            )
+        new.append(n)
+    return view(input, ops.broadcast_to, shape=tuple(new))
+
+
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+    """`expand`, as NumPy calls it."""
+    return expand(input, *size)
+
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """All in their common shape."""
+    common = shapes.broadcast(*(t._shape for t in tensors))
+    return tuple(expand(t, *common) for t in tensors)
+
+
+def broadcast_shapes(*sizes: Any) -> Size:
+    """The common shape."""
+    return Size(shapes.broadcast(*(shapes.unpack((s,)) for s in sizes)))
+
+
+def atleast_1d(*tensors: Tensor) -> Any:
+    """At least one axis."""
+    out = tuple(reshape(t, 1) if t.ndim == 0 else t for t in tensors)
+    return out[0] if len(out) == 1 else out
+
+
+def contiguous(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """Elements in C order; a copy only if they are not."""
+    return input if input.strides is None else clone(input)
+
+
+def is_contiguous(input: Tensor, *, memory_format: Any = None) -> bool:
+    """Whether the elements stand in C order."""
+    return input.strides is None
+
+
+def stride(input: Tensor, dim: int | None = None) -> Any:
+    """Steps in elements between neighbours on each axis."""
+    from_shape = []
+    n = 1
+    for size in reversed(input._shape):
+        from_shape.append(n)
+        n *= builtins.max(size, 1)
+    found = tuple(reversed(from_shape)) if input.strides is None else input.strides
+    return found if dim is None else found[dim]
+
+
+def size(input: Tensor, dim: int | None = None) -> Any:
+    """The shape, or one axis of it."""
+    return Size(input._shape) if dim is None else input._shape[shapes.axis(dim, input.ndim)]
+
+
+def numel(input: Tensor) -> int:
+    """Number of elements."""
+    return shapes.size(input._shape)
+
+
+def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+    """`length` elements of an axis from `start`; a view."""
+    d, a = shapes.axis(dim, input.ndim), int(start)
+    n = input._shape[d]
+    a = a + n if a < 0 else a
+    if not (0 <= a <= n and length >= 0 and a + length <= n):
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
+    return _part(input, d, a, a + length)
+
+
+def _part(x: Tensor, d: int, a: int, b: int, step: int = 1) -> Tensor:
+    start = tuple(a if i == d else 0 for i in range(x.ndim))
+    stop = tuple(b if i == d else n for i, n in enumerate(x._shape))
+    return view(
+        x,
+        ops.slice,
+        start=start,
+        stop=stop,
+        step=tuple(step if i == d else 1 for i in range(x.ndim)),
+    )
+
+
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """One element of an axis; a view without that axis."""
+    d = shapes.axis(dim, input.ndim)
+    n = input._shape[d]
+    i = int(index)
+    if not -n <= i < n:
+        raise IndexError(
+            f"select(): index {i} out of range for tensor of size {list(input._shape)} at dimension {d}"
+        )
+    return squeeze(_part(input, d, i % n, i % n + 1), d)
+
+
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of an axis: of one size (the last may be smaller), or of given sizes."""
+    d = shapes.axis(dim, tensor.ndim)
+    n = tensor._shape[d]
+    if isinstance(split_size_or_sections, (list, tuple)):
+        sections = [int(s) for s in split_size_or_sections]
+        if builtins.sum(sections) != n:
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got split_sizes={sections}"
+            )
+    else:
+        step = int(split_size_or_sections)
+        if step < 0 or (step == 0 and n):
+            raise RuntimeError(f"split expects split_size be positive, but got split_size={step}")
+        sections = [builtins.min(step, n - i) for i in range(0, n, step)] if n else [0]
+    out, at = [], 0
+    for s in sections:
+        out.append(_part(tensor, d, at, at + s))
+        at += s
+    return tuple(out)
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """About `chunks` equal pieces of an axis."""
+    if chunks < 1:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    n = input._shape[shapes.axis(dim, input.ndim)]
+    if n == 0:
+        return tuple(input for _ in range(chunks))
+    return split(input, -(-n // chunks), dim)
+
+
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces as `numpy.array_split` makes them."""
+    d = shapes.axis(dim, input.ndim)
+    n = input._shape[d]
+    if isinstance(indices_or_sections, int):
+        k, extra = divmod(n, indices_or_sections)
+        edges = [0]
+        for i in range(indices_or_sections):
+            edges.append(edges[-1] + k + (i < extra))
+    else:
+        edges = [0, *(slice(None, int(i)).indices(n)[1] for i in indices_or_sections), n]
+    return tuple(
+        _part(input, d, a, builtins.max(a, b)) for a, b in zip(edges, edges[1:], strict=False)
+    )
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """All elements of an axis, without it."""
+    return tuple(select(input, dim, i) for i in range(input._shape[shapes.axis(dim, input.ndim)]))
+
+
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """All windows of an axis, as a new last axis."""
+    d = shapes.axis(dimension, input.ndim)
+    rest = [i for i in range(input.ndim) if i != d]
+    last = permute(input, *rest, d)
+    win: Tensor = apply(ops.windows, last, size=(size,), stride=(step,), dilation=(1,))
+    order = list(range(input.ndim - 1))
+    order.insert(d, input.ndim - 1)
+    return permute(win, *order, input.ndim)
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """A diagonal of two axes, as the last axis; a view."""
+    a, b = shapes.axis(dim1, input.ndim), shapes.axis(dim2, input.ndim)
+    rest = [i for i in range(input.ndim) if i not in (a, b)]
+    return chain(
+        input, [(ops.permute, (("order", (*rest, a, b)),)), (ops.diagonal, (("offset", offset),))]
+    )
+
+
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """A vector as diagonal of a matrix, or a matrix's diagonal."""
+    if input.ndim == 2:
+        return clone(_diagonal(input, diagonal))
+    if input.ndim != 1:
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
+    return diag_embed(input, diagonal)
+
+
+_diagonal = diagonal
+
+
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The last axis as a diagonal of two new axes."""
+    out: Tensor = apply(_embed, input, offset=offset)
+    return out if (dim1, dim2) == (-2, -1) else movedim(out, (-2, -1), (dim1, dim2))
+
+
+def _embed(x: Node, *, offset: int) -> Node:
+    n = x.shape[-1] + builtins.abs(offset)
+    zero = ops.full((*x.shape[:-1], n, n), 0, x.dtype)
+    return ops.diagonal_update(zero, x, offset=offset)
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """0 above a diagonal of the last two axes."""
+    return apply(_tri, input, k=diagonal, lower=True)
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """0 below a diagonal of the last two axes."""
+    return apply(_tri, input, k=diagonal, lower=False)
+
+
+def _tri(x: Node, *, k: int, lower: bool) -> Node:
+    if x.ndim < 2:
+        raise RuntimeError("tril/triu: input tensor must have at least 2 dimensions")
+    mask = ops.triangle(x.shape[-2], x.shape[-1], k if lower else k - 1)
+    zero = ops.zeros_like(x)
+    return ops.where(mask, x, zero) if lower else ops.where(mask, zero, x)
+
+
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """Axes in reverse; a copy, as in PyTorch."""
+    which = shapes.axes(shapes.unpack(dims), input.ndim) if dims else ()
+    return apply(_flip, input, dims=which)
+
+
+def _flip(x: Node, *, dims: tuple[int, ...]) -> Node:
+    return ops.flip(x, dims)
+
+
+def fliplr(input: Tensor) -> Tensor:
+    """Axis 1 in reverse."""
+    return flip(input, 1)
+
+
+def flipud(input: Tensor) -> Tensor:
+    """Axis 0 in reverse."""
+    return flip(input, 0)
+
+
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """Elements shifted along axes, round and round."""
+    if dims is None:
+        return reshape(roll(reshape(input, -1), shifts, 0), input._shape)
+    pairs = zip(
+        [shifts] if isinstance(shifts, int) else shifts,
+        [dims] if isinstance(dims, int) else dims,
+        strict=True,
+    )
+    out = input
+    for s, d in pairs:
+        n = input._shape[d]
+        k = s % n if n else 0
+        if k:
+            out = cat([narrow(out, d, n - k, k), narrow(out, d, 0, n - k)], d)
+    return clone(out) if out is input else out
+
+
+def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
+    """k quarter turns in the plane of two axes."""
+    a, b = dims
+    k %= 4
+    if k == 0:
+        return clone(input)
+    if k == 2:
+        return flip(input, a, b)
+    return transpose(flip(input, b), a, b) if k == 1 else flip(transpose(input, a, b), b)
+
+
+def repeat(input: Tensor, *repeats: Any) -> Tensor:
+    """The tensor as tiles of a larger one."""
+    r = shapes.unpack(repeats)
+    if len(r) < input.ndim:
+        raise RuntimeError(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
+        )
+    return apply(_repeat, input, repeats=r)
+
+
+def _repeat(x: Node, *, repeats: tuple[int, ...]) -> Node:
+    shape = (1,) * (len(repeats) - x.ndim) + x.shape
+    pairs = tuple(n for r, s in zip(repeats, shape, strict=True) for n in (r, s))
+    ones = tuple(n for s in shape for n in (1, s))
+    wide = ops.broadcast_to(ops.reshape(x, shape=ones), shape=pairs)
+    return ops.reshape(wide, shape=tuple(r * s for r, s in zip(repeats, shape, strict=True)))
+
+
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """`repeat`, with missing leading counts taken as 1."""
+    r = shapes.unpack(dims)
+    return repeat(input, *((1,) * (input.ndim - len(r)) + r))
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
+    """Tensors one after another along an axis."""
+    d = dim if axis is None else axis
+    ts = list(tensors)
+    if not ts:
+        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+    some = [x for x in ts if x._shape != (0,)] or ts[:1]
+    if some[0].ndim == 0:
+        raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
+    if builtins.any(x.ndim != some[0].ndim for x in some):
+        raise ShapeError(
+            "Tensors must have same number of dimensions: got "
+            + " and ".join(str(x.ndim) for x in some[:2])
+        )
+    return apply(ops.cat, *some, axis=shapes.axis(d, some[0].ndim))
+
+
+concat = concatenate = cat
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors of one shape along a new axis."""
+    ts = list(tensors)
+    if not ts:
+        raise RuntimeError("stack expects a non-empty TensorList")
+    for i, x in enumerate(ts):
+        if x._shape != ts[0]._shape:
+            raise ShapeError(
+                f"stack expects each tensor to be equal size, but got {list(ts[0]._shape)} at entry 0 and {list(x._shape)} at entry {i}"
+            )
+    d = shapes.axis(dim, ts[0].ndim + 1)
+    return cat([unsqueeze(x, d) for x in ts], d)
+
+
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Side by side."""
+    ts = [atleast_1d(x) for x in tensors]
+    return cat(ts, 0 if ts[0].ndim == 1 else 1)
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """One below the other."""
+    return cat([unsqueeze(x, 0) if x.ndim == 1 else x for x in map(atleast_1d, tensors)], 0)
