@@ -15,7 +15,6 @@ from chainrule.optim._base import (
     next_step,
     number,
     read,
-    write,
 )
 from chainrule.optim.optimizer import Group, Params, State
 from chainrule.tensor import Tensor
@@ -90,5 +89,5 @@ class ASGD(FormulaOptimizer):
             maximize=group["maximize"],
             kind=kind,
         )
-        write(state, "eta", lr / (1 + lambd * lr * step) ** group["alpha"])
-        write(state, "mu", 1 / max(1, step - group["t0"]))
+        state["eta"] = number(lr / (1 + lambd * lr * step) ** group["alpha"])
+        state["mu"] = number(1 / max(1, step - group["t0"]))

@@ -188,7 +188,7 @@ class Optimizer:
                     "optimizer can only optimize Tensors, but one of the params is "
                     + _typename(tensor)
                 )
-            if not (tensor.is_leaf or tensor.retains_grad):
+            if not (tensor.is_leaf or getattr(tensor, "retains_grad", False)):
                 raise ValueError("can't optimize a non-leaf Tensor")
         for name, default in self.defaults.items():
             if default is required and name not in param_group:

@@ -148,6 +148,7 @@ def test_a_state_dict_of_pytorch_goes_on_here(name):
         for i, entry in saved["state"].items()
     }
     our_opt.load_state_dict({"state": state, "param_groups": saved["param_groups"]})
+    their_opt.load_state_dict(saved)  # loading casts numbers of the state: it must on both sides
     for _ in range(3):
         one_step(their_opt, our_opt, their_params, our_params, dtype, rng)
     for i, (p, q) in enumerate(zip(their_params, our_params, strict=True)):
@@ -170,6 +171,7 @@ def test_our_state_dict_goes_on_in_pytorch(name):
     }
     their_opt = getattr(torch.optim, name)(their_params, lr=0.3)
     their_opt.load_state_dict({"state": state, "param_groups": saved["param_groups"]})
+    our_opt.load_state_dict(saved)
     for _ in range(3):
         one_step(their_opt, our_opt, their_params, our_params, dtype, rng)
     for i, (p, q) in enumerate(zip(their_params, our_params, strict=True)):
@@ -283,7 +285,7 @@ def test_bad_parameters_raise_what_pytorch_raises():
     cases = [
         lambda o, w: o.SGD(w),
         lambda o, w: o.SGD([]),
-        lambda o, w: o.SGD({w}),
+        lambda o, w: o.SGD([{"params": {w}}]),
         lambda o, w: o.SGD([w * 2]),
         lambda o, w: o.SGD([("a", w), w]),
         lambda o, w: o.SGD([{"params": [w]}, {"params": [w]}]),
@@ -323,7 +325,7 @@ def test_lbfgs_walks_as_pytorch_does(options):
                 loss.backward()
                 return loss
 
-            losses.append(float(opt.step(closure)))
+            losses.append(opt.step(closure).item())
         np.testing.assert_allclose(losses[1], losses[0], rtol=1e-7, atol=1e-12)
         np.testing.assert_allclose(q.detach().numpy(), p.detach().numpy(), rtol=1e-7, atol=1e-9)
     their_state, our_state = their_opt.state[p], our_opt.state[q]
