@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.dtypes import FLOAT, DType
+from chainrule.dtypes import ALL, BOOL, FLOAT, INTEGER, DType
 from chainrule.errors import GraphError
 from chainrule.ir.node import Node, TensorType, Type, intern
 
@@ -21,22 +21,36 @@ registry: dict[str, Op] = {}
 Prepare = Callable[..., tuple[tuple[Node, ...], dict[str, Any]]]
 
 
+#: What `Domain.dtypes` names.
+_KINDS: dict[str, tuple[int, ...]] = {
+    "float": (FLOAT,), "int": (INTEGER,), "logic": (BOOL, INTEGER), "number": (INTEGER, FLOAT), "any": (BOOL, INTEGER, FLOAT),
+}  # fmt: skip
+
+
 class Domain:
-    """Where an op may be sampled by the generated tests: one interval per data argument, and attribute choices."""
+    """Where an op may be sampled by the generated tests (see `chainrule.testing.sampling`).
+
+    intervals  one for each data argument: (low, high); a number n, for indices 0 … n − 1; or "bool". One for all will do
+    dtypes     what stands for the intervals: "float", "int", "logic" (bool, integers), "number" (integers, floats), "any"
+    order      up to which order of differentiation the tests go
+    cases      (shapes of the inputs…, attributes): the attributes as a dictionary, or a function that makes one
+    """
 
     __slots__ = ("cases", "dtypes", "intervals", "order")
 
     def __init__(
         self,
-        *intervals: tuple[float, float],
+        *intervals: tuple[float, float] | int | str,
         dtypes: str = "float",
         order: int = 2,
         cases: Sequence[Any] = (),
     ) -> None:
-        self.intervals = intervals
-        self.dtypes = dtypes  # "float", "int", "bool", "any": categories that the op takes
-        self.order = order  # up to which order of differentiation the tests go
-        self.cases = tuple(cases)  # (shapes of the inputs, attributes): see testing/sampling.py
+        self.intervals, self.dtypes, self.order, self.cases = intervals, dtypes, order, tuple(cases)
+
+    @property
+    def types(self) -> tuple[DType, ...]:
+        """The element types that `dtypes` stands for."""
+        return tuple(d for d in ALL if d.category in _KINDS[self.dtypes])
 
 
 class Op:
@@ -49,7 +63,8 @@ class Op:
     gradient   (g, y, *inputs, **attributes) → cotangent per input (None: none flows); `g` belongs to output `y`
     prepare    brings arguments into normal form (promotion, default attributes) before a node is made
     put        views only: (base, value, **attributes) → base with the view's part replaced
-    tex        how the value is written; {0}, {1} … are the inputs, names are attributes
+    tex        how the value is written; {0}, {1} … are the inputs, names are attributes; {over} the reduced axes as an
+               index (nothing for all of them), {count} how many elements are reduced
     """
 
     def __init__(

@@ -54,7 +54,7 @@ div = binary(
 )  # fmt: skip
 pow = binary(
     "pow", _power, lambda g, y, a, b: (_pow_base(g, a, b), _pow_exponent(g, y, a, b)),
-    tex="{{{0}}}^{{{1}}}", doc="a to the power b", over=((0.3, 3), (-2, 2)),
+    tex="{0}^{{{1}}}", doc="a to the power b", over=((0.3, 3), (-2, 2)),
 )  # fmt: skip
 maximum = binary(
     "maximum", np.maximum, lambda g, y, a, b: (_wins(g, a, b, a > b), _wins(g, a, b, b > a)),

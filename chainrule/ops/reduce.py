@@ -65,7 +65,7 @@ def _along(infer: Any, *, tex: str, torch: str, domain: Domain = _ALONG, default
     return make
 
 
-@_reduction(_reduced, tex=r"\sum {0}", torch="sum")
+@_reduction(_reduced, tex=r"\sum{over} {0}", torch="sum")
 def sum(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
     """Σ over axes, in the type of x. (torch's sum of integers is in int64: cast first.)"""
     return np.add.reduce(x, axis=axis, keepdims=keepdim, dtype=x.dtype)
@@ -76,7 +76,7 @@ def _(g: Node, y: Node, x: Node, *, axis: Axes, keepdim: bool) -> Node:
     return broadcast_to(_kept(g, x, axis, keepdim), shape=x.shape)
 
 
-@_reduction(_reduced, tex=r"\prod {0}", torch="prod")
+@_reduction(_reduced, tex=r"\prod{over} {0}", torch="prod")
 def prod(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
     """Π over axes."""
     return np.multiply.reduce(x, axis=axis, keepdims=keepdim, dtype=x.dtype)
@@ -108,13 +108,13 @@ def _exclusive_product(x: Node, axis: int) -> Node:
     return before(x) * flip(before(flip(x, (axis,))), (axis,))
 
 
-@_reduction(_non_empty, tex=r"\max {0}", torch="amax")
+@_reduction(_non_empty, tex=r"\max{over} {0}", torch="amax")
 def amax(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
     """The largest over axes; NaN wins; equal elements share the gradient."""
     return np.maximum.reduce(x, axis=axis, keepdims=keepdim)
 
 
-@_reduction(_non_empty, tex=r"\min {0}", torch="amin")
+@_reduction(_non_empty, tex=r"\min{over} {0}", torch="amin")
 def amin(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
     """The smallest over axes; NaN wins; equal elements share the gradient."""
     return np.minimum.reduce(x, axis=axis, keepdims=keepdim)
@@ -129,13 +129,13 @@ amax.vjp(_extreme_vjp)
 amin.vjp(_extreme_vjp)
 
 
-@_reduction(lambda x, **a: TensorType(_reduced(x, **a).shape, dtypes.bool_), tex=r"\exists {0}", torch="any")
+@_reduction(lambda x, **a: TensorType(_reduced(x, **a).shape, dtypes.bool_), tex=r"\exists{over} {0}", torch="any")
 def any_(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
     """Whether any element is non-zero."""
     return np.any(x, axis=axis, keepdims=keepdim)
 
 
-@_reduction(lambda x, **a: TensorType(_reduced(x, **a).shape, dtypes.bool_), tex=r"\forall {0}", torch="all")
+@_reduction(lambda x, **a: TensorType(_reduced(x, **a).shape, dtypes.bool_), tex=r"\forall{over} {0}", torch="all")
 def all_(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
     """Whether all elements are non-zero."""
     return np.all(x, axis=axis, keepdims=keepdim)
@@ -147,13 +147,13 @@ def _arg_type(x: Node, *, axis: int) -> TensorType:
     return TensorType(shapes.reduced(x.shape, (axis,), True), dtypes.int64)
 
 
-@_along(_arg_type, tex=r"\arg\max {0}", torch="argmax")
+@_along(_arg_type, tex=r"\arg\max{over} {0}", torch="argmax")
 def argmax(x: np.ndarray, *, axis: int) -> np.ndarray:
     """Index of the first largest element; the axis stays, with size 1."""
     return np.argmax(x, axis=axis, keepdims=True)
 
 
-@_along(_arg_type, tex=r"\arg\min {0}", torch="argmin")
+@_along(_arg_type, tex=r"\arg\min{over} {0}", torch="argmin")
 def argmin(x: np.ndarray, *, axis: int) -> np.ndarray:
     """Index of the first smallest element; the axis stays, with size 1."""
     return np.argmin(x, axis=axis, keepdims=True)
@@ -208,7 +208,7 @@ def argsort(x: np.ndarray, *, axis: int, descending: bool) -> np.ndarray:
 # ------------------------------------------------------------------ formulas
 
 
-@op(tex=r"\overline{{{0}}}", prepare=promote_float, torch="mean", domain=_CASES, name="mean")
+@op(tex=r"\frac{{1}}{{{count}}} \sum{over} {0}", prepare=promote_float, torch="mean", domain=_CASES, name="mean")
 def _mean(x: Node, *, axis: Any = None, keepdim: bool = False) -> Node:
     """Σ x / n"""
     axes = shapes.axes(axis, x.ndim)
@@ -219,7 +219,7 @@ def _mean(x: Node, *, axis: Any = None, keepdim: bool = False) -> Node:
 mean = _mean
 
 
-@op(tex=r"\operatorname{{Var}}({0})", torch="var", domain=Domain((-3, 3), cases=[((3, 4), {"axis": (0,)})]))
+@op(tex=r"\operatorname{{Var}}{over}({0})", torch="var", domain=Domain((-3, 3), cases=[((3, 4), {"axis": (0,)})]))
 def var(x: Node, *, axis: Any = None, correction: float = 1, keepdim: bool = False) -> Node:
     """Σ (x − x̄)² / (n − correction)"""
     axes = shapes.axes(axis, x.ndim)
@@ -233,7 +233,7 @@ def _nan_sum(d: Node, axes: Axes, keepdim: bool) -> Node:
     return sum(d * d, axis=axes, keepdim=keepdim) * float("nan")
 
 
-@op(tex=r"\log \sum e^{{{0}}}", prepare=promote_float, torch="logsumexp", domain=_CASES)
+@op(tex=r"\log \sum{over} e^{{{0}}}", prepare=promote_float, torch="logsumexp", domain=_CASES)
 def logsumexp(x: Node, *, axis: Any = None, keepdim: bool = False) -> Node:
     """log Σ eˣ, by way of the largest element, so that nothing overflows."""
     axes = shapes.axes(axis, x.ndim)
