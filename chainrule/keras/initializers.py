@@ -27,7 +27,7 @@ class Initializer:
 
     def __call__(self, shape: Any, dtype: Any = None, **options: Any) -> Tensor:
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        return creation.from_numpy(np.array(self.values(shape), dtype=to_dtype(dtype).np))
+        return creation.from_owned(np.array(self.values(shape), dtype=to_dtype(dtype).np))
 
     def get_config(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
@@ -51,7 +51,7 @@ class Random(Initializer):
         if self.seed is None:
             return stream("init").numpy()
         seed = getattr(self.seed, "seed", self.seed)
-        return Generator(int(seed)).numpy()
+        return Generator(seed=int(seed)).numpy()
 
 
 @known

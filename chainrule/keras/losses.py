@@ -30,7 +30,7 @@ def to_tensor(x: Any, dtype: Any = None) -> Tensor:
         array = np.asarray(x)
         if array.dtype == np.float64:
             array = array.astype(floatx())
-        x = creation.from_numpy(np.array(array))
+        x = creation.from_owned(np.array(array))
     return x if dtype is None else x.to(dtype)
 
 

@@ -238,7 +238,7 @@ class _Confusion(Metric):
             weights = weights.reshape(*weights.shape, *(1,) * (y_true.ndim - weights.ndim))
             weights = weights.expand(y_true.shape).reshape(1, -1)
         positive = (y_true.reshape(1, -1) > 0.5).float()
-        limits = creation.from_numpy(np.array(self._values)).unsqueeze(-1)
+        limits = creation.from_owned(np.array(self._values)).unsqueeze(-1)
         chosen = (y_pred.reshape(1, -1) > limits).float()
         products = {
             "true_positives": lambda: positive * chosen,
@@ -458,7 +458,7 @@ class FBetaScore(Metric):
 
     def result(self) -> Any:
         if not self._counts:
-            return creation.from_numpy(np.zeros((), np.float32))
+            return creation.from_owned(np.zeros((), np.float32))
         with no_grad():
             tp = self._counts["true_positives"]
             precision = divide_no_nan(tp, tp + self._counts["false_positives"])
@@ -505,7 +505,7 @@ class MeanIoU(Metric):
         y_pred = to_tensor(y_pred)
         if not self.sparse_y_pred:
             y_pred = y_pred.argmax(-1)
-        classes = creation.from_numpy(np.arange(self.num_classes))
+        classes = creation.from_owned(np.arange(self.num_classes))
         rows = (to_tensor(y_true).reshape(-1, 1).long() == classes).float()
         columns = (y_pred.reshape(-1, 1).long() == classes).float()
         if sample_weight is not None:

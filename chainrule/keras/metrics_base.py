@@ -83,7 +83,7 @@ class Metric:
         """Forget everything."""
         for variable in self._own:
             start = variable.initializer(tuple(variable.shape), dtype=variable.dtype)
-            variable.assign(start)
+            variable.assign(start.numpy())
         for inner in vars(self).values():
             if isinstance(inner, Metric):
                 inner.reset_state()

@@ -24,7 +24,7 @@ class SeedGenerator:
     def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
         self.seed = seed
         self.name = name or "seed_generator"
-        self.generator = Generator() if seed is None else Generator(int(seed))
+        self.generator = Generator() if seed is None else Generator(seed=int(seed))
 
     def next(self, ordered: bool = True) -> Tensor:
         """Two numbers that seed something else."""
@@ -41,7 +41,7 @@ class SeedGenerator:
 def _generator(seed: Any) -> Generator:
     if seed is None:
         return _stream("default")
-    return seed.generator if isinstance(seed, SeedGenerator) else Generator(int(seed))
+    return seed.generator if isinstance(seed, SeedGenerator) else Generator(seed=int(seed))
 
 
 def _sizes(shape: Any) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from chainrule.keras import context, naming
 from chainrule.keras.settings import dtype_name, floatx, to_dtype
-from chainrule.tensor import Tensor, creation, no_grad
+from chainrule.tensor import Tensor, creation, flush, no_grad
 from chainrule.training.tree import flatten, leaves, map_leaves
 
 Shape = tuple[int | None, ...]
@@ -139,17 +139,20 @@ def is_symbolic(*structures: Any) -> bool:
 
 def infer(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """The symbolic outputs of `function`, found by recording it on placeholders of two sizes."""
-    results = []
-    for probe in _PROBES:
-        with no_grad(), context.scope(training=False, probing=True):
-            filled_args, filled_kwargs = map_leaves(
-                functools.partial(_placeholder, probe), (args, kwargs)
-            )
-            results.append(function(*filled_args, **filled_kwargs))
-        if not _is_open(args, kwargs):
-            results.append(results[0])
-            break
-    return map_leaves(_merge, *results)
+    results = [_run(function, args, kwargs, _PROBES[0])]
+    results.append(_run(function, args, kwargs, _PROBES[1]) if _is_open(args, kwargs) else results[0])
+    merged = map_leaves(_merge, *results)
+    # What was recorded only for its shape must not number the inputs of the step that follows:
+    # nobody holds it any more, so that this computes nothing and begins a new trace.
+    results.clear()
+    flush()
+    return merged
+
+
+def _run(function: Callable[..., Any], args: Any, kwargs: Any, probe: dict[bool, int]) -> Any:
+    with no_grad(), context.scope(training=False, probing=True):
+        filled, named = map_leaves(functools.partial(_placeholder, probe), (args, kwargs))
+        return function(*filled, **named)
 
 
 def _is_open(*structures: Any) -> bool:

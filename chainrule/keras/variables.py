@@ -45,10 +45,9 @@ class Variable(Parameter):
             # A copy on the host: weights are buffers from the start, never part of a step's graph.
             value = value.detach().numpy()
         array = np.array(value, dtype=wanted.np)
-        variable = super().__new__(
-            cls, creation.from_numpy(array), trainable and wanted.is_floating_point
+        return super().__new__(  # type: ignore[return-value]  # Parameter makes instances of cls
+            cls, creation.from_owned(array), trainable and wanted.is_floating_point
         )
-        return variable
 
     def __init__(
         self,
@@ -67,9 +66,6 @@ class Variable(Parameter):
         self.initializer = initializer
         self.regularizer = regularizer
         self.constraint = constraint
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
 
     @property
     def name(self) -> str:  # type: ignore[override]  # a tensor's name is a PyTorch relic
@@ -97,23 +93,31 @@ class Variable(Parameter):
 
     def assign(self, value: Any) -> Variable:
         """Take the values of `value`, which must have this variable's shape."""
+        if not isinstance(value, Tensor):
+            array = np.array(value, dtype=self.dtype.np)
+            self._check(array.shape)
+            # Known numbers are a buffer at once, not something to compute with the next step.
+            self.data = creation.from_owned(array)
+            return self
+        self._check(value.shape)
         with no_grad():
-            new = value if isinstance(value, Tensor) else _as_tensor(value, self)
-            if tuple(new.shape) != tuple(self.shape):
-                raise ShapeError(
-                    f"variable {self.path} has shape {tuple(self.shape)} and cannot take a value "
-                    f"of shape {tuple(new.shape)}"
-                )
-            self.copy_(new.detach())
+            self.copy_(value.detach())
         return self
+
+    def _check(self, shape: Any) -> None:
+        if tuple(shape) != tuple(self.shape):
+            raise ShapeError(
+                f"variable {self.path} has shape {tuple(self.shape)} and cannot take a value of "
+                f"shape {tuple(shape)}"
+            )
 
     def assign_add(self, value: Any) -> Variable:
         with no_grad():
-            return self.assign(self + value if isinstance(value, Tensor) else self + _as_tensor(value, self))
+            return self.assign(self + _as_tensor(value, self))
 
     def assign_sub(self, value: Any) -> Variable:
         with no_grad():
-            return self.assign(self - value if isinstance(value, Tensor) else self - _as_tensor(value, self))
+            return self.assign(self - _as_tensor(value, self))
 
     def numpy(self, **options: Any) -> np.ndarray:
         """A copy of the values."""
@@ -143,4 +147,6 @@ class Variable(Parameter):
 
 
 def _as_tensor(value: Any, like: Tensor) -> Tensor:
-    return creation.from_numpy(np.array(value, dtype=like.dtype.np))
+    if isinstance(value, Tensor):
+        return value
+    return creation.from_owned(np.array(value, dtype=like.dtype.np))

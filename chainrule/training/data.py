@@ -259,10 +259,7 @@ def as_tensor(x: Any) -> Any:
     """A tensor over the array without a copy where the array allows it."""
     if x is None or isinstance(x, Tensor):
         return x
-    array = as_array(x)
-    if not array.flags.writeable or not array.flags.c_contiguous:
-        array = np.array(array)
-    return creation.from_numpy(array)
+    return creation.from_owned(as_array(x))
 
 
 def class_weights(y: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarray:

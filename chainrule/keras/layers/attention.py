@@ -20,7 +20,7 @@ from chainrule.tensor import functions as T
 
 def causal_mask(queries: int, keys: int) -> Tensor:
     """(queries, keys), True where the key is not later than the query."""
-    return creation.from_numpy(np.tril(np.ones((queries, keys), bool)))
+    return creation.from_owned(np.tril(np.ones((queries, keys), bool)))
 
 
 @known

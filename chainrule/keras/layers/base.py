@@ -356,7 +356,7 @@ class Layer(Operation):
 
     def _convert_leaf(self, leaf: Any) -> Any:
         if isinstance(leaf, np.ndarray):
-            leaf = creation.from_numpy(np.array(leaf))
+            leaf = creation.from_owned(np.array(leaf))
         if not isinstance(leaf, Tensor) or not self.autocast:
             return leaf
         wanted = to_dtype(self.compute_dtype)

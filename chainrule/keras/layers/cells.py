@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import ops
 from chainrule.keras import activations, constraints, initializers, regularizers
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.core import check_last, last_size
@@ -19,6 +20,7 @@ from chainrule.keras.settings import to_dtype
 from chainrule.runtime.random import Generator, stream
 from chainrule.tensor import Tensor, creation
 from chainrule.tensor import functions as T
+from chainrule.tensor.record import apply
 
 States = list[Tensor]
 
@@ -69,7 +71,7 @@ class RecurrentCell(Layer):
         self.dropout = min(1.0, max(0.0, dropout))
         self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
         self.seed = seed
-        self._generator = None if seed is None else Generator(int(seed))
+        self._generator = None if seed is None else Generator(seed=int(seed))
         self.bias = None
 
     @property
@@ -128,6 +130,15 @@ class RecurrentCell(Layer):
     def step(self, projected: Tensor, states: States) -> tuple[Tensor, States]:
         raise NotImplementedError
 
+    def scan(
+        self, inputs: Tensor, states: States, mask: Any, reverse: bool
+    ) -> tuple[Tensor, States] | None:
+        """All steps as one loop of the graph: (outputs, final states), both (steps, batch, units) and so on.
+
+        None where there is no such loop for these activations: then the layer goes step by step.
+        """
+        return None
+
     def call(self, inputs: Tensor, states: Any, training: bool = False) -> Any:
         states = list(states) if isinstance(states, list | tuple) else [states]
         keep = self.masks(inputs, training)
@@ -136,6 +147,9 @@ class RecurrentCell(Layer):
         if keep[1] is not None:
             states = [states[0] * keep[1], *states[1:]]
         return self.step(self.project(inputs), states)
+
+    def _recurrent(self, like: Tensor) -> Tensor:
+        return self.recurrent_kernel.to(like.dtype).transpose(0, 1)
 
     def masks(self, inputs: Tensor, training: bool) -> tuple[Tensor | None, Tensor | None]:
         """Dropout factors for one step's inputs and for the state, the same at all steps of a call."""
@@ -164,6 +178,18 @@ class RecurrentCell(Layer):
 class SimpleRNNCell(RecurrentCell):
     """`h = activation(x·W + h·U + b)`."""
 
+    def scan(
+        self, inputs: Tensor, states: States, mask: Any, reverse: bool
+    ) -> tuple[Tensor, States] | None:
+        kinds = {activations.tanh: "tanh", activations.relu: "relu"}
+        if self.activation not in kinds:
+            return None
+        ys, h = apply(
+            ops.rnn, _time_first(self.project(inputs)), states[0], self._recurrent(inputs),
+            *mask, nonlinearity=kinds[self.activation], reverse=reverse,
+        )  # fmt: skip
+        return ys, [h]
+
     def step(self, projected: Tensor, states: States) -> tuple[Tensor, States]:
         h = self.activation(projected + states[0] @ self.recurrent_kernel.to(projected.dtype))
         return h, [h]
@@ -187,6 +213,12 @@ class _GatedCell(RecurrentCell):
         )  # fmt: skip
         self.recurrent_activation = activations.get(recurrent_activation)
         self.implementation = 2
+
+    @property
+    def _is_standard(self) -> bool:
+        return (
+            self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
+        )
 
 
 @known
@@ -219,7 +251,18 @@ class LSTMCell(_GatedCell):
         values = np.array(self.bias_initializer(shape, dtype=dtype).numpy())
         if self.unit_forget_bias:
             values[self.units : 2 * self.units] = 1.0
-        return creation.from_numpy(values)
+        return creation.from_owned(values)
+
+    def scan(
+        self, inputs: Tensor, states: States, mask: Any, reverse: bool
+    ) -> tuple[Tensor, States] | None:
+        if not self._is_standard:
+            return None
+        ys, h, c = apply(
+            ops.lstm, _time_first(self.project(inputs)), *states, self._recurrent(inputs),
+            *mask, reverse=reverse,
+        )  # fmt: skip
+        return ys, [h, c]
 
     def step(self, projected: Tensor, states: States) -> tuple[Tensor, States]:
         h, c = states
@@ -262,6 +305,27 @@ class GRUCell(_GatedCell):
 
     def _input_bias(self) -> Tensor | None:
         return self.bias[0] if self.bias is not None and self.reset_after else self.bias
+
+    def scan(
+        self, inputs: Tensor, states: States, mask: Any, reverse: bool
+    ) -> tuple[Tensor, States] | None:
+        if not (self._is_standard and self.reset_after):
+            return None
+        # The graph's loop has the gates in the order r, z, h.
+        check_last(self, inputs, self._size)
+        gx = inputs @ self._reordered(self.kernel.to(inputs.dtype))
+        w = self._reordered(self.recurrent_kernel.to(inputs.dtype)).transpose(0, 1)
+        if self.bias is not None:
+            bias = self._reordered(self.bias.to(inputs.dtype))
+            gx, b = gx + bias[0], bias[1]
+        else:
+            b = creation.zeros((3 * self.units,), dtype=inputs.dtype)
+        ys, h = apply(ops.gru, _time_first(gx), states[0], w, b, *mask, reverse=reverse)
+        return ys, [h]
+
+    def _reordered(self, w: Tensor) -> Tensor:
+        z, r, h = T.split(w, self.units, -1)
+        return T.cat((r, z, h), -1)
 
     def step(self, projected: Tensor, states: States) -> tuple[Tensor, States]:
         h = states[0]
@@ -318,6 +382,10 @@ class StackedRNNCells(Layer):
 
     def get_initial_state(self, batch_size: int | None = None) -> States:
         return [s for cell in self.cells for s in initial_state(cell, batch_size or 1)]
+
+
+def _time_first(x: Tensor) -> Tensor:
+    return x.transpose(0, 1)
 
 
 def initial_state(cell: Any, batch_size: int) -> States:

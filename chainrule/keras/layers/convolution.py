@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from chainrule import ops
 from chainrule.errors import ShapeError
 from chainrule.keras import activations, constraints, initializers, regularizers
 from chainrule.keras.layers.base import Layer
@@ -19,11 +20,10 @@ from chainrule.keras.registry import known
 from chainrule.keras.settings import standardize_data_format
 from chainrule.nn import functional as F
 from chainrule.tensor import Tensor
+from chainrule.tensor.record import apply
 
 _SPELLED = {1: "(batch, steps, channels)", 2: "(batch, height, width, channels)",
             3: "(batch, depth, height, width, channels)"}  # fmt: skip
-_CONVOLVE = {1: "conv1d", 2: "conv2d", 3: "conv3d"}
-_TRANSPOSE = {1: "conv_transpose1d", 2: "conv_transpose2d", 3: "conv_transpose3d"}
 
 
 def to_tuple(value: Any, rank: int, name: str) -> tuple[int, ...]:
@@ -164,25 +164,30 @@ class Convolution(Layer):
         self, x: Tensor, weight: Tensor, groups: int, bias: Tensor | None = None
     ) -> Tensor:
         """`x` channels first, `weight` (out, in / groups, space…)."""
-        padding: list[int] | int = 0
-        if self.padding != "valid":
-            pads = self._pads(tuple(x.shape[2:]))
-            if all(before == after for before, after in pads):
-                padding = [before for before, _ in pads]
-            else:
-                x = F.pad(x, pad_flat(pads))
-        convolve = getattr(F, _CONVOLVE[self.rank])
-        return convolve(
+        pads = self._pads(tuple(x.shape[2:]))
+        spans = [(k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate, strict=True)]
+        if any(a + int(n) + b < k for n, (a, b), k in zip(x.shape[2:], pads, spans, strict=True)):
+            raise ShapeError(
+                f"layer {self.name!r} ({type(self).__name__}) has a kernel of {self.kernel_size}, "
+                f"which is larger than its input of shape {tuple(back(x, self.data_format).shape)}"
+            )
+        x = apply(
+            ops.conv,
             x,
             weight.to(x.dtype),
-            None if bias is None else bias.to(x.dtype),
             stride=self.strides,
-            padding=padding,
+            low=tuple(before for before, _ in pads),
+            high=tuple(after for _, after in pads),
             dilation=self.dilation_rate,
             groups=groups,
         )
+        if bias is not None:
+            x = x + bias.to(x.dtype).reshape(1, -1, *(1,) * self.rank)
+        return x
 
     def _pads(self, sizes: tuple[int, ...]) -> list[tuple[int, int]]:
+        if self.padding == "valid":
+            return [(0, 0)] * self.rank
         if self.padding == "causal":
             return [((self.kernel_size[0] - 1) * self.dilation_rate[0], 0)]
         return [
@@ -213,7 +218,7 @@ class Conv2D(Convolution):
 
     >>> import numpy as np
     >>> Conv2D(8, 3, padding="same")(np.zeros((1, 28, 28, 1))).shape
-    chainrule.Size([1, 28, 28, 8])
+    torch.Size([1, 28, 28, 8])
     """
 
     rank = 2
@@ -352,8 +357,11 @@ class _Separable(_Depthwise):
         self._check(inputs)
         x = self._depthwise(channels_first(inputs, self.data_format), None)
         weight = self.pointwise_kernel.permute(self.rank + 1, self.rank, *range(self.rank))
-        bias = None if self.bias is None else self.bias.to(x.dtype)
-        x = getattr(F, _CONVOLVE[self.rank])(x, weight.to(x.dtype), bias)
+        once = {"stride": (1,) * self.rank, "dilation": (1,) * self.rank}
+        none = (0,) * self.rank
+        x = apply(ops.conv, x, weight.to(x.dtype), low=none, high=none, groups=1, **once)
+        if self.bias is not None:
+            x = x + self.bias.to(x.dtype).reshape(1, -1, *(1,) * self.rank)
         return self.activation(back(x, self.data_format))
 
 
@@ -422,8 +430,16 @@ class _Transpose(Convolution):
         x = channels_first(inputs, self.data_format)
         sizes = [int(n) for n in x.shape[2:]]
         weight = self.kernel.permute(self.rank + 1, self.rank, *range(self.rank))
-        x = getattr(F, _TRANSPOSE[self.rank])(
-            x, weight.to(x.dtype), stride=self.strides, dilation=self.dilation_rate
+        none = (0,) * self.rank
+        x = apply(
+            ops.conv_transpose,
+            x,
+            weight.to(x.dtype),
+            stride=self.strides,
+            padding=none,
+            output_padding=none,
+            dilation=self.dilation_rate,
+            groups=1,
         )
         # The full result is cut (or filled up with zeros) to the part that Keras keeps.
         cuts = [self._cut(axis, n, int(m)) for axis, (n, m) in

@@ -91,7 +91,7 @@ class Dense(Layer):
 
     >>> import numpy as np
     >>> Dense(3)(np.zeros((2, 4))).shape
-    chainrule.Size([2, 3])
+    torch.Size([2, 3])
     """
 
     casts_integers = True

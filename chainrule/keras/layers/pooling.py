@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule import ops
+from chainrule.errors import ShapeError
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.convolution import (
     _SPELLED,
     back,
     channels_first,
-    pad_flat,
     same_padding,
     to_tuple,
 )
 from chainrule.keras.layers.core import check_rank
 from chainrule.keras.registry import known
 from chainrule.keras.settings import standardize_data_format
-from chainrule.nn import functional as F
 from chainrule.tensor import Tensor, creation
+from chainrule.tensor.record import apply
 
-_MAX = {1: "max_pool1d", 2: "max_pool2d", 3: "max_pool3d"}
-_AVERAGE = {1: "avg_pool1d", 2: "avg_pool2d", 3: "avg_pool3d"}
 
 
 class _Pooling(Layer):
@@ -65,26 +65,41 @@ class _Pooling(Layer):
         raise NotImplementedError
 
 
+    def _windows(self, x: Tensor, op: Any) -> Tensor:
+        pads = self._pads(x)
+        sizes = zip(x.shape[2:], pads, self.pool_size, strict=True)
+        if any(a + int(n) + b < k for n, (a, b), k in sizes):
+            raise ShapeError(
+                f"layer {self.name!r} ({type(self).__name__}) has windows of {self.pool_size}, which "
+                f"are larger than its input of shape {tuple(back(x, self.data_format).shape)}"
+            )
+        pooled: Tensor = apply(
+            op,
+            x,
+            size=self.pool_size,
+            stride=self.strides,
+            low=tuple(before for before, _ in pads),
+            high=tuple(after for _, after in pads),
+            dilation=(1,) * self.rank,
+        )
+        return pooled
+
+
 class _MaxPooling(_Pooling):
     def _pool(self, x: Tensor) -> Tensor:
-        pads = self._pads(x)
-        if any(pad != (0, 0) for pad in pads):
-            x = F.pad(x, pad_flat(pads), value=float("-inf"))
-        return getattr(F, _MAX[self.rank])(x, self.pool_size, self.strides)
+        return self._windows(x, ops.max_pool)
 
 
 class _AveragePooling(_Pooling):
     def _pool(self, x: Tensor) -> Tensor:
+        total = self._windows(x, ops.sum_pool)
         pads = self._pads(x)
-        padded = any(pad != (0, 0) for pad in pads)
+        if all(pad == (0, 0) for pad in pads):
+            return total * (1.0 / math.prod(self.pool_size))
         # Where a window hangs over the edge the mean is over the elements inside.
-        correction = self._correction(x, pads) if padded else None
-        if padded:
-            x = F.pad(x, pad_flat(pads))
-        pooled = getattr(F, _AVERAGE[self.rank])(x, self.pool_size, self.strides)
-        return pooled if correction is None else pooled * correction
+        return total * self._inverse_counts(x, pads)
 
-    def _correction(self, x: Tensor, pads: list[tuple[int, int]]) -> Tensor:
+    def _inverse_counts(self, x: Tensor, pads: list[tuple[int, int]]) -> Tensor:
         factor = np.ones((), np.float64)
         for n, k, s, (before, after) in zip(
             x.shape[2:], self.pool_size, self.strides, pads, strict=True
@@ -92,8 +107,8 @@ class _AveragePooling(_Pooling):
             inside = np.pad(np.ones(int(n)), (before, after))
             starts = range(0, len(inside) - k + 1, s)
             counts = np.array([inside[i : i + k].sum() for i in starts])
-            factor = factor[..., None] * (k / counts)
-        return creation.from_numpy(factor.astype(x.dtype.np))
+            factor = factor[..., None] / counts
+        return creation.from_owned(factor.astype(x.dtype.np))
 
 
 @known
@@ -109,7 +124,7 @@ class MaxPooling2D(_MaxPooling):
 
     >>> import numpy as np
     >>> MaxPooling2D()(np.zeros((1, 28, 28, 3))).shape
-    chainrule.Size([1, 14, 14, 3])
+    torch.Size([1, 14, 14, 3])
     """
 
     rank = 2

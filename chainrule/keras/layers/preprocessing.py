@@ -38,7 +38,7 @@ class Rescaling(Layer):
 def _number(value: Any, like: Tensor) -> Any:
     if isinstance(value, int | float):
         return value
-    return creation.from_numpy(np.asarray(value, dtype=like.dtype.np))
+    return creation.from_owned(np.asarray(value, dtype=like.dtype.np))
 
 
 @known

@@ -93,13 +93,39 @@ class RNN(Layer):
         if isinstance(mask, list | tuple):
             mask = mask[0]
         states = self._first_states(sequences, initial_state)
-        if self.go_backwards:
-            sequences = T.flip(sequences, (1,))
-            mask = None if mask is None else T.flip(mask, (1,))
-        outputs, states = self._run(sequences, states, mask, training)
+        given = initial_state is not None or (self.stateful and self.states is not None)
+        done = None
+        if mask is None or not (given or self.zero_output_for_mask):
+            done = self._scan(sequences, states, mask, training)
+        if done is None:
+            if self.go_backwards:
+                sequences = T.flip(sequences, (1,))
+                mask = None if mask is None else T.flip(mask, (1,))
+            outputs, states = self._run(sequences, states, mask, training)
+            done = outputs if self.return_sequences else outputs[:, -1], states
+        output, states = done
         self._keep(states)
-        output = outputs if self.return_sequences else outputs[:, -1]
         return (output, *states) if self.return_state else output
+
+    def _scan(
+        self, sequences: Tensor, states: States, mask: Any, training: bool
+    ) -> tuple[Tensor, States] | None:
+        """One loop in the graph instead of a program as long as the sequence, where the cell has one."""
+        cell = self.cell
+        if not isinstance(cell, RecurrentCell) or (training and cell.recurrent_dropout):
+            return None
+        keep, _ = cell.masks(sequences[:, 0], training)
+        if keep is not None:
+            sequences = sequences * keep.unsqueeze(1)
+        steps = () if mask is None else (mask.transpose(0, 1).unsqueeze(-1),)
+        found = cell.scan(sequences, states, steps, self.go_backwards)
+        if found is None:
+            return None
+        outputs, states = found
+        if not self.return_sequences:
+            return states[0], states
+        outputs = outputs.transpose(0, 1)
+        return (T.flip(outputs, (1,)) if self.go_backwards else outputs), states
 
     def _first_states(self, sequences: Tensor, given: Any) -> States:
         if given is not None:
@@ -231,7 +257,7 @@ class LSTM(_Cellular):
 
     >>> import numpy as np
     >>> LSTM(4)(np.zeros((2, 5, 3), "float32")).shape
-    chainrule.Size([2, 4])
+    torch.Size([2, 4])
     """
 
     cell_class = LSTMCell

@@ -27,7 +27,7 @@ class _Noisy(Layer):
     def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = seed
-        self._generator = None if seed is None else Generator(int(seed))
+        self._generator = None if seed is None else Generator(seed=int(seed))
 
     @property
     def generator(self) -> Generator:
