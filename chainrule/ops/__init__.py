@@ -28,3 +28,13 @@ from chainrule.ops.activations import (
     elu, gelu, glu, hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, log_sigmoid, log_softmax, mish, norm2,
     prelu, relu, sigmoid, silu, softmax, softplus, softshrink, softsign, threshold,
 )  # fmt: skip
+from chainrule.ops.norms import rms_standardize, standardize
+from chainrule.ops.pooling import max_pool, max_pool_places, sum_pool
+from chainrule.ops.attention import attention, attention_biased
+from chainrule.ops.attention import scores as attention_scores
+from chainrule.ops.attention import weights as attention_weights
+from chainrule.ops.recurrent import gru, gru_step, lstm, lstm_projected, lstm_step, rnn, rnn_step
+from chainrule.ops.losses import (
+    absolute_error, binary_cross_entropy, binary_cross_entropy_logits, cross_entropy_rows, huber, kl_pointwise,
+    smooth_l1, squared_error,
+)  # fmt: skip

@@ -74,7 +74,11 @@ class _Pass:
         placing = _Placing(trace, here)
         seeds = [ct if here else placing.cotangent(n, ct) for n, ct in cts.items()]
         watch = self._watch(trace, placing)
-        d = derivative(list(cts), seeds, wrt, watch)
+        state.hold += 1
+        try:
+            d = derivative(list(cts), seeds, wrt, watch)
+        finally:
+            state.hold -= 1
         _check_overwritten(trace, d)
         grads = dict(zip(wrt, placing.here(d.gradients), strict=True))
         for n, keys in extra.items():

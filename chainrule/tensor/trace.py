@@ -109,10 +109,12 @@ class _State(threading.local):
 
     trace: Trace
     grad: bool
+    hold: int  # > 0: the user's code runs inside a backward pass, so a look must leave the trace open
 
     def __init__(self) -> None:
         self.trace = Trace()
         self.grad = True
+        self.hold = 0
 
 
 state = _State()
@@ -138,7 +140,8 @@ def _flush(trace: Trace) -> None:
     storages = list(
         dict.fromkeys(s for r in trace.storages if (s := r()) is not None and s.trace is trace)
     )
-    roots = _roots(trace)
+    holding = state.hold > 0 and trace is state.trace
+    roots = [] if holding else _roots(trace)
     residuals: list[Node] = []
     if roots:
         residuals = _derive_closed(trace, [n for _, n in roots]).residuals()
@@ -161,6 +164,8 @@ def _flush(trace: Trace) -> None:
         values = []
     for s, value in zip(storages, values, strict=False):
         _settle(s, value)
+    if holding:
+        return
     trace.saved = dict(zip(extra, values[len(storages) :], strict=True))
     for r in residuals:
         if r in at_storage:

@@ -1,0 +1,280 @@
+"""Padding, resizing, rearranging, and distances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule import ops, shapes
+from chainrule.errors import ShapeError
+from chainrule.ir.node import Node
+from chainrule.tensor import Tensor
+from chainrule.tensor.creation import from_owned
+from chainrule.tensor.record import apply
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """Elements around the last axes: pad = (left, right, top, bottom, …), the last axis first; negative: cut off
+
+    mode "constant", "reflect" (mirrored, edge once), "replicate" (edge repeated), "circular".
+    """
+    p = tuple(int(n) for n in pad)
+    if len(p) % 2:
+        raise RuntimeError("Padding length must be divisible by 2")
+    n = len(p) // 2
+    if n > input.ndim:
+        raise RuntimeError(f"Padding length should be less than or equal to two times the input dimension but got padding length {len(p)} and input of dimension {input.ndim}")
+    pairs = {input.ndim - 1 - i: (p[2 * i], p[2 * i + 1]) for i in range(n)}
+    if mode == "constant":
+        low = tuple(pairs.get(i, (0, 0))[0] for i in range(input.ndim))
+        high = tuple(pairs.get(i, (0, 0))[1] for i in range(input.ndim))
+        return apply(_pad, input, low=low, high=high, value=0.0 if value is None else value)
+    if mode not in ("reflect", "replicate", "circular"):
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    if value not in (None, 0):
+        raise ValueError(f'Padding mode "{mode}" doesn\'t take in value argument')
+    for axis, (a, b) in pairs.items():
+        if a or b:
+            input = input.index_select(axis, _places(input.shape[axis], a, b, mode))
+    return input
+
+
+def _pad(x: Node, *, low: tuple[int, ...], high: tuple[int, ...], value: float) -> Node:
+    start = tuple(max(-a, 0) for a in low)
+    stop = tuple(n - max(-b, 0) for n, b in zip(x.shape, high, strict=True))
+    if any(a > b for a, b in zip(start, stop, strict=True)):
+        raise RuntimeError(f"padding {low}, {high} cuts off more than there is of {x.shape}")
+    if start != (0,) * len(start) or stop != x.shape:
+        x = ops.slice(x, start=start, stop=stop, step=(1,) * len(start))
+    low, high = tuple(max(a, 0) for a in low), tuple(max(b, 0) for b in high)
+    return ops.pad(x, low=low, high=high, value=value) if any(low) or any(high) else ops.copy(x)
+
+
+def _places(n: int, a: int, b: int, mode: str) -> Tensor:
+    at = np.arange(-a, n + b)
+    if mode == "replicate":
+        at = np.clip(at, 0, n - 1)
+    elif mode == "circular":
+        if a > n or b > n:
+            raise RuntimeError("Padding value causes wrapping around more than once.")
+        at = at % n
+    else:
+        if a >= n or b >= n:
+            raise RuntimeError(f"Padding size should be less than the corresponding input dimension, but got: padding ({a}, {b}) at an axis of size {n}")
+        at = np.abs(at)
+        at = np.where(at >= n, 2 * (n - 1) - at, at)
+    return from_owned(at.astype(np.int64))
+
+
+# ------------------------------------------------------------------ resizing
+
+
+def _scales(x: Tensor, size: Any, scale_factor: Any, n: int) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
+    if (size is None) == (scale_factor is None):
+        raise ValueError("only one of size or scale_factor should be defined")
+    if size is not None:
+        return shapes.ntuple(size, n, "size"), None
+    factors = tuple(float(f) for f in scale_factor) if isinstance(scale_factor, (tuple, list)) else (float(scale_factor),) * n
+    return tuple(math.floor(m * f) for m, f in zip(x.shape[2:], factors, strict=True)), factors
+
+
+def _source(n: int, out: int, align: bool, scale: float | None) -> np.ndarray:
+    """Where output pixels lie in the input."""
+    if align:
+        return np.arange(out) * ((n - 1) / (out - 1) if out > 1 else 0.0)
+    return (np.arange(out) + 0.5) * (1 / scale if scale else n / out) - 0.5
+
+
+def _cubic(t: np.ndarray, a: float = -0.75) -> np.ndarray:
+    t = np.abs(t)
+    near = ((a + 2) * t - (a + 3)) * t * t + 1
+    far = ((t - 5) * t + 8) * t * a - 4 * a
+    return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
+
+
+def _matrix(n: int, out: int, mode: str, align: bool, scale: float | None, antialias: bool) -> np.ndarray:
+    """(n, out): weights of input pixels in output pixels."""
+    m = np.zeros((n, out))
+    cols = np.arange(out)
+    if mode == "area":
+        for j in cols:
+            a, b = j * n // out, -(-(j + 1) * n // out)
+            m[a:b, j] = 1 / (b - a)
+        return m
+    if antialias:
+        return _antialiased(n, out, mode, align, scale)
+    x = _source(n, out, align, scale)
+    if mode == "cubic":
+        base = np.floor(x)
+        for k in range(-1, 3):
+            np.add.at(m, (np.clip(base + k, 0, n - 1).astype(int), cols), _cubic(x - base - k))
+        return m
+    x = np.maximum(x, 0.0)
+    i = np.minimum(np.floor(x), n - 1).astype(int)
+    w = x - i
+    np.add.at(m, (i, cols), 1 - w)
+    np.add.at(m, (np.minimum(i + 1, n - 1), cols), w)
+    return m
+
+
+def _antialiased(n: int, out: int, mode: str, align: bool, scale: float | None) -> np.ndarray:
+    m = np.zeros((n, out))
+    step = (n - 1) / (out - 1) if align and out > 1 else (1 / scale if scale else n / out)
+    wide = max(step, 1.0)
+    reach = (2.0 if mode == "cubic" else 1.0) * wide
+    for j in range(out):
+        center = step * (j + 0.5)
+        a, b = max(int(center - reach + 0.5), 0), min(int(center + reach + 0.5), n)
+        t = (np.arange(a, b) - center + 0.5) / wide
+        w = _cubic(t, -0.5) if mode == "cubic" else np.maximum(1 - np.abs(t), 0.0)
+        m[a:b, j] = w / w.sum()
+    return m
+
+
+def interpolate(
+    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None, antialias: bool = False,
+) -> Tensor:  # fmt: skip
+    """Resize (N, C, …): "nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"
+
+    All but the nearest ones are one matrix per axis.
+    """
+    n = input.ndim - 2
+    sizes, factors = _scales(input, size, scale_factor, n)
+    if recompute_scale_factor:
+        factors = None
+    if align_corners is not None and mode in ("nearest", "area", "nearest-exact"):
+        raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear")
+    kinds = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
+    if mode in kinds and kinds[mode] != n:
+        raise NotImplementedError(f"Got {input.ndim}D input, but {mode} mode needs {kinds[mode] + 2}D input")
+    if mode not in (*kinds, "nearest", "nearest-exact", "area"):
+        raise NotImplementedError(f"unknown interpolation mode {mode!r}")
+    x = input
+    for i, out in enumerate(sizes):
+        axis, length = 2 + i, input.shape[2 + i]
+        scale = None if factors is None else factors[i]
+        if mode.startswith("nearest"):
+            ratio = 1 / scale if scale else length / out
+            at = np.floor((np.arange(out) + (0.5 if mode == "nearest-exact" else 0.0)) * np.float32(ratio))
+            x = x.index_select(axis, from_owned(np.minimum(at, length - 1).astype(np.int64)))
+        elif out != length or (scale not in (None, 1.0)):
+            kind = "cubic" if mode == "bicubic" else ("area" if mode == "area" else "linear")
+            m = _matrix(length, out, kind, bool(align_corners), scale, antialias)
+            x = x.movedim(axis, -1).matmul(from_owned(m.astype(x.dtype.np))).movedim(-1, axis)
+    return x.clone() if x is input else x
+
+
+upsample = interpolate
+
+
+def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
+    """Sampling positions (N, H, W, 2) of affine maps theta (N, 2, 3)"""
+    n, _, h, w = size
+
+    def line(k: int) -> np.ndarray:
+        if k <= 1:
+            return np.zeros(k)
+        edge = np.linspace(-1, 1, k)
+        return edge if align_corners else edge * (k - 1) / k
+
+    y, x = np.meshgrid(line(h), line(w), indexing="ij")
+    base = from_owned(np.stack([x, y, np.ones_like(x)], -1).reshape(1, h * w, 3).astype(theta.dtype.np))
+    return base.expand(n, h * w, 3).matmul(theta.transpose(1, 2)).reshape(n, h, w, 2)
+
+
+def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None) -> Tensor:
+    """input (N, C, H, W) read at positions grid (N, H', W', 2) in [−1, 1]; bilinear or nearest"""
+    if input.ndim != 4 or mode not in ("bilinear", "nearest") or padding_mode not in ("zeros", "border", "reflection"):
+        raise NotImplementedError(f"grid_sample: {input.ndim}-d input, mode {mode!r}, padding {padding_mode!r}")
+    n, c, h, w = input.shape
+    x, y = (_unnormal(grid[..., i], s, bool(align_corners), padding_mode) for i, s in ((0, w), (1, h)))
+    flat = input.reshape(n, c, h * w)
+
+    def at(ix: Tensor, iy: Tensor) -> Tensor:
+        inside = (ix >= 0) & (ix <= w - 1) & (iy >= 0) & (iy <= h - 1)
+        i = iy.clamp(0, h - 1).long() * w + ix.clamp(0, w - 1).long()
+        i = i.reshape(n, 1, -1).expand(n, c, i.shape[1] * i.shape[2])
+        return flat.gather(2, i).reshape(n, c, *grid.shape[1:3]) * inside.unsqueeze(1).to(input.dtype)
+
+    if mode == "nearest":
+        return at(x.detach().round(), y.detach().round())
+    x0, y0 = x.detach().floor(), y.detach().floor()
+    wx, wy = (x - x0).unsqueeze(1), (y - y0).unsqueeze(1)
+    top = at(x0, y0) * (1 - wx) + at(x0 + 1, y0) * wx
+    bottom = at(x0, y0 + 1) * (1 - wx) + at(x0 + 1, y0 + 1) * wx
+    return top * (1 - wy) + bottom * wy
+
+
+def _unnormal(g: Tensor, size: int, align: bool, padding: str) -> Tensor:
+    x = (g + 1) / 2 * (size - 1) if align else ((g + 1) * size - 1) / 2
+    if padding == "border":
+        return x.clamp(0, size - 1)
+    if padding == "reflection":
+        low, span = (0.0, float(size - 1)) if align else (-0.5, float(size))
+        if span == 0:
+            return x * 0
+        t = (x - low).abs()
+        flips, extra = (t / span).detach().floor(), t.fmod(span)
+        even = flips.fmod(2.0) == 0
+        x = extra.where(even, span - extra) + low
+        return x.clamp(0, size - 1)
+    return x
+
+
+# ------------------------------------------------------------------ rearranging
+
+
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+    """(…, C r², H, W) → (…, C, H r, W r) (Shi et al. 2016)"""
+    r = upscale_factor
+    *lead, c, h, w = input.shape
+    if c % (r * r):
+        raise RuntimeError(f"pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but input.size(-3)={c} is not divisible by {r * r}")
+    x = input.reshape(-1, c // (r * r), r, r, h, w).permute(0, 1, 4, 2, 5, 3)
+    return x.reshape(*lead, c // (r * r), h * r, w * r)
+
+
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+    """The inverse of pixel_shuffle"""
+    r = downscale_factor
+    *lead, c, h, w = input.shape
+    if h % r or w % r:
+        raise RuntimeError(f"pixel_unshuffle expects height and width to be divisible by downscale_factor, got {h} x {w} and {r}")
+    x = input.reshape(-1, c, h // r, r, w // r, r).permute(0, 1, 3, 5, 2, 4)
+    return x.reshape(*lead, c * r * r, h // r, w // r)
+
+
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """Channels of g groups interleaved (Zhang et al. 2018)"""
+    n, c = input.shape[:2]
+    if c % groups:
+        raise RuntimeError(f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups.")
+    return input.reshape(n, groups, c // groups, -1).transpose(1, 2).reshape(input.shape)
+
+
+# ------------------------------------------------------------------ distances
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """x₁ · x₂ / (max(‖x₁‖, ε) max(‖x₂‖, ε))"""
+    a = x1.norm(2, dim, keepdim=True).clamp(min=eps)
+    b = x2.norm(2, dim, keepdim=True).clamp(min=eps)
+    return ((x1 / a) * (x2 / b)).sum(dim)
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """‖x₁ − x₂ + ε‖ₚ over the last axis"""
+    return (x1 - x2 + eps).norm(p, -1, keepdim)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """Distances between all pairs of rows, as a vector"""
+    if input.ndim != 2:
+        raise ShapeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
+    i, j = np.triu_indices(input.shape[0], 1)
+    return (input[from_owned(i.astype(np.int64))] - input[from_owned(j.astype(np.int64))]).norm(p, -1)
+
