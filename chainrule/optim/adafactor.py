@@ -84,11 +84,11 @@ class Adafactor(FormulaOptimizer):
         lr, step = read(group["lr"]), next_step(state)
         eps1, eps2 = group["eps"]
         if "variance" in state:
-            targets, rule = (p, state["variance"]), adafactor_vector_update
+            names, rule = ["variance"], adafactor_vector_update
         else:
-            targets, rule = (p, state["row_var"], state["col_var"]), adafactor_update
+            names, rule = ["row_var", "col_var"], adafactor_update
         update(
-            targets,
+            (p, *(state[name] for name in names)),
             rule,
             g,
             *numbers(

@@ -78,7 +78,8 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown_counter = 0
         self.num_bad_epochs = 0
 
-    def step(self, metrics: Any, epoch: Any = None) -> None:
+    # PyTorch's signature: this schedule alone takes a metric first
+    def step(self, metrics: Any, epoch: Any = None) -> None:  # type: ignore[override]
         """Look at the metric of one more epoch."""
         current = float(metrics)
         if epoch is not None:
