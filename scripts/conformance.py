@@ -1,6 +1,7 @@
 """Run PyTorch's own module and optimiser tests against chainrule, and fail where one of them does.
 
-The suites live outside the project: CHAINRULE_CONFORMANCE names their folder, ../shared/conformance is the default.
+The suites live outside the project: CHAINRULE_CONFORMANCE names their folder, which is
+../shared/conformance by default.
 Without the folder there is nothing to run, which is said and is no error.
 
 A module or optimiser that chainrule does not have counts as missing, not as failing.
@@ -55,7 +56,8 @@ def run(harness: Path, suite: str) -> int:
         print("  missing: " + ", ".join(missing))
     for result in failing:
         first = (result.get("errs") or ["?"])[0]
-        print(f"  fails: {result['name']} {result['dtype']} ({result['ok']}/{result['samples']}): {first}")
+        share = f"{result['ok']}/{result['samples']}"
+        print(f"  fails: {result['name']} {result['dtype']} ({share}): {first}")
     return 1 if failing else 0
 
 

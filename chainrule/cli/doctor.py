@@ -1,0 +1,237 @@
+"""`chainrule doctor`: what machine, backends, threads, caches and data there are."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from chainrule import datasets, devices
+from chainrule._version import __version__
+from chainrule.errors import ChainruleError, DataError
+from chainrule.tensor import creation
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+#: Package → what it adds.
+_OPTIONAL = {
+    "pillow": "image files",
+    "llvmlite": "compiled CPU kernels",
+    "jax": "GPU, TPU, clusters",
+    "onnx": "ONNX files",
+    "scikit-learn": "more data sets",
+    "torch": "comparisons",
+}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> int:
+    """Say what machine, backends, threads, caches and data there are, and what is wrong with them.
+
+    The exit code is 0 where nothing is wrong, else 1.
+    """
+    found = examine()
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        _show(found)
+    return 1 if found["problems"] else 0
+
+
+def examine() -> dict[str, Any]:
+    """Everything that `doctor` says, as plain values."""
+    problems: list[str] = []
+    report: dict[str, Any] = {
+        "versions": {
+            "chainrule": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+        },
+        "machine": machine(),
+        "backends": {"reference": _check_reference(problems), "llvm": "not yet", "xla": "not yet"},
+        "threads": _threads(),
+        "caches": {"data": _folder(datasets.cache_root())},
+        "data": _data(problems),
+        "optional": {name: f"{_version(name)} ({adds})" for name, adds in _OPTIONAL.items()},
+    }
+    return report | {"problems": problems}
+
+
+def machine() -> dict[str, Any]:
+    """The processor, and how much of it this process may use."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    quota = cgroup_quota()
+    usable = affinity or 1
+    if quota is not None:
+        usable = max(1, min(usable, int(quota + 0.5)))
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "cpu": cpu_name(),
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "cores this process may use": affinity,
+        "quota (cgroup, cores)": quota,
+        "usable cores": usable,
+        "memory, GiB": _memory(),
+        "vector features": _features(),
+        "device": str(devices.device("cpu")),
+    }
+
+
+def cpu_name() -> str:
+    """The processor's own name, or its architecture where the system does not tell."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    if sys.platform == "darwin":
+        told = subprocess.run(
+            ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if told.returncode == 0:
+            return told.stdout.strip()
+    return platform.processor() or platform.machine()
+
+
+def cgroup_quota(
+    root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> float | None:
+    """Cores' worth of time that the control group allows (version 2, then 1); None: no bound.
+
+    The groups above the process's own bind as well: the smallest bound counts.
+    """
+    inside = ""
+    if own.is_file():
+        for line in own.read_text().splitlines():
+            if line.startswith("0::"):
+                inside = line[3:].strip("/")
+    bounds = []
+    group = root / inside
+    for folder in (group, *group.parents):
+        if folder == root.parent:
+            break
+        file = folder / "cpu.max"
+        if file.is_file():
+            allowed, _, period = file.read_text().strip().partition(" ")
+            if allowed != "max" and period:
+                bounds.append(int(allowed) / int(period))
+    old = root / "cpu"
+    if (old / "cpu.cfs_quota_us").is_file() and (old / "cpu.cfs_period_us").is_file():
+        allowed_us = int((old / "cpu.cfs_quota_us").read_text())
+        if allowed_us > 0:
+            bounds.append(allowed_us / int((old / "cpu.cfs_period_us").read_text()))
+    return min(bounds, default=None)
+
+
+def _features() -> list[str]:
+    """Vector extensions that NumPy was built for and found here."""
+    simd = _numpy_config("SIMD Extensions")
+    return [*simd.get("baseline", []), *simd.get("found", [])]
+
+
+def _numpy_config(section: str) -> dict[str, Any]:
+    config: Any = np.show_config(mode="dicts")
+    found: dict[str, Any] = config.get(section, {})
+    return found
+
+
+def _memory() -> float | None:
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return None
+    return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+
+
+def _threads() -> dict[str, Any]:
+    blas = _numpy_config("Build Dependencies").get("blas", {})
+    return {
+        "BLAS": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
+        **{name: os.environ.get(name, "not set") for name in _THREAD_VARIABLES},
+    }
+
+
+def _check_reference(problems: list[str]) -> str:
+    """A gradient whose value everybody knows: d(x² + 2x)/dx at 3 is 8."""
+    x = creation.tensor(3.0, requires_grad=True)
+    try:
+        (x**2 + 2 * x).backward()
+        slope = x.grad.item()
+    except ChainruleError as error:
+        problems.append(f"the reference backend fails: {error}")
+        return "broken"
+    if slope != 8.0:
+        problems.append(f"the reference backend says that d(x² + 2x)/dx at 3 is {slope}; it is 8")
+        return "wrong"
+    return f"works (NumPy {np.__version__})"
+
+
+def _data(problems: list[str]) -> dict[str, str]:
+    try:
+        root = datasets.data_root()
+        sets = datasets.overview()
+    except DataError as error:
+        problems.append(str(error))
+        return {"CHAINRULE_DATA": f"{os.environ.get('CHAINRULE_DATA')} (not a folder)"}
+    return {"CHAINRULE_DATA": "not set" if root is None else str(root), **sets}
+
+
+def _folder(path: Path) -> dict[str, Any]:
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else []
+    return {
+        "path": str(path),
+        "files": len(files),
+        "bytes": sum(file.stat().st_size for file in files),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _show(found: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    table = Table.grid(padding=(0, 2))
+    for section, content in found.items():
+        if section == "problems":
+            continue
+        table.add_row(f"[bold]{section}[/]")
+        for name, value in content.items():
+            table.add_row(f"  {name}", _text(value))
+    console.print(table, soft_wrap=True)
+    for problem in found["problems"]:
+        console.print(f"[red]problem[/] {problem}", soft_wrap=True)
+    if not found["problems"]:
+        console.print("nothing is wrong")
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return " ".join(value)
+    if isinstance(value, dict):  # a cache
+        return f"{value['path']} ({value['files']} files, {value['bytes'] / 2**20:.1f} MiB)"
+    return str(value)
