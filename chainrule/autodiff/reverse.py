@@ -15,8 +15,8 @@ from chainrule import dtypes
 from chainrule.errors import GradientError
 from chainrule.ir.graph import children, topological
 from chainrule.ir.node import Node, TensorType
-from chainrule.ops import add, cast, reshape, sum
-from chainrule.ops.core import zeros_like
+from chainrule.ops import add, reshape, sum
+from chainrule.ops.core import cast, zeros_like
 
 Watch = Mapping[Node, Callable[[Node], Any]]
 
@@ -183,20 +183,17 @@ def _step(node: Node, g: Any, active: set[Node], pending: dict[Node, Any]) -> li
         slot = pending.setdefault(node.inputs[0], {})
         slot[index] = add(slot[index], g) if index in slot else g
         return []
-    rule = node.op.gradient
-    if rule is None:
+    if node.op.gradient is None:
         if all(i.dtype.category == dtypes.FLOAT for i in node.inputs if i in active):
             raise GradientError(
                 f"{node.op.name} has no derivative; take detach() of its input if it should count as a constant"
             )
         return []
-    out = rule(g, node, *node.inputs, **dict(node.attrs))
-    parts = out if isinstance(out, tuple) else (out,)
     made = []
-    for x, part in zip(node.inputs, parts, strict=True):
+    for x, part in zip(node.inputs, node.op.pull(g, node), strict=True):
         if part is None or x not in active or x.dtype.category != dtypes.FLOAT:
             continue
-        part = sum_to(cast(part, dtype=x.dtype) if part.dtype is not x.dtype else part, x.shape)
+        part = cast(sum_to(part, x.shape), x.dtype)
         made.append(part)
         _accumulate(pending, x, part)
     return made

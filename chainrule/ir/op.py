@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.dtypes import ALL, BOOL, FLOAT, INTEGER, DType
+from chainrule.dtypes import ALL, BOOL, FLOAT, INTEGER, DType, bfloat16, float16, float32
 from chainrule.errors import GraphError
 from chainrule.ir.node import Node, TensorType, Type, intern
 
@@ -33,7 +33,7 @@ class Domain:
     intervals  one for each data argument: (low, high); a number n, for indices 0 … n − 1; or "bool". One for all will do
     dtypes     what stands for the intervals: "float", "int", "logic" (bool, integers), "number" (integers, floats), "any"
     order      up to which order of differentiation the tests go
-    cases      (shapes of the inputs…, attributes): the attributes as a dictionary, or a function that makes one
+    cases      (shapes of the inputs…, attributes): the attributes as a dictionary, or a function of the dtype
     """
 
     __slots__ = ("cases", "dtypes", "intervals", "order")
@@ -63,6 +63,7 @@ class Op:
     gradient   (g, y, *inputs, **attributes) → cotangent per input (None: none flows); `g` belongs to output `y`
     prepare    brings arguments into normal form (promotion, default attributes) before a node is made
     put        views only: (base, value, **attributes) → base with the view's part replaced
+    wide       half types are computed in float32, formula and gradient as well, and rounded once
     tex        how the value is written; {0}, {1} … are the inputs, names are attributes; {over} the reduced axes as an
                index (nothing for all of them), {count} how many elements are reduced
     """
@@ -124,8 +125,23 @@ class Op:
         out = self.expansion.get(node)
         if out is None:
             assert self.formula is not None
-            out = self.expansion[node] = self.formula(*node.inputs, **dict(node.attrs))
+            out = self.formula(*_widened(self, node.inputs), **dict(node.attrs))
+            if isinstance(node.type, TensorType):
+                out = _cast(out, node.type)
+            else:
+                out = tuple(_cast(o, t) for o, t in zip(out, node.type, strict=True))
+            self.expansion[node] = out
         return out
+
+    def pull(self, g: Any, node: Node) -> tuple[Node | None, ...]:
+        """Cotangents for the inputs of a node whose own is `g`, by the gradient rule of the op."""
+        assert self.gradient is not None
+        y, inputs = node, node.inputs
+        if isinstance(node.type, TensorType):
+            g, y, *wide = _widened(self, (g, y, *inputs))
+            inputs = tuple(wide)
+        out = self.gradient(g, y, *inputs, **dict(node.attrs))
+        return out if isinstance(out, tuple) else (out,)
 
     def vjp(self, f: Callable[..., Any]) -> Callable[..., Any]:
         """Decorator: a gradient by hand, (g, y, *inputs, **attributes) → cotangents; tests compare it with the derived one."""
@@ -136,11 +152,8 @@ class Op:
         """The value of one primitive node, by the reference. Half types are computed in float32 and rounded once."""
         assert self.reference is not None
         attrs = dict(node.attrs)
-        if self.wide and any(a.dtype.itemsize == 2 and a.dtype.kind in "fV" for a in arrays):
-            arrays = [
-                a.astype(np.float32) if a.dtype.itemsize == 2 and a.dtype.kind in "fV" else a
-                for a in arrays
-            ]
+        if self.wide:
+            arrays = [a.astype(np.float32) if a.dtype in _HALVES else a for a in arrays]
         out = self.reference(*arrays, **attrs)
         if not isinstance(node.type, TensorType):
             return out
@@ -151,6 +164,25 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+
+_HALVES = (float16.np, bfloat16.np)
+
+
+def _is_half(x: Node) -> bool:
+    return isinstance(x.type, TensorType) and x.dtype.np in _HALVES
+
+
+def _widened(op: Op, xs: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Half types as float32."""
+    if not op.wide or not any(map(_is_half, xs)):
+        return xs
+    wide = TensorType((), float32)
+    return tuple(_cast(x, wide) if _is_half(x) else x for x in xs)
+
+
+def _cast(x: Node, like: TensorType) -> Node:
+    return x if x.dtype is like.dtype else registry["cast"](x, dtype=like.dtype)
 
 
 def is_float(d: DType) -> bool:

@@ -1,6 +1,7 @@
 """Text form of graphs, both ways, so that compiler tests are text in, text out.
 
-    graph   = "graph(" param ("," param)* ")" ":" NEWLINE statement* "return" name ("," name)*
+    graph   = "graph" scope? "(" param ("," param)* ")" ":" NEWLINE statement* "return" name ("," name)*
+    scope   = what keeps the inputs of a loop's body apart from those of the graph around it
     param   = name ":" type
     statement = name "=" op "(" name ("," name)* ")" attributes? ":" type NEWLINE
     attributes = "{" key "=" python literal | dtype | graph ("," …)* "}"
@@ -53,7 +54,8 @@ def print_graph(outputs: Sequence[Node], inputs: Sequence[Node] | None = None) -
         inputs = sorted((n for n in order if n.op.name == "input"), key=lambda n: n.attr("index"))
     names = {n: f"%{i}" for i, n in enumerate(inputs)}
     head = ", ".join(f"{names[n]}: {print_type(n.type)}" for n in inputs)
-    lines = [f"graph({head}):"]
+    scope = dict(inputs[0].attrs).get("scope") if inputs else None
+    lines = [f"graph {scope}({head}):" if scope else f"graph({head}):"]
     for node in order:
         if node in names:
             continue
@@ -66,7 +68,7 @@ def print_graph(outputs: Sequence[Node], inputs: Sequence[Node] | None = None) -
     return "\n".join(lines)
 
 
-_HEAD = re.compile(r"graph\((.*)\):\s*$")
+_HEAD = re.compile(r"graph(?: (\w+))?\((.*)\):\s*$")
 _STATEMENT = re.compile(r"(%\d+) = (\w+)\(([^()]*)\)(?: \{(.*)\})? : (.+)$")
 _TYPE = re.compile(r"(\w+)\[([^\]]*)\]")
 
@@ -115,11 +117,12 @@ def parse(text: str) -> Graph:
         raise GraphError(f"expected 'graph(…):', got {lines[0]!r}")
     names: dict[str, Node] = {}
     inputs = []
-    for i, param in enumerate(_split(head[1])):
+    for i, param in enumerate(_split(head[2])):
         name, _, type_text = param.partition(":")
         t = parse_type(type_text.strip())
         assert isinstance(t, TensorType)
-        names[name] = registry["input"](index=i, shape=t.shape, dtype=t.dtype)
+        attrs = [("index", i), ("shape", t.shape), ("dtype", t.dtype)]
+        names[name] = registry["input"].make((), (*attrs, ("scope", head[1])) if head[1] else tuple(attrs))
         inputs.append(names[name])
     for line in lines[1:-1]:
         m = _STATEMENT.match(line)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-
 from chainrule.ir.node import Node
 from chainrule.ir.op import Domain
 from chainrule.ops.core import convert, op, promote, promote_float, zeros_like
 from chainrule.ops.elementwise import (
-    clamp, erf, exp, expm1, ge, gt, le, log, log1p, lt, maximum, minimum, sqrt, stop_gradient, tanh, where,
+    clamp,
+    erf,
+    exp,
+    expm1,
+    ge,
+    gt,
+    le,
+    log,
+    log1p,
+    lt,
+    maximum,
+    minimum,
+    sqrt,
+    stop_gradient,
+    tanh,
+    where,
 )  # fmt: skip
 from chainrule.ops.movement import narrow
 from chainrule.ops.reduce import amax, sum
@@ -172,7 +186,7 @@ def softshrink(x: Node, *, bound: float = 0.5) -> Node:
     return where(gt(x, bound), x - bound, where(lt(x, -bound), x + bound, x * 0))
 
 
-@op(tex=r"\operatorname{{threshold}}({0})", prepare=promote, elementwise=True, torch="nn.functional.threshold")
+@op(tex=r"\operatorname{{threshold}}({0})", prepare=promote, elementwise=True, torch="nn.functional.threshold", domain=Domain((-3, 3), order=1, cases=[((3, 4), {"bound": 0.5, "value": -1.0})]))
 def threshold(x: Node, *, bound: float, value: float) -> Node:
     """x where x > bound, else value"""
     return where(gt(x, bound), x, convert(value, x.dtype))

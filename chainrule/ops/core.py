@@ -13,6 +13,7 @@ Data are positional, attributes are keywords.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,8 @@ def const(value: float, dtype: DType) -> Node:
     """A scalar constant of a given type."""
     if dtype.category == dtypes.FLOAT:
         value = float(value)
+        if value != value:
+            value = math.nan  # one object: NaN is found in a dictionary by identity only
         if value == 0.0 and str(value) == "-0.0":  # equal to 0.0 as a key: keep them apart
             return const(0.0, dtype).__neg__()
     elif dtype.category == dtypes.INTEGER:

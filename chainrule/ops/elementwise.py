@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.dtypes import DType
+from chainrule.dtypes import DType, float64
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain, Op
 from chainrule.ops import special
@@ -45,32 +45,32 @@ def _power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.power(a, b)
 
 
-add = binary("add", np.add, lambda g, y, a, b: (g, g), tex="{0} + {1}", doc="a + b")
-sub = binary("sub", _sub, lambda g, y, a, b: (g, -g), tex="{0} - {1}", doc="a − b")
-mul = binary("mul", np.multiply, lambda g, y, a, b: (g * b, g * a), tex=r"{0} \cdot {1}", doc="a · b")
+add = binary("add", np.add, lambda g, y, a, b: (g, g), tex="{0} + {1}", doc="a + b", dtypes="any")
+sub = binary("sub", _sub, lambda g, y, a, b: (g, -g), tex="{0} - {1}", doc="a − b", dtypes="any")
+mul = binary("mul", np.multiply, lambda g, y, a, b: (g * b, g * a), tex=r"{0} \cdot {1}", doc="a · b", dtypes="any")
 div = binary(
     "div", np.divide, lambda g, y, a, b: (g / b, -g * (a / b) / b),
     tex=r"\frac{{{0}}}{{{1}}}", doc="a / b, in floating point", prepare=promote_float, over=((-3, 3), (0.5, 3)),
 )  # fmt: skip
 pow = binary(
     "pow", _power, lambda g, y, a, b: (_pow_base(g, a, b), _pow_exponent(g, y, a, b)),
-    tex="{0}^{{{1}}}", doc="a to the power b", over=((0.3, 3), (-2, 2)),
+    tex="{0}^{{{1}}}", doc="a to the power b", over=((0.3, 3), (-2, 2)), dtypes="number",
 )  # fmt: skip
 maximum = binary(
     "maximum", np.maximum, lambda g, y, a, b: (_wins(g, a, b, a > b), _wins(g, a, b, b > a)),
-    tex=r"\max({0}, {1})", doc="The larger of both; NaN wins; equal arguments share the gradient.", order=1,
+    tex=r"\max({0}, {1})", doc="The larger of both; NaN wins; equal arguments share the gradient.", order=1, dtypes="any",
 )  # fmt: skip
 minimum = binary(
     "minimum", np.minimum, lambda g, y, a, b: (_wins(g, a, b, a < b), _wins(g, a, b, b < a)),
-    tex=r"\min({0}, {1})", doc="The smaller of both; NaN wins; equal arguments share the gradient.", order=1,
+    tex=r"\min({0}, {1})", doc="The smaller of both; NaN wins; equal arguments share the gradient.", order=1, dtypes="any",
 )  # fmt: skip
 remainder = binary(
     "remainder", np.remainder, lambda g, y, a, b: (g, -g * floor(a / b)),
-    tex=r"{0} \bmod {1}", doc="a − b ⌊a/b⌋: the sign of b", over=((-3, 3), (0.7, 3)), order=1,
+    tex=r"{0} \bmod {1}", doc="a − b ⌊a/b⌋: the sign of b", over=((3.2, 3.6), (2.2, 2.9)), order=1, dtypes="float",
 )  # fmt: skip
 fmod = binary(
     "fmod", np.fmod, lambda g, y, a, b: (g, -g * trunc(a / b)),
-    tex=r"\operatorname{{fmod}}({0}, {1})", doc="a − b trunc(a/b): the sign of a", over=((-3, 3), (0.7, 3)), order=1,
+    tex=r"\operatorname{{fmod}}({0}, {1})", doc="a − b trunc(a/b): the sign of a", over=((3.2, 3.6), (2.2, 2.9)), order=1, dtypes="float",
 )  # fmt: skip
 floor_divide = binary(
     "floor_divide", np.floor_divide, None,
@@ -81,10 +81,10 @@ atan2 = binary(
     tex=r"\operatorname{{atan2}}({0}, {1})", doc="the angle of the point (b, a)",
     prepare=promote_float, over=((0.3, 3), (0.3, 3)),
 )  # fmt: skip
-neg = unary("neg", _neg, lambda g, y, x: -g, tex="-{0}", doc="−x", prepare=promote)
+neg = unary("neg", _neg, lambda g, y, x: -g, tex="-{0}", doc="−x", prepare=promote, dtypes="number")
 abs = unary(
     "abs", np.abs, lambda g, y, x: g * sign(x), tex=r"\lvert {0} \rvert", doc="|x|, with derivative 0 at 0",
-    prepare=promote, over=(0.2, 3),
+    prepare=promote, over=(0.2, 3), dtypes="number",
 )  # fmt: skip
 
 
@@ -106,11 +106,11 @@ def _wins(g: Node, a: Node, b: Node, first: Node) -> Node:
 # ------------------------------------------------------------------ steps: derivative 0 almost everywhere
 
 _ZERO = lambda g, y, x: zeros_like(x)  # noqa: E731  a row of the table below
-sign = unary("sign", np.sign, _ZERO, tex=r"\operatorname{{sgn}}({0})", doc="−1, 0 or 1", prepare=promote, over=(0.2, 3))
-floor = unary("floor", np.floor, _ZERO, tex=r"\lfloor {0} \rfloor", doc="largest integer ≤ x", prepare=promote, over=(0.1, 0.9))
-ceil = unary("ceil", np.ceil, _ZERO, tex=r"\lceil {0} \rceil", doc="smallest integer ≥ x", prepare=promote, over=(0.1, 0.9))
-round = unary("round", np.rint, _ZERO, tex=r"\operatorname{{round}}({0})", doc="nearest integer, halves to even", prepare=promote, over=(0.1, 0.4))  # fmt: skip
-trunc = unary("trunc", np.trunc, _ZERO, tex=r"\operatorname{{trunc}}({0})", doc="x without its fraction", prepare=promote, over=(0.1, 0.9))  # fmt: skip
+sign = unary("sign", np.sign, _ZERO, tex=r"\operatorname{{sgn}}({0})", doc="−1, 0 or 1", prepare=promote, over=(0.2, 3), dtypes="number")
+floor = unary("floor", np.floor, _ZERO, tex=r"\lfloor {0} \rfloor", doc="largest integer ≤ x", prepare=promote, over=(0.1, 0.9), dtypes="number")
+ceil = unary("ceil", np.ceil, _ZERO, tex=r"\lceil {0} \rceil", doc="smallest integer ≥ x", prepare=promote, over=(0.1, 0.9), dtypes="number")
+round = unary("round", np.rint, _ZERO, tex=r"\operatorname{{round}}({0})", doc="nearest integer, halves to even", prepare=promote, over=(0.1, 0.4), dtypes="number")  # fmt: skip
+trunc = unary("trunc", np.trunc, _ZERO, tex=r"\operatorname{{trunc}}({0})", doc="x without its fraction", prepare=promote, over=(0.1, 0.9), dtypes="number")  # fmt: skip
 
 # ------------------------------------------------------------------ exponentials and roots
 
@@ -167,10 +167,10 @@ le = binary("le", np.less_equal, None, tex=r"{0} \le {1}", doc="a ≤ b", infer=
 ne = binary("ne", np.not_equal, None, tex=r"{0} \ne {1}", doc="a ≠ b", infer=truth_type, dtypes="any", order=0)
 gt = binary("gt", np.greater, None, tex="{0} > {1}", doc="a > b", infer=truth_type, dtypes="any", order=0)
 ge = binary("ge", np.greater_equal, None, tex=r"{0} \ge {1}", doc="a ≥ b", infer=truth_type, dtypes="any", order=0)
-bitwise_and = binary("bitwise_and", np.bitwise_and, None, tex=r"{0} \wedge {1}", doc="and, bit by bit", dtypes="int", order=0)
-bitwise_or = binary("bitwise_or", np.bitwise_or, None, tex=r"{0} \vee {1}", doc="or, bit by bit", dtypes="int", order=0)
-bitwise_xor = binary("bitwise_xor", np.bitwise_xor, None, tex=r"{0} \oplus {1}", doc="exclusive or, bit by bit", dtypes="int", order=0)
-bitwise_not = unary("bitwise_not", np.bitwise_not, None, tex=r"\neg {0}", doc="not, bit by bit", prepare=promote, dtypes="int", order=0)  # fmt: skip
+bitwise_and = binary("bitwise_and", np.bitwise_and, None, tex=r"{0} \wedge {1}", doc="and, bit by bit", dtypes="logic", order=0)
+bitwise_or = binary("bitwise_or", np.bitwise_or, None, tex=r"{0} \vee {1}", doc="or, bit by bit", dtypes="logic", order=0)
+bitwise_xor = binary("bitwise_xor", np.bitwise_xor, None, tex=r"{0} \oplus {1}", doc="exclusive or, bit by bit", dtypes="logic", order=0)
+bitwise_not = unary("bitwise_not", np.bitwise_not, None, tex=r"\neg {0}", doc="not, bit by bit", prepare=promote, dtypes="logic", order=0)  # fmt: skip
 shift_left = binary("shift_left", np.left_shift, None, tex=r"{0} \ll {1}", doc="a · 2ᵇ", dtypes="int", order=0, over=((0, 9), (0, 3)), torch="bitwise_left_shift")  # fmt: skip
 shift_right = binary("shift_right", np.right_shift, None, tex=r"{0} \gg {1}", doc="⌊a / 2ᵇ⌋", dtypes="int", order=0, over=((0, 99), (0, 3)), torch="bitwise_right_shift")  # fmt: skip
 
@@ -183,13 +183,17 @@ where = Op(
     elementwise=True,
     tex=r"\begin{{cases}}{1} & {0}\\ {2} & \text{{otherwise}}\end{{cases}}",
     doc="a where the condition holds, else b; no gradient comes from the side not taken",
+    domain=Domain("bool", (-3, 3), (-3, 3), dtypes="any"),
 )
 
 
 # ------------------------------------------------------------------ identities with a meaning for the chain rule
 
 
-@primitive(lambda x, *, dtype: TensorType(x.shape, dtype), tex="{0}", wide=False)
+@primitive(
+    lambda x, *, dtype: TensorType(x.shape, dtype), tex="{0}", wide=False,
+    domain=Domain((-3, 3), dtypes="any", cases=[((3, 4), {"dtype": float64}), ((), {"dtype": float64})]),
+)  # fmt: skip
 def cast(x: np.ndarray, *, dtype: DType) -> np.ndarray:
     """The same numbers in another element type; towards integers, fractions are cut."""
     return x.astype(dtype.np)
@@ -206,11 +210,11 @@ def _same(x: Any, *rest: Any, **_: Any) -> Any:
 
 stop_gradient = Op(
     "stop_gradient", infer=elementwise_type, reference=_same, gradient=lambda g, y, x: None, tex="{0}",
-    doc="x, taken as a constant by the chain rule", wide=False,
+    doc="x, taken as a constant by the chain rule", wide=False, domain=Domain((-3, 3), dtypes="any", order=0),
 )  # fmt: skip
 copy = Op(
     "copy", infer=elementwise_type, reference=_same, gradient=lambda g, y, x: g, tex="{0}",
-    doc="x as a value of its own: a place that may be overwritten without touching x", wide=False,
+    doc="x as a value of its own: a place that may be overwritten without touching x", wide=False, domain=Domain((-3, 3), dtypes="any"),
 )  # fmt: skip
 
 # ------------------------------------------------------------------ formulas
@@ -264,7 +268,7 @@ def isinf(x: Node) -> Node:
     return eq(abs(x), float("inf")) if x.dtype.is_floating_point else ne(x, x)
 
 
-@op(tex=r"\operatorname{{clamp}}({0}, {1}, {2})", prepare=promote, elementwise=True, torch="clamp")
+@op(tex=r"\operatorname{{clamp}}({0}, {1}, {2})", prepare=promote, elementwise=True, torch="clamp", domain=Domain((-3, 3), (-2, -1), (1, 2), order=1, dtypes="number"))
 def clamp(x: Node, low: Node, high: Node) -> Node:
     """min(max(x, low), high); the gradient passes where low ≤ x ≤ high."""
     return minimum(maximum(x, low), high)
@@ -281,7 +285,7 @@ def _(g: Node, y: Node, x: Node, low: Node, high: Node) -> tuple[Node, Node, Nod
     )
 
 
-@op(tex=r"\max({0}, {1})", prepare=promote, elementwise=True, torch="clamp_min")
+@op(tex=r"\max({0}, {1})", prepare=promote, elementwise=True, torch="clamp_min", domain=Domain((-3, 3), (-1, 1), order=1, dtypes="number"))
 def clamp_min(x: Node, low: Node) -> Node:
     """max(x, low); the gradient passes where x ≥ low."""
     return maximum(x, low)
@@ -293,7 +297,7 @@ def _(g: Node, y: Node, x: Node, low: Node) -> tuple[Node, Node]:
     return where(ge(x, low), g, zero), where(lt(x, low), g, zero)
 
 
-@op(tex=r"\min({0}, {1})", prepare=promote, elementwise=True, torch="clamp_max")
+@op(tex=r"\min({0}, {1})", prepare=promote, elementwise=True, torch="clamp_max", domain=Domain((-3, 3), (-1, 1), order=1, dtypes="number"))
 def clamp_max(x: Node, high: Node) -> Node:
     """min(x, high); the gradient passes where x ≤ high."""
     return minimum(x, high)
@@ -305,7 +309,7 @@ def _(g: Node, y: Node, x: Node, high: Node) -> tuple[Node, Node]:
     return where(le(x, high), g, zero), where(gt(x, high), g, zero)
 
 
-@op(tex=r"{0} + {2}({1} - {0})", prepare=promote, elementwise=True, torch="lerp")
+@op(tex=r"{0} + {2}({1} - {0})", prepare=promote, elementwise=True, torch="lerp", domain=Domain((-3, 3), (-3, 3), (0, 1)))
 def lerp(a: Node, b: Node, t: Node) -> Node:
     """a + t (b − a)"""
     return a + t * (b - a)

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.dtypes import DType
 from chainrule.errors import GraphError
 from chainrule.ir.graph import Graph
 from chainrule.ir.interpret import interpret
 from chainrule.ir.node import Node, TensorType, Type
-from chainrule.ir.op import Op
+from chainrule.ir.op import Domain, Op
 from chainrule.ops.core import input
 
 
@@ -108,7 +109,19 @@ def _scan(*inputs: np.ndarray, body: Graph, carries: int, sequences: int, revers
     return run_scan(step, inputs, types, carries, sequences, reverse)
 
 
-scan_op = Op("scan", infer=_scan_type, reference=_scan, tex=r"\operatorname{{scan}}", doc=__doc__ or "", wide=False)
+def _sample(dtype: DType) -> dict[str, Any]:
+    """h ← h · x + c, y = h · c: what the tests sample."""
+    h, x, c = (input(index=i, shape=(2,), dtype=dtype, scope="arg") for i in range(3))
+    new = h * x + c
+    return {"body": Graph((h, x, c), (new, new * c)), "carries": 1, "sequences": 1, "reverse": False}
+
+
+scan_op = Op(
+    "scan", infer=_scan_type, reference=_scan, tex=r"\operatorname{{scan}}", doc=__doc__ or "", wide=False,
+    domain=Domain((-3, 3), cases=[
+        ((2,), (3, 2), (2,), _sample), ((2,), (3, 2), (2,), lambda d: {**_sample(d), "reverse": True}),
+    ]),
+)  # fmt: skip
 
 
 def scan(

@@ -39,7 +39,7 @@ def _reshape_type(x: Node, *, shape: Shape) -> TensorType:
 
 
 @view(lambda base, v, *, shape: reshape(v, shape=base.shape))
-@primitive(_reshape_type, tex="{0}", wide=False, domain=Domain((-3, 3), cases=[((2, 6), {"shape": (3, 4)})]))
+@primitive(_reshape_type, tex="{0}", wide=False, domain=Domain((-3, 3), dtypes="any", cases=[((2, 6), {"shape": (3, 4)})]))
 def reshape(x: np.ndarray, *, shape: Shape) -> np.ndarray:
     """The same elements, in order, under another shape."""
     return x.reshape(shape)
@@ -60,7 +60,7 @@ def _inverse(order: Shape) -> Shape:
 @view(lambda base, v, *, order: permute(v, order=_inverse(order)))
 @primitive(
     lambda x, *, order: TensorType(tuple(x.shape[i] for i in order), x.dtype), tex="{0}^{{T}}", wide=False,
-    domain=Domain((-3, 3), cases=[((2, 3, 4), {"order": (2, 0, 1)})]),
+    domain=Domain((-3, 3), dtypes="any", cases=[((2, 3, 4), {"order": (2, 0, 1)})]),
 )  # fmt: skip
 def permute(x: np.ndarray, *, order: Shape) -> np.ndarray:
     """The axes in another order."""
@@ -78,7 +78,7 @@ def _broadcast_type(x: Node, *, shape: Shape) -> TensorType:
     return TensorType(shape, x.dtype)
 
 
-@primitive(_broadcast_type, tex="{0}", wide=False, domain=Domain((-3, 3), cases=[((3, 1), {"shape": (2, 3, 4)})]))
+@primitive(_broadcast_type, tex="{0}", wide=False, domain=Domain((-3, 3), dtypes="any", cases=[((3, 1), {"shape": (2, 3, 4)})]))
 def broadcast_to(x: np.ndarray, *, shape: Shape) -> np.ndarray:
     """Repeat along axes of size 1 and along new leading axes."""
     return np.broadcast_to(x, shape)
@@ -105,7 +105,7 @@ def slices(start: Shape, stop: Shape, step: Shape) -> tuple[Any, ...]:
 @view(lambda base, v, **at: slice_update(base, v, **at))
 @primitive(
     _slice_type, tex=r"{0}[\cdot]", wide=False,
-    domain=Domain((-3, 3), cases=[((4, 6), {"start": (1, 5), "stop": (4, -1), "step": (2, -2)})]),
+    domain=Domain((-3, 3), dtypes="any", cases=[((4, 6), {"start": (1, 5), "stop": (4, -1), "step": (2, -2)})]),
 )  # fmt: skip
 def slice(x: np.ndarray, *, start: Shape, stop: Shape, step: Shape) -> np.ndarray:
     """Elements start, start + step, … before stop, on every axis (normalised: no negative start)."""
@@ -120,7 +120,7 @@ def _(g: Node, y: Node, x: Node, *, start: Shape, stop: Shape, step: Shape) -> N
 @view(lambda base, v, **at: diagonal_update(base, v, **at))
 @primitive(
     lambda x, *, offset: TensorType((*x.shape[:-2], _diagonal_length(x.shape, offset)), x.dtype),
-    tex=r"\operatorname{{diag}}({0})", wide=False, domain=Domain((-3, 3), cases=[((2, 3, 4), {"offset": 1})]),
+    tex=r"\operatorname{{diag}}({0})", wide=False, domain=Domain((-3, 3), dtypes="any", cases=[((2, 3, 4), {"offset": 1})]),
 )  # fmt: skip
 def diagonal(x: np.ndarray, *, offset: int = 0) -> np.ndarray:
     """x[…, i, i + offset]: a diagonal of the last two axes."""
@@ -152,7 +152,7 @@ def _windows_type(x: Node, *, size: Shape, stride: Shape, dilation: Shape) -> Te
 
 @primitive(
     _windows_type, tex=r"\operatorname{{windows}}({0})", wide=False,
-    domain=Domain((-3, 3), cases=[((2, 5, 6), {"size": (2, 3), "stride": (2, 1), "dilation": (1, 2)})]),
+    domain=Domain((-3, 3), dtypes="any", cases=[((2, 5, 6), {"size": (2, 3), "stride": (2, 1), "dilation": (1, 2)})]),
 )  # fmt: skip
 def windows(x: np.ndarray, *, size: Shape, stride: Shape, dilation: Shape) -> np.ndarray:
     """All windows of the last axes: x[…, o·stride + k·dilation] at index […, o, k]."""
@@ -184,7 +184,7 @@ def _unwindows_type(x: Node, *, shape: Shape, stride: Shape, dilation: Shape) ->
 
 @primitive(
     _unwindows_type, tex=r"\operatorname{{windows}}^T({0})",
-    domain=Domain((-3, 3), cases=[((2, 2, 2, 3, 2), {"shape": (5, 6), "stride": (1, 3), "dilation": (1, 2)})]),
+    domain=Domain((-3, 3), dtypes="number", cases=[((2, 4, 2, 2, 2), {"shape": (5, 6), "stride": (1, 3), "dilation": (1, 2)})]),
 )  # fmt: skip
 def unwindows(x: np.ndarray, *, shape: Shape, stride: Shape, dilation: Shape) -> np.ndarray:
     """Add every window back to where it was read: the transpose of `windows`."""
@@ -210,6 +210,7 @@ def _(g: Node, y: Node, x: Node, *, shape: Shape, stride: Shape, dilation: Shape
 
 @primitive(
     lambda x, v, *, start, stop, step: TensorType(x.shape, x.dtype), tex=r"{0}[\cdot \leftarrow {1}]", wide=False,
+    domain=Domain((-3, 3), dtypes="any", cases=[((4, 6), (2, 2), {"start": (1, 5), "stop": (4, 1), "step": (2, -2)})]),
 )  # fmt: skip
 def slice_update(x: np.ndarray, v: np.ndarray, *, start: Shape, stop: Shape, step: Shape) -> np.ndarray:
     """x, with v in place of the slice."""
@@ -223,7 +224,10 @@ def _(g: Node, y: Node, x: Node, v: Node, **at: Any) -> tuple[Node, Node]:
     return slice_update(g, zeros_like(v), **at), slice(g, **at)
 
 
-@primitive(lambda x, v, *, offset: TensorType(x.shape, x.dtype), tex=r"{0}[\cdot \leftarrow {1}]", wide=False)
+@primitive(
+    lambda x, v, *, offset: TensorType(x.shape, x.dtype), tex=r"{0}[\cdot \leftarrow {1}]", wide=False,
+    domain=Domain((-3, 3), dtypes="any", cases=[((2, 3, 4), (2, 3), {"offset": 1}), ((3, 3), (2,), {"offset": -1})]),
+)  # fmt: skip
 def diagonal_update(x: np.ndarray, v: np.ndarray, *, offset: int) -> np.ndarray:
     """x, with v in place of a diagonal of the last two axes."""
     out = x.copy()
@@ -275,7 +279,7 @@ def _cat_vjp(g: Node, y: Node, *xs: Node, axis: int) -> tuple[Node, ...]:
 cat = Op(
     "cat", infer=_cat_type, reference=_cat, gradient=_cat_vjp, prepare=_cat_prepare, wide=False,
     tex=r"[{0}, \dots]", doc="Arrays one after another along an axis.",
-    domain=Domain((-3, 3), (-3, 3), cases=[((2, 3), (2, 2), {"axis": 1})]),
+    domain=Domain((-3, 3), (-3, 3), dtypes="any", cases=[((2, 3), (2, 2), {"axis": 1})]),
 )  # fmt: skip
 
 
@@ -284,7 +288,7 @@ cat = Op(
         tuple(a + n + b for a, n, b in zip(low, x.shape, high, strict=True)), x.dtype
     ),
     tex=r"\operatorname{{pad}}({0})", wide=False,
-    domain=Domain((-3, 3), cases=[((2, 3), {"low": (1, 0), "high": (0, 2), "value": 1.5})]),
+    domain=Domain((-3, 3), dtypes="any", cases=[((2, 3), {"low": (1, 0), "high": (0, 2), "value": 1.5})]),
 )  # fmt: skip
 def pad(x: np.ndarray, *, low: Shape, high: Shape, value: float) -> np.ndarray:
     """x with `value` around it: `low` elements before, `high` after, on every axis."""
@@ -299,7 +303,10 @@ def _(g: Node, y: Node, x: Node, *, low: Shape, high: Shape, value: float) -> No
     return slice(g, start=low, stop=stop, step=(1,) * len(low))
 
 
-@primitive(lambda *, length, dtype: TensorType((length,), dtype), tex=r"(0, 1, \dots)", wide=False)
+@primitive(
+    lambda *, length, dtype: TensorType((length,), dtype), tex=r"(0, 1, \dots)", wide=False,
+    domain=Domain(dtypes="int", order=0, cases=[({"length": 4, "dtype": dtypes.float32},), ({"length": 0, "dtype": dtypes.int64},)]),
+)  # fmt: skip
 def iota(*, length: int, dtype: DType) -> np.ndarray:
     """0, 1, …, length − 1."""
     return np.arange(length).astype(dtype.np)

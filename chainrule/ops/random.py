@@ -10,6 +10,7 @@ import numpy as np
 from chainrule import dtypes
 from chainrule.dtypes import DType
 from chainrule.ir.node import Node, TensorType
+from chainrule.ir.op import Domain
 from chainrule.ops.core import cast, primitive
 from chainrule.ops.elementwise import cos, floor, log, sin, sqrt
 from chainrule.ops.movement import cat, narrow, reshape
@@ -42,7 +43,8 @@ def blocks(shape: Shape, dtype: DType) -> int:
     return -(-size(shape) // per)
 
 
-@primitive(lambda state, *, offset, shape, dtype: TensorType(shape, dtype), tex=r"U[0, 1)", wide=False)
+@primitive(lambda state, *, offset, shape, dtype: TensorType(shape, dtype), tex=r"U[0, 1)", wide=False, domain=Domain(
+    99, dtypes="int", order=0, cases=[((2,), {"offset": 3, "shape": (2, 5), "dtype": d}) for d in dtypes.ALL if d.is_floating_point]))  # fmt: skip
 def random_uniform(state: np.ndarray, *, offset: int, shape: Shape, dtype: DType) -> np.ndarray:
     """Uniform numbers in [0, 1): state = int64[2] of (key, position); block i comes from counter position + offset + i.
 

@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 
 from chainrule import dtypes, shapes
-from chainrule.dtypes import DType
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain
 from chainrule.ops.core import cast, op, primitive, promote_float, zeros_like
-from chainrule.ops.elementwise import eq, exp, isfinite, log, sqrt, stop_gradient, where
-from chainrule.ops.index import scatter, take_along
-from chainrule.ops.movement import broadcast_to, flip, iota, narrow, pad, reshape
-from chainrule.shapes import Shape
+from chainrule.ops.elementwise import eq, exp, isfinite, log, stop_gradient, where
+from chainrule.ops.index import take_along
+from chainrule.ops.movement import broadcast_to, flip, narrow, pad, reshape
 
 Axes = tuple[int, ...]
 
