@@ -31,7 +31,7 @@ class LBFGS(Optimizer):
     ...     loss.backward()
     ...     return loss
     >>> _ = optimizer.step(closure)
-    >>> [round(x, 6) for x in w.tolist()]
+    >>> [round(x, 4) for x in w.tolist()]
     [1.0, 1.0]
     """
 

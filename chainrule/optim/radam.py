@@ -29,7 +29,7 @@ def rectification(step: float, beta2: float) -> float | None:
     r² = (ρₜ - 4)(ρₜ - 2) ρ∞ / ((ρ∞ - 4)(ρ∞ - 2) ρₜ).
 
     >>> rectification(5, 0.999), round(rectification(6, 0.999), 4)
-    (None, 0.0173)
+    (None, 0.0258)
     """
     longest = 2 / (1 - beta2) - 1
     rho = longest - 2 * step * beta2**step / (1 - beta2**step)
