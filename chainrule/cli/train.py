@@ -109,8 +109,8 @@ def train(
     parameters = sum(p.numel() for p in training.model.parameters())
     console.print(
         f"{model} with {parameters:,} parameters on {name}: {len(loaded.train[0]):,} rows to "
-        f"train, {len(loaded.test[0]):,} to test; {settings.optimizer}, learning rate {settings.lr:g}, "
-        f"batches of {settings.batch_size}, seed {seed}",
+        f"train, {len(loaded.test[0]):,} to test; {settings.optimizer}, "
+        f"learning rate {settings.lr:g}, batches of {settings.batch_size}, seed {seed}",
         soft_wrap=True,
     )
     report = training.fit(loaded, folder, console)
