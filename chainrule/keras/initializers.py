@@ -130,10 +130,10 @@ class TruncatedNormal(Random):
         self.stddev = stddev
 
     def values(self, shape: tuple[int, ...]) -> np.ndarray:
-        return self.mean + self.stddev * truncated_normal(self.generator, shape)
+        return self.mean + self.stddev * draw_truncated(self.generator, shape)
 
 
-def truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def draw_truncated(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Standard normal values inside (-2, 2). Their own standard deviation is 0.8796."""
     values = generator.standard_normal(shape)
     while True:
@@ -182,7 +182,7 @@ class VarianceScaling(Random):
             return self.generator.normal(0.0, math.sqrt(variance), shape)
         # Cutting at two deviations narrows the distribution; divide to get the wanted variance back.
         deviation = math.sqrt(variance) / 0.87962566103423978
-        return deviation * truncated_normal(self.generator, shape)
+        return deviation * draw_truncated(self.generator, shape)
 
 
 def fans(shape: tuple[int, ...]) -> tuple[float, float]:
@@ -284,8 +284,13 @@ _TABLE: dict[str, Any] = {
     "zero": Zeros,
     "orthogonal": Orthogonal,
 }
-IdentityInitializer = Identity
-OrthogonalInitializer = Orthogonal
+
+# The names of old programs: functions that made initializers.
+zeros, ones, constant, identity, orthogonal = Zeros, Ones, Constant, Identity, Orthogonal
+random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
+variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, GlorotUniform, GlorotNormal
+he_normal, he_uniform, lecun_normal, lecun_uniform = HeNormal, HeUniform, LecunNormal, LecunUniform
+IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
 
 
 def get(identifier: Any) -> Any:
@@ -313,6 +318,3 @@ def serialize(initializer: Initializer) -> dict[str, Any]:
 def deserialize(config: dict[str, Any]) -> Any:
     return get(config)
 
-
-for _class in _CLASSES:
-    globals()[snake_case(_class.__name__)] = _class

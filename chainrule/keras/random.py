@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.keras.initializers import truncated_normal as _truncated
+from chainrule.keras.initializers import draw_truncated as _truncated
 from chainrule.keras.settings import to_dtype
 from chainrule.nn import functional as F
 from chainrule.runtime.random import Generator

@@ -6,6 +6,7 @@ steps in one product), `step` is the rest.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -376,12 +377,18 @@ class StackedRNNCells(Layer):
         for cell in self.cells:
             count = len(cell.state_size) if isinstance(cell.state_size, list | tuple) else 1
             own, states = states[:count], states[count:]
-            inputs, new = cell(inputs, own, training=training)
+            more = {"training": training} if takes_training(cell) else {}
+            inputs, new = cell(inputs, own, **more)
             after.extend(new if isinstance(new, list | tuple) else [new])
         return inputs, after
 
     def get_initial_state(self, batch_size: int | None = None) -> States:
         return [s for cell in self.cells for s in initial_state(cell, batch_size or 1)]
+
+
+def takes_training(cell: Any) -> bool:
+    """Whether a cell's `call` wants to know if it is trained."""
+    return "training" in inspect.signature(cell.call).parameters
 
 
 def _time_first(x: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from chainrule.keras.layers.cells import (
     StackedRNNCells,
     States,
     initial_state,
+    takes_training,
 )
 from chainrule.keras.layers.core import check_rank
 from chainrule.keras.registry import known
@@ -57,7 +58,7 @@ class RNN(Layer):
         self.unroll = unroll
         self.zero_output_for_mask = zero_output_for_mask
         self.states: Any = None
-        self._cell_takes_training = "training" in inspect.signature(self.cell.call).parameters
+        self._cell_takes_training = takes_training(self.cell)
 
     @property
     def state_size(self) -> Any:

@@ -19,7 +19,8 @@ from chainrule.training.tree import flatten, leaves
 class Graph:
     """From symbolic `inputs` to symbolic `outputs` (each a tensor, or a structure of them)."""
 
-    def __init__(self, inputs: Any, outputs: Any) -> None:
+    def __init__(self, inputs: Any, outputs: Any, *, strict: bool = True) -> None:
+        self.strict = strict  # whether data must have the inputs' inner sizes, too
         self.inputs = inputs
         self.outputs = outputs
         for kind, structure in (("inputs", inputs), ("outputs", outputs)):
@@ -114,7 +115,7 @@ class Graph:
         elif value.ndim == len(shape) + 1 and value.shape[-1] == 1:
             value = value.squeeze(-1)
         fits = value.ndim == len(shape) and all(
-            want is None or want == int(have)
+            want is None or not self.strict or want == int(have)
             for want, have in zip(shape[1:], value.shape[1:], strict=False)
         )
         if not fits:

@@ -31,6 +31,7 @@ class Sequential(Model):
     ) -> None:
         super().__init__(trainable=trainable, name=name, **kwargs)
         self._stack: list[Layer] = []
+        self._from_data = False  # the input shape is that of the first data, not a wish
         for layer in layers or ():
             self._push(layer)
         self._rebuild()
@@ -94,7 +95,7 @@ class Sequential(Model):
             x, rest = self.graph.outputs, self._stack[-1:]  # `add` on a recorded stack
         for layer in rest:
             x = layer(x)
-        self._set_graph(Graph(start, x))
+        self._set_graph(Graph(start, x, strict=not self._from_data))
 
     @property
     def layers(self) -> list[Layer]:
@@ -112,6 +113,7 @@ class Sequential(Model):
         x = args[0] if args else kwargs.get("inputs")
         if isinstance(x, Tensor | KerasTensor) and self._stack:
             dtype = x.dtype if isinstance(x, KerasTensor) else x.dtype.name
+            self._from_data = True
             self._stack.insert(0, InputLayer(batch_shape=(None, *x.shape[1:]), dtype=dtype))
             self._rebuild()
         self.built = True
