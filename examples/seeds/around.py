@@ -1,7 +1,8 @@
-"""What the documents leave open around their programs: options, batches, and how good the network is in the end.
+"""What the documents leave open around their programs: options, batches, evaluation.
 
-A printed loop runs `for epoch in range(10)` over a `train_loader`. `Epochs` is such a loader: it reports after each
-pass, and after the last one that was asked for it is empty, so that the printed lines can stay as they are.
+A printed loop runs `for epoch in range(10)` over a `train_loader`. `Epochs` is such a loader: it
+reports after each pass, and is empty after the last one that was asked for, so that the printed
+lines can stay as they are.
 """
 
 from __future__ import annotations
@@ -22,15 +23,18 @@ PRINTED = 10
 
 
 def options(says: str | None, *, batch_size: int, **more: dict[str, Any]) -> argparse.Namespace:
-    """The command line of an example: --epochs, --batch-size, --limit, --seed, and `more` by name."""
+    """The command line of an example: --epochs, --batch-size, --limit, --seed and `more`."""
     parser = argparse.ArgumentParser(
         description=says, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--epochs", type=int, default=PRINTED, choices=range(1, PRINTED + 1), metavar="N",
-                        help=f"stop after N of the {PRINTED} printed epochs")  # fmt: skip
-    parser.add_argument("--batch-size", type=int, default=batch_size, metavar="N", help="rows in a batch")
-    parser.add_argument("--limit", type=int, metavar="N", help="train and test on N rows at most")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random numbers")
+    numbers = {
+        "epochs": (PRINTED, f"stop after N of the {PRINTED} printed epochs"),
+        "batch-size": (batch_size, "rows in a batch"),
+        "limit": (None, "train and test on N rows at most"),
+        "seed": (0, "seed of all random numbers"),
+    }
+    for name, (default, help_text) in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=help_text)
     for name, settings in more.items():
         parser.add_argument(f"--{name}", **settings)
     return parser.parse_args()
@@ -47,7 +51,7 @@ def data_or_exit() -> Iterator[None]:
 
 
 class Epochs:
-    """The `train_loader` of a printed loop: `limit` passes through `loader`, with `after(n)` called after pass n."""
+    """The `train_loader` of a printed loop: `limit` passes through `loader`, `after(n)` each."""
 
     def __init__(self, loader: DataLoader[Any], limit: int, after: Callable[[int], str]) -> None:
         self.loader = loader
@@ -66,7 +70,7 @@ class Epochs:
 
 
 def accuracy(model: Any, loader: DataLoader[Any]) -> float:
-    """Share of the loader's rows that the model's largest score names; the classes are on axis 1."""
+    """Share of the loader's rows that the model's largest score names; classes on axis 1."""
     model.eval()
     right = count = 0
     with torch.no_grad():

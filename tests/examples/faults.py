@@ -1,4 +1,4 @@
-"""The eight faults of the printed Transformer: what the repaired program says, and what was printed there."""
+"""The faults of the printed Transformer: what the repaired program says, and what was printed."""
 
 from __future__ import annotations
 
@@ -62,8 +62,6 @@ def with_fault(name: str) -> str:
     """The repaired Transformer with one fault put back."""
     text = program("transformer")
     for repaired, printed in FAULTS[name]:
-        assert text.count(repaired) == 1, (
-            f"{repaired!r} stands {text.count(repaired)} times in the example"
-        )
+        assert text.count(repaired) == 1, f"{repaired!r} must stand once in transformer.py"
         text = text.replace(repaired, printed)
     return text
