@@ -222,7 +222,7 @@ def _need(items: list[_Item], i: int) -> tuple[Binds, bool, bool]:
     elif left.kind == "big":
         need = Binds.PREFIX if left.text == r"\prod" else Binds.BIG
     elif left.kind == "product":
-        need = Binds.PREFIX if left.text in (r"\bmod", "/") else Binds.BIG
+        need = Binds.POWER if left.text in (r"\bmod", "/") else Binds.BIG
     elif left.kind == "sum":
         need = Binds.BIG if left.text == "-" else Binds.SUM
     elif left.kind == "relation":

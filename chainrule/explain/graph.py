@@ -1,0 +1,180 @@
+"""The graph behind a tensor, printed: text, Mermaid, DOT, SVG.
+
+>>> import chainrule as torch
+>>> from chainrule import explain
+>>> x = torch.tensor([1.0, 2.0])
+>>> print(explain.graph(torch.exp(x) + 1, names={"x": x}))
+graph(%0: f32[2]):
+  %1 = exp(%0) : f32[2]
+  %2 = const() {value=1.0, dtype=f32} : f32[]
+  %3 = add(%1, %2) : f32[2]
+  return %3
+where %0 = x
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule import compiler
+from chainrule.explain.formula import Expand, Subject
+from chainrule.explain.recorded import recorded, subjects_of
+from chainrule.explain.write import number
+from chainrule.ir.graph import topological
+from chainrule.ir.node import Node, TensorType
+from chainrule.ir.text import print_graph, print_type
+
+
+def graph(x: Any, *, names: Any = None, expand: Expand = False) -> Drawing:
+    """What was recorded behind a tensor (a node, a graph, or a list of these). Arguments as in `formula`.
+
+    An array of which nothing is known any more (data; results that were computed and carry no gradient) is an input.
+    """
+    subjects = subjects_of(x)
+    subject = Subject(subjects, names, expand)
+    return Drawing(subject.nodes, subject.names)
+
+
+def stages(x: Any) -> str:
+    """Every stage of the compiler as text, from what was recorded to what runs, with its time."""
+    return compiler.stages(recorded(subjects_of(x)).nodes)
+
+
+class Drawing:
+    """A graph that can be looked at. `str()` is the text form of `chainrule.ir.text`, and which input is what."""
+
+    def __init__(self, outputs: Sequence[Node], names: dict[Node, str]) -> None:
+        self.outputs, self.names = tuple(outputs), names
+        self.order = topological(outputs)
+
+    @property
+    def text(self) -> str:
+        """The text form alone: `chainrule.ir.parse` reads it."""
+        return print_graph(self.outputs)
+
+    def __str__(self) -> str:
+        inputs = sorted((n for n in self.order if n.op.name == "input"), key=lambda n: int(n.attr("index")))
+        told = [f"%{i} = {self.names[n]}" for i, n in enumerate(inputs) if n in self.names]
+        return self.text + ("\nwhere " + ", ".join(told) if told else "")
+
+    __repr__ = __str__
+
+    # ------------------------------------------------------------------ boxes and arrows
+
+    def _visible(self) -> list[Node]:
+        """All but constants: they are written into the boxes that use them."""
+        return [n for n in self.order if n.op.name != "const" or n in self.outputs]
+
+    def _label(self, n: Node) -> tuple[str, str]:
+        """Two lines: what it is, and its type."""
+        if n.op.name == "input":
+            first = self.names.get(n, f"%{n.attr('index')}")
+        else:
+            constants = [number(i.attr("value")) for i in n.inputs if i.op.name == "const"]
+            first = n.op.name + (f" {', '.join(constants)}" if constants else "")
+            if n in self.names:
+                first = f"{self.names[n]} = {first}"
+        return first, print_type(n.type)
+
+    def _edges(self) -> list[tuple[Node, Node]]:
+        return [(i, n) for n in self._visible() for i in n.inputs if i.op.name != "const"]
+
+    def mermaid(self) -> str:
+        """Mermaid text, which many Markdown pages draw."""
+        ids = {n: f"n{k}" for k, n in enumerate(self._visible())}
+        lines = ["flowchart TD"]
+        for n, i in ids.items():
+            label = "<br/>".join(html.escape(s, quote=True) for s in self._label(n))
+            left, right = ("([", "])") if n.op.name == "input" else ("[", "]")
+            lines.append(f'  {i}{left}"{label}"{right}')
+        lines += [f"  {ids[a]} --> {ids[b]}" for a, b in self._edges()]
+        return "\n".join(lines)
+
+    def dot(self) -> str:
+        """DOT text, for Graphviz."""
+        ids = {n: f"n{k}" for k, n in enumerate(self._visible())}
+        lines = ["digraph {", "  node [shape=box];"]
+        for n, i in ids.items():
+            first, second = (s.replace("\\", "\\\\").replace('"', '\\"') for s in self._label(n))
+            round_ = ", shape=ellipse" if n.op.name == "input" else ""
+            lines.append(f'  {i} [label="{first}\\n{second}"{round_}];')
+        lines += [f"  {ids[a]} -> {ids[b]};" for a, b in self._edges()]
+        return "\n".join([*lines, "}"])
+
+    def svg(self) -> str:
+        """A picture of its own: layers from inputs to results."""
+        return _svg(self._visible(), self._edges(), self._label)
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+
+# ------------------------------------------------------------------ a plain drawing in layers
+
+_WIDE, _HIGH, _GAP_X, _GAP_Y = 7.2, 36, 24, 34  # a sign, a box, and the space between boxes, in pixels
+
+
+def _svg(nodes: list[Node], edges: list[tuple[Node, Node]], label: Any) -> str:
+    depth: dict[Node, int] = {}
+    below: dict[Node, list[Node]] = {}
+    for a, b in edges:
+        below.setdefault(b, []).append(a)
+    for n in nodes:
+        depth[n] = 1 + max((depth[i] for i in below.get(n, [])), default=-1)
+    for n in reversed(nodes):  # inputs stand just above their first user
+        users = [depth[b] for a, b in edges if a is n]
+        if users and not below.get(n):
+            depth[n] = min(users) - 1
+    rows: dict[int, list[Node]] = {}
+    for n in nodes:
+        rows.setdefault(depth[n], []).append(n)
+    width = {n: max(len(s) for s in label(n)) * _WIDE + 18 for n in nodes}
+    x: dict[Node, float] = {}
+    for d in sorted(rows):
+        rows[d].sort(key=lambda n: _mean([x[i] for i in below.get(n, []) if i in x]))
+        at = 12.0
+        for n in rows[d]:
+            x[n] = at + width[n] / 2
+            at += width[n] + _GAP_X
+    total = max((x[n] + width[n] / 2 for n in nodes), default=0.0)
+    for row in rows.values():  # centre every row
+        shift = (total - (x[row[-1]] + width[row[-1]] / 2) - 12) / 2 + 6
+        for n in row:
+            x[n] += max(shift, 0)
+    y = {n: 12 + depth[n] * (_HIGH + _GAP_Y) for n in nodes}
+    parts = [_line(x[a], y[a] + _HIGH, x[b], y[b]) for a, b in edges]
+    parts += [_box(x[n], y[n], width[n], label(n), n) for n in nodes]
+    high = 24 + len(rows) * (_HIGH + _GAP_Y) - _GAP_Y
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total + 12:.0f} {high}" width="{total + 12:.0f}" '
+        f'height="{high}" font-family="monospace" font-size="12">\n'
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path d="M0 0L8 4L0 8z"/></marker></defs>\n' + "\n".join(parts) + "\n</svg>"
+    )
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _line(x1: float, y1: float, x2: float, y2: float) -> str:
+    bend = (y2 - y1) / 2
+    return (
+        f'<path d="M{x1:.0f} {y1:.0f}C{x1:.0f} {y1 + bend:.0f} {x2:.0f} {y2 - bend:.0f} {x2:.0f} {y2:.0f}" '
+        'fill="none" stroke="#555" marker-end="url(#tip)"/>'
+    )
+
+
+def _box(x: float, y: float, w: float, lines: tuple[str, str], n: Node) -> str:
+    kind = n.op.name if isinstance(n.type, TensorType) else "several"
+    fill = "#e8f0fe" if kind == "input" else "#f6f6f6"
+    rounded = 16 if kind == "input" else 4
+    text = "".join(
+        f'<text x="{x:.0f}" y="{y + 15 + 14 * k:.0f}" text-anchor="middle">{html.escape(s)}</text>' for k, s in enumerate(lines)
+    )
+    return (
+        f'<rect x="{x - w / 2:.0f}" y="{y:.0f}" width="{w:.0f}" height="{_HIGH}" rx="{rounded}" fill="{fill}" '
+        f'stroke="#999"/>{text}'
+    )

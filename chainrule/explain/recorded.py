@@ -1,0 +1,149 @@
+"""What stands behind a tensor: the graph that was recorded, read without recording anything.
+
+A tensor that waits to be computed hangs in the pending trace; one that was computed still knows the closed trace through
+which its gradient would go. Traces number their inputs from zero again, so closed ones are put together here under one
+numbering; an input that was itself computed in an earlier trace is replaced by its graph there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from chainrule.ir.graph import Graph, substitute, topological
+from chainrule.ir.node import Node
+from chainrule.ops import input as graph_input
+from chainrule.tensor import Tensor
+from chainrule.tensor.trace import Trace
+
+
+class Recorded(NamedTuple):
+    """Nodes for what was asked, and for each input the tensor that entered (None: a random state, a number)."""
+
+    nodes: list[Node]
+    leaves: dict[Node, Tensor | None]
+
+
+Place = tuple[Trace, Node]
+
+
+def place_of(t: Tensor) -> Place | None:
+    """Trace and node of a tensor; None for an array that nothing is known of: the user's data, or computed and let go."""
+    s = t.storage
+    if t.seen_in is not None and t.node is not None and t.version == s.version:
+        return t.seen_in, t.node
+    if s.trace is not None and s.node is not None:
+        node = s.node
+        for op, attrs in t.chain:
+            node = op.make((node,), attrs)
+        return s.trace, node
+    return t.history
+
+
+def recorded(subjects: Sequence[Any]) -> Recorded:
+    """The graphs behind tensors, under one numbering of inputs. Nodes and graphs are taken as they are."""
+    stitch = _Stitch()
+    places: list[Place | None] = []
+    for x in subjects:
+        place = place_of(x) if isinstance(x, Tensor) else None
+        places.append(place)
+        if place is not None:
+            stitch.ask(place)
+    stitch.build()
+    nodes: list[Node] = []
+    for x, place in zip(subjects, places, strict=True):
+        if isinstance(x, Node):
+            nodes.append(x)
+            stitch.leaves.update((n, None) for n in topological([x]) if n.op.name == "input")
+        elif isinstance(x, Tensor):
+            nodes.append(stitch.done[place] if place is not None else stitch.leaf(x, id(x)))
+        else:
+            raise TypeError(f"explain takes tensors, nodes and graphs, got {type(x).__name__}")
+    return Recorded(nodes, stitch.leaves)
+
+
+def same_place(a: Tensor, b: Tensor) -> bool:
+    """Whether two handles show the same elements of the same storage."""
+    return a is b or (a.storage is b.storage and a.chain == b.chain)
+
+
+class _Stitch:
+    """Collects what is needed of every trace, newest first, then rebuilds it, oldest first."""
+
+    def __init__(self) -> None:
+        self.needed: dict[Trace, dict[Node, None]] = {}
+        self.done: dict[Place, Node] = {}
+        self.leaves: dict[Node, Tensor | None] = {}
+        self.known: dict[Any, Node] = {}
+
+    def ask(self, place: Place) -> None:
+        """This node is wanted, and with it what its trace's inputs were computed from."""
+        stack = [place]
+        while stack:
+            trace, node = stack.pop()
+            here = self.needed.setdefault(trace, {})
+            if node in here:
+                continue
+            here[node] = None
+            for n in topological([node]):
+                entry = _entry(trace, n)
+                if entry is not None and entry.history is not None:
+                    stack.append(entry.history)
+
+    def build(self) -> None:
+        """Give every wanted node its form under the common numbering."""
+        for trace in sorted(self.needed, key=lambda t: t.serial):
+            wanted = list(self.needed[trace])
+            inputs = [n for n in topological(wanted) if n.op.name == "input"]
+            mapping: dict[Node, Node] = {}
+            for n in sorted(inputs, key=lambda n: int(n.attr("index"))):
+                entry = _entry(trace, n)
+                if entry is None:
+                    mapping[n] = self.leaf(None, (trace.serial, n), n)
+                elif entry.history is not None:
+                    mapping[n] = self.done[entry.history]
+                else:
+                    key = id(entry.tensor) if entry.tensor is not None else (trace.serial, n)
+                    mapping[n] = self.leaf(entry.tensor, key, n)
+            for node, new in zip(wanted, substitute(wanted, mapping), strict=True):
+                self.done[trace, node] = new
+
+    def leaf(self, t: Tensor | None, key: Any, like: Node | None = None) -> Node:
+        """The input that stands for an array."""
+        if key not in self.known:
+            shape, dtype = (like.shape, like.dtype) if like is not None else (tuple(t.shape), t.dtype)  # type: ignore[union-attr]  # a leaf without tensor has a node
+            node = graph_input(index=len(self.known), shape=shape, dtype=dtype)
+            self.known[key] = node
+            self.leaves[node] = t
+        return self.known[key]
+
+
+def _entry(trace: Trace, n: Node) -> Any:
+    if n.op.name != "input" or any(k == "scope" for k, _ in n.attrs):
+        return None
+    index = n.attr("index")
+    return trace.inputs[index] if index < len(trace.inputs) else None
+
+
+def subjects_of(x: Any) -> list[Any]:
+    """One thing to explain, or several, as a list. A graph stands for its outputs."""
+    if isinstance(x, Graph):
+        return list(x.outputs)
+    if isinstance(x, (list, tuple)):
+        return [y for part in x for y in subjects_of(part)]
+    return [x]
+
+
+def named_tensors(names: Any) -> list[tuple[str, Any]]:
+    """Names that the user gave: {name: tensor}, a module (the names of its parameters), or a list of such."""
+    if names is None:
+        return []
+    if isinstance(names, Mapping):
+        return [(str(k), v) for k, v in names.items() if isinstance(v, (Tensor, Node))]
+    if hasattr(names, "named_parameters"):
+        return [*names.named_parameters(), *names.named_buffers()]
+    if isinstance(names, (list, tuple)):
+        return [pair for part in names for pair in named_tensors(part)]
+    raise TypeError(
+        f"names takes a dictionary {{name: tensor}}, a module, or a list of these, got {type(names).__name__}"
+    )

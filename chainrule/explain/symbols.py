@@ -1,0 +1,118 @@
+r"""Names as TeX, and letters for what has no name.
+
+>>> symbol("W"), symbol("y_hat"), symbol("alpha"), symbol("layers.0.weight"), symbol("loss")
+('W', '\\hat{y}', '\\alpha', 'W_{\\mathrm{layers.0}}', '\\mathrm{loss}')
+>>> index("x_{1}", "t"), index("h", "t-1")
+('x_{1,t}', 'h_{t-1}')
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from chainrule.ir.node import Node, TensorType
+from chainrule.tensor import Tensor
+
+_GREEK = {
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi", "pi", "rho",
+    "sigma", "tau", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Sigma", "Phi", "Psi", "Omega",
+}  # fmt: skip
+_ACCENTS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde"}
+_MEMBERS = {"weight": "W", "bias": "b", "kernel": "W", "gamma": r"\gamma", "beta": r"\beta"}
+
+
+def symbol(name: str) -> str:
+    """A Python name, or the path of a parameter, as a TeX symbol. What looks like TeX already stays as it is."""
+    if "\\" in name or "^" in name or "{" in name:
+        return name
+    path, _, last = name.rpartition(".")
+    head, _, rest = last.partition("_")
+    if path or head in _MEMBERS:
+        inside = ".".join(p for p in (path, rest.replace("_", ",")) if p)
+        base = _MEMBERS.get(head, _letter(head))
+        return rf"{base}_{{\mathrm{{{inside}}}}}" if inside else base
+    if rest in _ACCENTS:
+        return f"{_ACCENTS[rest]}{{{_letter(head)}}}"
+    if not rest:
+        m = re.fullmatch(r"([A-Za-z])(\d+)", head)
+        return f"{m[1]}_{{{m[2]}}}" if m else _letter(head)
+    return f"{_letter(head)}_{{{rest if rest.isdigit() or len(rest) == 1 else _word(rest)}}}"
+
+
+def _letter(name: str) -> str:
+    if len(name) == 1:
+        return name
+    return "\\" + name if name in _GREEK else _word(name)
+
+
+def _word(name: str) -> str:
+    return rf"\mathrm{{{name.replace('_', ' ')}}}"
+
+
+def index(name: str, i: str) -> str:
+    """`name` with one more index."""
+    m = re.fullmatch(r"(.*)_\{([^{}]*)\}", name)
+    if m:
+        return f"{m[1]}_{{{m[2]},{i}}}"
+    return f"{name}_{{{i}}}" if re.fullmatch(r"\\?[A-Za-z]+|\\[a-z]+\{\w\}", name) else f"({name})_{{{i}}}"
+
+
+class Letters:
+    """Hands out symbols that are not taken yet: z if it is the only one, else z₁, z₂, …"""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self.taken = set(taken)
+
+    def several(self, wanted: Sequence[str]) -> list[str]:
+        """A symbol for each of these letters, in order."""
+        count = Counter(wanted)
+        out = []
+        for letter in wanted:
+            name = letter
+            if count[letter] > 1 or letter in self.taken:
+                n = 1
+                while (name := f"{letter}_{{{n}}}") in self.taken:
+                    n += 1
+            self.taken.add(name)
+            out.append(name)
+        return out
+
+    def one(self, *choices: str) -> str:
+        """The first of these letters that is free, or the first with a number."""
+        for letter in choices:
+            if letter not in self.taken:
+                self.taken.add(letter)
+                return letter
+        return self.several([choices[0]])[0]
+
+
+def leaf_letters(leaves: dict[Node, Tensor | None]) -> dict[Node, str]:
+    """w for what asks for gradients, x for other arrays, c for numbers, ξ for random states."""
+    out = {}
+    for node, t in leaves.items():
+        if t is not None:
+            out[node] = "w" if t.requires_grad else "x"
+        elif isinstance(node.type, TensorType) and node.shape == (2,) and not node.dtype.is_floating_point:
+            out[node] = r"\xi"
+        else:
+            out[node] = "x" if node.shape else "c"
+    return out
+
+
+_PRODUCTS = {"linear", "matmul", "contract", "conv", "conv_transpose"}
+
+
+def letter_for(node: Node) -> str:
+    """z for what is affine in its input, a for activations, p for probabilities, h for states, m for masks, else u."""
+    name = node.op.name
+    if name in _PRODUCTS or (name == "add" and any(i.op.name in _PRODUCTS for i in node.inputs)):
+        return "z"
+    if name == "softmax":
+        return "p"
+    if name == "tanh" or (node.op.elementwise and not node.op.is_primitive and len(node.inputs) == 1):
+        return "a"
+    if name == "item":
+        return "h"
+    return "u" if node.dtype.is_floating_point else "m"
