@@ -120,8 +120,8 @@ def clip_grad_value_(
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Any]:
-    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
-    return [p.grad for p in parameters if p.grad is not None]
+    several = [parameters] if isinstance(parameters, Tensor) else parameters
+    return [p.grad for p in several if p.grad is not None]
 
 
 def _norm(x: Tensor, p: float) -> Tensor:
@@ -134,7 +134,7 @@ def _norm(x: Tensor, p: float) -> Tensor:
     if p == float("-inf"):
         return x.min()
     if p == 0:
-        return (x != 0).sum().to(x.dtype)
+        return x.ne(0).sum().to(x.dtype)
     if p == 1:
         return x.sum()
     if p == 2:
