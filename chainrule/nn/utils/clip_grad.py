@@ -120,7 +120,7 @@ def clip_grad_value_(
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Any]:
-    several = [parameters] if isinstance(parameters, Tensor) else parameters
+    several: Iterable[Any] = [parameters] if isinstance(parameters, Tensor) else parameters
     return [p.grad for p in several if p.grad is not None]
 
 
