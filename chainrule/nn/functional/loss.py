@@ -15,7 +15,7 @@ from chainrule.tensor.functions import log_softmax, minimum, where, xlogy
 from chainrule.tensor.record import apply
 
 
-def _reduction(reduction: str, size_average: Any, reduce: Any) -> str:
+def reduction_of(reduction: str, size_average: Any, reduce: Any) -> str:
     """PyTorch's old flags, as the word that replaced them."""
     if size_average is not None or reduce is not None:
         warnings.warn("size_average and reduce args will be deprecated, please use reduction instead.", stacklevel=3)
@@ -51,7 +51,7 @@ def _pair(op: Any, what: str, input: Tensor, target: Tensor, reduction: str, wei
 
 def mse_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """mean (x − t)²"""
-    how = _reduction(reduction, size_average, reduce)
+    how = reduction_of(reduction, size_average, reduce)
     if weight is not None and how == "mean":
         _alike(input, target, "mse_loss")
         return (apply(ops.squared_error, input, target) * weight).sum() / weight.sum()
@@ -60,7 +60,7 @@ def mse_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: An
 
 def l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """mean |x − t|"""
-    how = _reduction(reduction, size_average, reduce)
+    how = reduction_of(reduction, size_average, reduce)
     if weight is not None and how == "mean":
         _alike(input, target, "l1_loss")
         return (apply(ops.absolute_error, input, target) * weight).sum() / weight.sum()
@@ -71,7 +71,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     """½ d² for |d| < delta, else delta (|d| − ½ delta)"""
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    how = _reduction(reduction, None, None)
+    how = reduction_of(reduction, None, None)
     if weight is not None and how == "mean":
         _alike(input, target, "huber_loss")
         return (apply(ops.huber, input, target, delta=delta) * weight).sum() / weight.sum()
@@ -82,12 +82,12 @@ def smooth_l1_loss(input: Tensor, target: Tensor, size_average: Any = None, redu
     """½ d²/beta for |d| < beta, else |d| − ½ beta"""
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    return _pair(ops.smooth_l1, "smooth_l1_loss", input, target, _reduction(reduction, size_average, reduce), beta=beta)
+    return _pair(ops.smooth_l1, "smooth_l1_loss", input, target, reduction_of(reduction, size_average, reduce), beta=beta)
 
 
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
     """−(t log p + (1 − t) log(1 − p)) of probabilities"""
-    return _pair(ops.binary_cross_entropy, "binary_cross_entropy", input, target, _reduction(reduction, size_average, reduce), weight)
+    return _pair(ops.binary_cross_entropy, "binary_cross_entropy", input, target, reduction_of(reduction, size_average, reduce), weight)
 
 
 def binary_cross_entropy_with_logits(
@@ -95,7 +95,7 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean", pos_weight: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """binary_cross_entropy of σ(x), without overflow"""
-    how = _reduction(reduction, size_average, reduce)
+    how = reduction_of(reduction, size_average, reduce)
     if pos_weight is None:
         return _pair(ops.binary_cross_entropy_logits, "binary_cross_entropy_with_logits", input, target, how, weight)
     _alike(input, target, "binary_cross_entropy_with_logits")
@@ -109,7 +109,7 @@ def nll_loss(
     reduce: Any = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """−x[target]: log-probabilities (N, C, …), classes (N, …); weighted by class"""
-    how = _reduction(reduction, size_average, reduce)
+    how = reduction_of(reduction, size_average, reduce)
     x, t, single = _rows(input, target, "nll_loss")
     _check_classes(t, x.shape[1], ignore_index)
     stays = t != ignore_index
@@ -169,7 +169,7 @@ def cross_entropy(
     >>> torch.nn.functional.cross_entropy(x, torch.tensor([0]))
     tensor(0.1698)
     """
-    how = _reduction(reduction, size_average, reduce)
+    how = reduction_of(reduction, size_average, reduce)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if target.dtype.is_floating_point:
@@ -219,7 +219,7 @@ def kl_div(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any 
     loss = target.exp() * (target - input) if log_target else apply(ops.kl_pointwise, input, target)
     if reduction == "batchmean":
         return loss.sum() / (input.shape[0] if input.ndim else 1)
-    return _reduce(loss, _reduction(reduction, size_average, reduce))
+    return _reduce(loss, reduction_of(reduction, size_average, reduce))
 
 
 def poisson_nll_loss(
@@ -232,7 +232,7 @@ def poisson_nll_loss(
     if full:
         stirling = xlogy(target, target) - target + 0.5 * (2 * math.pi * where(target > 1, target, 1.0)).log()
         loss = loss + where(target > 1, stirling, 0.0)
-    return _reduce(loss, _reduction(reduction, size_average, reduce))
+    return _reduce(loss, reduction_of(reduction, size_average, reduce))
 
 
 def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> Tensor:
@@ -249,7 +249,7 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: bool = Fals
     _alike(input, target, "gaussian_nll_loss")
     v = where(var < eps, eps, var.detach()) + (var - var.detach())
     loss = 0.5 * (v.log() + (input - target) ** 2 / v)
-    return _reduce(loss + 0.5 * math.log(2 * math.pi) if full else loss, _reduction(reduction, None, None))
+    return _reduce(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction_of(reduction, None, None))
 
 
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
@@ -257,13 +257,13 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, siz
     _alike(input, target, "hinge_embedding_loss")
     zero = input.new_zeros(())
     loss = where(target != 1, (margin - input).clamp(min=0), zero) + where(target != -1, input, zero)
-    return _reduce(loss, _reduction(reduction, size_average, reduce))
+    return _reduce(loss, reduction_of(reduction, size_average, reduce))
 
 
 def soft_margin_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
     """log(1 + e^{−t x})"""
     _alike(input, target, "soft_margin_loss")
-    return _reduce(-apply(ops.log_sigmoid, target * input), _reduction(reduction, size_average, reduce))
+    return _reduce(-apply(ops.log_sigmoid, target * input), reduction_of(reduction, size_average, reduce))
 
 
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
@@ -273,7 +273,7 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
             f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {input1.shape}, "
             f"input2: {input2.shape}, target: {target.shape} "
         )
-    return _reduce((-target * (input1 - input2) + margin).clamp(min=0), _reduction(reduction, size_average, reduce))
+    return _reduce((-target * (input1 - input2) + margin).clamp(min=0), reduction_of(reduction, size_average, reduce))
 
 
 def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
@@ -285,7 +285,7 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
     cos = dot / (((input1 * input1).sum(-1) + eps) * ((input2 * input2).sum(-1) + eps)).sqrt()
     zero = cos * 0
     loss = where(target == 1, 1 - cos, zero) + where(target == -1, (cos - margin).clamp(min=0), zero)
-    return _reduce(loss, _reduction(reduction, size_average, reduce))
+    return _reduce(loss, reduction_of(reduction, size_average, reduce))
 
 
 def multi_margin_loss(
@@ -300,7 +300,7 @@ def multi_margin_loss(
         gap = gap * weight[t].unsqueeze(1)
     here = apply(_hit, t, n=n)
     loss = where(here, 0.0, gap).sum(1) / n
-    return _reduce(loss.squeeze(0) if single else loss, _reduction(reduction, size_average, reduce))
+    return _reduce(loss.squeeze(0) if single else loss, reduction_of(reduction, size_average, reduce))
 
 
 def _hit(t: Any, *, n: int) -> Any:
@@ -318,7 +318,7 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: Any = No
     gap = (1 - (x.gather(1, safe).unsqueeze(-1) - x.unsqueeze(1))).clamp(min=0)
     counts = valid.unsqueeze(-1) & ~is_label.unsqueeze(1)
     loss = where(counts, gap, 0.0).sum((1, 2)) / n
-    return _reduce(loss if input.ndim > 1 else loss.squeeze(0), _reduction(reduction, size_average, reduce))
+    return _reduce(loss if input.ndim > 1 else loss.squeeze(0), reduction_of(reduction, size_average, reduce))
 
 
 def multilabel_soft_margin_loss(
@@ -329,7 +329,7 @@ def multilabel_soft_margin_loss(
     loss = -(target * apply(ops.log_sigmoid, input) + (1 - target) * apply(ops.log_sigmoid, -input))
     if weight is not None:
         loss = loss * weight
-    return _reduce(loss.mean(-1), _reduction(reduction, size_average, reduce))
+    return _reduce(loss.mean(-1), reduction_of(reduction, size_average, reduce))
 
 
 def triplet_margin_loss(
@@ -341,7 +341,7 @@ def triplet_margin_loss(
     def distance(a: Tensor, b: Tensor) -> Tensor:
         return (a - b + eps).norm(p, -1)
 
-    return _triplet(anchor, positive, negative, distance, margin, swap, _reduction(reduction, size_average, reduce))
+    return _triplet(anchor, positive, negative, distance, margin, swap, reduction_of(reduction, size_average, reduce))
 
 
 def _triplet(
@@ -364,5 +364,5 @@ def triplet_margin_with_distance_loss(
     def default(a: Tensor, b: Tensor) -> Tensor:
         return (a - b + 1e-6).norm(2, -1)
 
-    return _triplet(anchor, positive, negative, distance_function or default, margin, swap, _reduction(reduction, None, None))
+    return _triplet(anchor, positive, negative, distance_function or default, margin, swap, reduction_of(reduction, None, None))
 

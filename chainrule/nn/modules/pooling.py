@@ -1,0 +1,122 @@
+"""Pooling layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.nn import functional as F
+from chainrule.nn.modules.module import Module
+from chainrule.nn.modules.simple import FunctionLayer, layer
+from chainrule.tensor import Tensor
+
+
+class _Max(FunctionLayer):
+    """Abstract: stride is the window's size unless given."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.stride is None:
+            self.stride = self.kernel_size
+
+    def extra_repr(self) -> str:
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class _Avg(_Max):
+    """Abstract."""
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class _Avg1d(_Max):
+    """Abstract: PyTorch stores tuples here, and prints them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("kernel_size", "stride", "padding"):
+            value = getattr(self, name)
+            setattr(self, name, value if isinstance(value, tuple) else (value,))
+
+    extra_repr = _Avg.extra_repr
+
+
+class _Lp(FunctionLayer):
+    """Abstract."""
+
+    def extra_repr(self) -> str:
+        return f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, ceil_mode={self.ceil_mode}"
+
+
+class _Adaptive(FunctionLayer):
+    """Abstract."""
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+_MAX = "kernel_size stride padding dilation return_indices ceil_mode"
+_AVG = "kernel_size stride padding ceil_mode count_include_pad"
+
+
+def _row(name: str, function: Any, settings: str, base: Any, doc: str) -> Any:
+    return layer(name, function, settings, base=base, doc=doc, module=__name__)
+
+
+MaxPool1d = _row("MaxPool1d", F.max_pool1d, _MAX, _Max, "The largest element of each window of (N, C, L)")
+MaxPool2d = _row("MaxPool2d", F.max_pool2d, _MAX, _Max, "The largest element of each window of (N, C, H, W)")
+MaxPool3d = _row("MaxPool3d", F.max_pool3d, _MAX, _Max, "The largest element of each window of (N, C, D, H, W)")
+AvgPool1d = _row("AvgPool1d", F.avg_pool1d, _AVG, _Avg1d, "The mean of each window of (N, C, L)")
+AvgPool2d = _row("AvgPool2d", F.avg_pool2d, _AVG + " divisor_override", _Avg, "The mean of each window of (N, C, H, W)")
+AvgPool3d = _row("AvgPool3d", F.avg_pool3d, _AVG + " divisor_override", _Avg, "The mean of each window of (N, C, D, H, W)")
+LPPool1d = _row("LPPool1d", F.lp_pool1d, "norm_type kernel_size stride ceil_mode", _Lp, "(Σ xᵖ)^(1/p) of each window")
+LPPool2d = _row("LPPool2d", F.lp_pool2d, "norm_type kernel_size stride ceil_mode", _Lp, "(Σ xᵖ)^(1/p) of each window")
+LPPool3d = _row("LPPool3d", F.lp_pool3d, "norm_type kernel_size stride ceil_mode", _Lp, "(Σ xᵖ)^(1/p) of each window")
+AdaptiveAvgPool1d = _row("AdaptiveAvgPool1d", F.adaptive_avg_pool1d, "output_size", _Adaptive, "Means of so many even parts")
+AdaptiveAvgPool2d = _row("AdaptiveAvgPool2d", F.adaptive_avg_pool2d, "output_size", _Adaptive, "Means of so many even parts of each axis")
+AdaptiveAvgPool3d = _row("AdaptiveAvgPool3d", F.adaptive_avg_pool3d, "output_size", _Adaptive, "Means of so many even parts of each axis")
+_ADAPTIVE_MAX = "output_size return_indices"
+AdaptiveMaxPool1d = _row("AdaptiveMaxPool1d", F.adaptive_max_pool1d, _ADAPTIVE_MAX, _Adaptive, "Largest elements of even parts")
+AdaptiveMaxPool2d = _row("AdaptiveMaxPool2d", F.adaptive_max_pool2d, _ADAPTIVE_MAX, _Adaptive, "Largest elements of even parts of each axis")
+AdaptiveMaxPool3d = _row("AdaptiveMaxPool3d", F.adaptive_max_pool3d, _ADAPTIVE_MAX, _Adaptive, "Largest elements of even parts of each axis")
+
+
+class _MaxUnpool(Module):
+    """Maxima back to their places. Abstract: subclasses say `rank`."""
+
+    rank = 0
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        n = self.rank
+        self.kernel_size = kernel_size if isinstance(kernel_size, tuple) else (kernel_size,) * n
+        self.stride = self.kernel_size if stride is None else (stride if isinstance(stride, tuple) else (stride,) * n)
+        self.padding = padding if isinstance(padding, tuple) else (padding,) * n
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        f = (F.max_unpool1d, F.max_unpool2d, F.max_unpool3d)[self.rank - 1]
+        return f(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Maxima of MaxPool1d back to their places, zeros elsewhere."""
+
+    rank = 1
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Maxima of MaxPool2d back to their places, zeros elsewhere."""
+
+    rank = 2
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Maxima of MaxPool3d back to their places, zeros elsewhere."""
+
+    rank = 3
