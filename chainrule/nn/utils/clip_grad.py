@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from types import GeneratorType
 from typing import Any
 
-from chainrule.tensor.functions import stack
-
 from chainrule.errors import GradientError
 from chainrule.tensor import Tensor, no_grad
 from chainrule.tensor.creation import tensor
+from chainrule.tensor.functions import stack
 
 
 def get_total_norm(
