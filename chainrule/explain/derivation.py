@@ -43,7 +43,7 @@ def gradient(y: Any, wrt: Any = None, *, names: Any = None, expand: Expand = Fal
     a name. Nothing is computed. ShapeError if y is not a scalar; GradientError where an op has no derivative.
     """
     (target,) = subjects_of(y)
-    subject = Subject([target, *subjects_of([] if wrt is None else wrt)], names, expand)
+    subject = Subject([target, *subjects_of([] if wrt is None else wrt)], names, expand, opened=True)
     out, *asked = subject.nodes
     if not isinstance(out.type, TensorType) or out.shape:
         raise ShapeError(f"explain.gradient takes a scalar, got {out.type}; take .sum() of it, or one element")

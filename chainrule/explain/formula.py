@@ -67,12 +67,15 @@ class Formula:
 
 
 class Subject:
-    """Nodes to explain, with the names that are known from the start."""
+    """Nodes to explain, with the names that are known from the start. `opened`: layers with
+    loops and attention as what they do, which is what their gradient speaks of."""
 
-    def __init__(self, subjects: list[Any], names: Any, expand: Expand) -> None:
+    def __init__(self, subjects: list[Any], names: Any, expand: Expand, opened: bool = False) -> None:
         given = named_tensors(names)
         inner = [(s, t) for s, t in given if isinstance(t, Node) or place_of(t) is not None]
         found = recorded([*subjects, *(t for _, t in inner)])
+        if opened and expand is not True:
+            expand = {*(expand or ()), *_opened(found.nodes)}
         nodes = _expanded(found.nodes, expand)
         self.nodes, named = nodes[: len(subjects)], nodes[len(subjects) :]
         self.leaves = found.leaves
@@ -91,13 +94,24 @@ class Subject:
 
 
 def _expanded(nodes: list[Node], expand: Expand) -> list[Node]:
-    if expand is False:
+    if not expand:
         return nodes
     unknown = set() if expand is True else {n for n in expand if n not in registry}
     if unknown:
         raise ValueError(f"expand names ops that do not exist: {sorted(unknown)}")
     keep = [o for o in registry.values() if not o.is_primitive and expand is not True and o.name not in expand]
     return decompose(nodes, keep)
+
+
+def _opened(nodes: list[Node]) -> set[str]:
+    """Layers whose gradient speaks of what is inside them, loops and rows of probabilities: they are shown open."""
+    found = set()
+    for n in topological(nodes):
+        if not n.op.is_primitive and n.op.gradient is None:
+            inside = n.op.expand(n)
+            if any(m.op.name in ("scan", "softmax") for m in topological(inside if isinstance(inside, tuple) else (inside,))):
+                found.add(n.op.name)
+    return found
 
 
 def formula(x: Any, *, names: Any = None, expand: Expand = False, width: int = 60) -> Formula:

@@ -6,6 +6,7 @@ one step of it does: h_t = … h_{t-1} ….
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -51,7 +52,8 @@ class Layout:
         self.letters, self.width, self.letter, self.suffix = letters, width, letter, suffix
         self.pieces: dict[Node, Piece] = {}
         self.defined: dict[Node, None] = {}
-        self.loops: dict[Node, list[Piece]] = {}
+        self.loops: dict[Node, list[Piece]] = {}  # the parts of a loop
+        self.elements: dict[Node, list[str]] = {}  # the same, at step t
         self.equations: list[Equation] = []
 
     # ------------------------------------------------------------------ looking at operands
@@ -80,7 +82,7 @@ class Layout:
         """A node written out."""
         found = self.pieces.get(n)
         if found is None:
-            if n.op.name == "item" and n.inputs[0].op.name == "scan":
+            if _part_of_loop(n):
                 loop = self.loops.get(n.inputs[0])
                 found = atom("h_{1:T}") if loop is None else loop[n.attr("index")]
             else:
@@ -116,7 +118,7 @@ class Layout:
     def _choose_loop(self, loop: Node) -> None:
         carries = loop.attr("carries")
         for i in map(self.strip, loop.inputs[carries:]):
-            if i not in self.names and i.op.name not in ("const", "input"):
+            if i not in self.names and i.op.name not in ("const", "input") and not _part_of_loop(i):
                 self.defined[i] = None
         self.defined[loop] = None
 
@@ -176,36 +178,71 @@ class Layout:
         carries, sequences = loop.attr("carries"), loop.attr("sequences")
         before, first, last = ("t+1", "T+1", "1") if loop.attr("reverse") else ("t-1", "0", "T")
         names: dict[Node, str] = {}
-        states = [self.letters.one(*choice) for choice in _STATES[:carries]]
-        states += self.letters.several(["s"] * (carries - len(states)))
+        bases: list[str] = []
         for i, (formal, given) in enumerate(zip(body.inputs, loop.inputs, strict=True)):
             if i < carries:
-                names[formal] = index(states[i], before)
-                self.equations.append(Equation(index(states[i], first), self.look(given).tex))
+                start = self.look(given).tex
+                base = self._state(formal, body.outputs[i], start)
+                bases.append(base)
+                names[formal] = index(base, before)
+                if index(base, first) != start:
+                    self.equations.append(Equation(index(base, first), start))
             elif i < carries + sequences:
-                names[formal] = index(self.look(given).tex, "t")
+                names[formal] = self._element(given)
             else:
                 names[formal] = self.look(given).tex
-        targets: list[Target] = []
-        outs: list[str] = []
-        known: dict[Node, str] = {}
+        targets: dict[Node, str] = {}
+        elements: list[str] = []
         for i, o in enumerate(body.outputs):
             if i < carries:
-                base = states[i]
-                targets.append((o, index(base, "t")))
-            elif o in known:
-                base = known[o]
+                element = index(bases[i], "t")
+                if o in targets or o in names:  # the same value, or unchanged: an equation of its own
+                    self.equations.append(Equation(element, targets.get(o) or names[o]))
+                else:
+                    targets[o] = element
+            elif o in names or o in targets:
+                element = names.get(o) or targets[o]
             else:
-                base = self.letters.one("y", "r", "q", "v")
-                targets.append((o, index(base, "t")))
-            known.setdefault(o, base)
-            outs.append(base)
-        inner = Layout({**{n: s for n, s in targets if n not in names}, **names}, self.letters, self.width, self.letter, "t")
-        self.equations += inner.write(targets)
-        self.loops[loop] = [atom(index(b, last if i < carries else "1:T")) for i, b in enumerate(outs)]
+                base = self.letters.one(r"\delta", "d") if _backward(body) else self.letters.one("y", "r", "q", "v")
+                element = targets[o] = index(base, "t")
+            elements.append(element)
+        order = {n: k for k, n in enumerate(topological(body.outputs))}
+        inner = Layout({**targets, **names}, self.letters, self.width, self.letter, "t")
+        self.equations += inner.write(sorted(targets.items(), key=lambda pair: order[pair[0]]))
+        self.elements[loop] = elements
+        self.loops[loop] = [
+            _symbol(_at(e, last) if i < carries else _at(e, "1:T")) for i, e in enumerate(elements)
+        ]
+
+    def _state(self, formal: Node, after: Node, start: str) -> str:
+        """A letter for what is carried: that of its start, if it has one; h and c; with a bar on the way back."""
+        if start.endswith("_{0}"):
+            return start[: -len("_{0}")]
+        if not any(k == "scope" and v == "back" for k, v in formal.attrs):
+            return self.letters.one("h", "c", "s")
+        total = after.op.name == "add" and formal in after.inputs  # a gradient that is added up over the steps
+        return self.letters.one("G", "S") if total else self.letters.one(r"\bar{h}", r"\bar{c}", r"\bar{s}")
+
+    def _element(self, given: Node) -> str:
+        """Step t of a sequence."""
+        inner = self.strip(given)
+        if inner not in self.names and inner.op.name == "item" and inner.inputs[0] in self.elements:
+            return self.elements[inner.inputs[0]][inner.attr("index")]
+        return index(self.look(given).tex, "t")
 
 
-_STATES = (("h", "s"), ("c", "r"))
+def _backward(body: Graph) -> bool:
+    return any(k == "scope" and v == "back" for n in body.inputs for k, v in n.attrs)
+
+
+def _at(element: str, i: str) -> str:
+    """h_t at another time: h_T, or all of them, h_{1:T}."""
+    moved = {"t": i, "t-1": {"T": "T-1", "1": "0", "1:T": "0:T-1"}[i], "t+1": {"T": "T+1", "1": "2", "1:T": "2:T+1"}[i]}
+    return re.sub(r"\b(t[+-]1|t)(?=\}$)", lambda m: moved[m[1]], element)
+
+
+def _part_of_loop(n: Node) -> bool:
+    return n.op.name == "item" and n.inputs[0].op.name == "scan"
 
 
 def _symbol(name: str) -> Piece:

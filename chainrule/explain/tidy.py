@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from chainrule import ops
 from chainrule.explain.write import value_of
+from chainrule.ir.graph import Graph
 from chainrule.ir.node import Node, TensorType
 from chainrule.rewrite.fold import fold
 from chainrule.rewrite.simplify import RULES
@@ -21,6 +22,8 @@ def tidy(nodes: Sequence[Node]) -> list[Node]:
 
 
 def _rule(n: Node) -> Node | None:
+    if n.op.name == "scan":
+        return n.op.make(n.inputs, tuple((k, _body(v)) for k, v in n.attrs))
     if not isinstance(n.type, TensorType) or not n.dtype.is_floating_point:
         return None
     found = _LAWS[n.op.name](n) if n.op.name in _LAWS else None
@@ -28,6 +31,10 @@ def _rule(n: Node) -> Node | None:
         return found
     rule = RULES.get(n.op.name)
     return rule(n) if rule is not None and n.op.name not in ("stop_gradient", "copy", "mul", "div", "neg", "pow") else None
+
+
+def _body(v: object) -> object:
+    return Graph(v.inputs, tidy(v.outputs)) if isinstance(v, Graph) else v
 
 
 def _split(n: Node) -> tuple[float, Node | None]:
@@ -96,7 +103,9 @@ def _difference(n: Node) -> Node | None:
 
 
 def _sum_of_two(n: Node) -> Node | None:
-    """a + 0 = a"""
+    """a + 0 = a;  a + a = 2 a"""
+    if n.inputs[0] is n.inputs[1]:
+        return _scaled(2.0, n.inputs[0], n)
     for a, b in (n.inputs, n.inputs[::-1]):
         if value_of(b) == 0 and a.shape == n.shape:
             return a

@@ -245,8 +245,16 @@ def _times(a: Piece, b: Piece) -> Piece:
 
 
 def _contract(node: Node, look: Look) -> Piece:
-    a, b = (look(i) for i in node.inputs)
+    a, b = (_factor(i, look) for i in node.inputs)
     return matrix_form(node.attr("spec"), a, b) or _indexed(node.attr("spec"), a, b)
+
+
+def _factor(x: Node, look: Look) -> Piece:
+    """A factor of a product of matrices: one number everywhere is that number times the matrix of ones."""
+    v, p = value_of(x), look(x)
+    if v is None or not x.shape or p.tex != number(v):
+        return p
+    return atom(r"\mathbf{1}") if v == 1 else Piece(rf"{fit(p, Binds.PRODUCT)} \mathbf{{1}}", Binds.PRODUCT)
 
 
 def matrix_form(spec: str, a: Piece, b: Piece) -> Piece | None:
