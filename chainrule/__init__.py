@@ -13,20 +13,30 @@ tensor(8.)
 
 from __future__ import annotations
 
+import importlib
+import math
 from typing import Any
 
-from chainrule import config, devices, dtypes
+from chainrule import autograd, config, cuda, devices, dtypes, linalg, nn, optim, utils
+from chainrule import special as special
 from chainrule._version import __version__
 from chainrule.devices import device
 from chainrule.dtypes import (
-    DType as dtype,
-    bfloat16, finfo, float16, float32, float64, get_default_dtype, iinfo, int8, int16, int32, int64, set_default_dtype,
-    uint8,
-)  # fmt: skip
+    bfloat16, finfo, float16, float32, float64, get_default_dtype, iinfo, int8, int16, int32, int64, set_default_dtype, uint8,
+)
+from chainrule.dtypes import DType as dtype
 from chainrule.dtypes import bool_ as bool
-from chainrule.runtime.random import (
-    Generator, initial_seed, manual_seed, seed,
+from chainrule.flags import (
+    accelerator, amp, are_deterministic_algorithms_enabled, autocast, backends, compile, distributed,
+    get_float32_matmul_precision, get_num_threads, jit, mps, set_float32_matmul_precision, set_num_threads,
+    use_deterministic_algorithms, xpu,
 )  # fmt: skip
+from chainrule.legacy import (
+    BoolTensor, ByteTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, LongTensor, ShortTensor, is_tensor,
+    set_default_device, set_default_tensor_type,
+)  # fmt: skip
+from chainrule.runtime.random import Generator, initial_seed, manual_seed, seed
+from chainrule.serialization import load, save
 from chainrule.tensor import (
     Parameter, Size, Tensor, enable_grad, flush, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad,
     set_grad_enabled,
@@ -41,10 +51,24 @@ half = float16
 long = int64
 int = int32
 short = int16
+inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
+strided, contiguous_format, channels_last, preserve_format = "strided", "contiguous", "channels_last", "preserve"
 
+# PyTorch's functions: each is written once, in `chainrule.tensor.functions`; here they take `out=`.
 globals().update({name: _methods.with_out(f) for name, f in _methods.public_functions().items()})
 globals().update({name: getattr(_creation, name) for name in _creation.__all__})
+for _name in ("relu", "selu", "celu", "prelu", "rrelu", "dropout", "layer_norm", "batch_norm", "conv1d", "conv2d", "conv3d",
+              "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "max_pool1d", "max_pool2d", "avg_pool1d",
+              "cosine_similarity", "pairwise_distance", "pixel_shuffle", "embedding", "bilinear", "group_norm"):  # fmt: skip
+    globals()[_name] = getattr(nn.functional, _name)
+
+_LAZY = ("keras", "vision", "explain", "models", "training", "datasets")
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    """Rooms that a program may not need are loaded when it names them, so that `import chainrule` stays quick."""
+    if name in _LAZY:
+        return importlib.import_module(f"chainrule.{name}")
+    raise AttributeError(
+        f"chainrule has no {name!r}. If it is a name of PyTorch or Keras, it is not implemented in version {__version__}."
+    )
