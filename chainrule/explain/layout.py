@@ -55,6 +55,8 @@ class Layout:
         self.loops: dict[Node, list[Piece]] = {}  # the parts of a loop
         self.elements: dict[Node, list[str]] = {}  # the same, at step t
         self.equations: list[Equation] = []
+        self.waiting: dict[Node, str] = {}  # definitions that are still to be written
+        self.introduced: set[str] = set()
 
     # ------------------------------------------------------------------ looking at operands
 
@@ -147,7 +149,15 @@ class Layout:
                 self._define(n)
                 self.equations.append(Equation(name, self.right(n).tex))
             owners.setdefault(n, name)
-        return self.equations
+        return self._used()
+
+    def _used(self) -> list[Equation]:
+        """Without definitions that nothing shows: a formula need not name all that its op reads."""
+        out: list[Equation] = []
+        for e in reversed(self.equations):
+            if e.left not in self.introduced or any(e.left in later.right for later in out):
+                out.append(e)
+        return out[::-1]
 
     def _alias(self, n: Node, name: str) -> str:
         """What a target is that only shows another value."""
@@ -162,14 +172,15 @@ class Layout:
             if d.op.name == "scan" and d not in self.loops:
                 self._write_loop(d)
             elif d in self.waiting and d is not n:
-                name = self.waiting.pop(d)
-                right = self.right(d).tex
-                self.names[d] = name
-                self.equations.append(Equation(name, right))
+                self._introduce(d)
         if n in self.waiting:
-            name = self.waiting.pop(n)
-            self.equations.append(Equation(name, self.right(n).tex))
-            self.names[n] = name
+            self._introduce(n)
+
+    def _introduce(self, d: Node) -> None:
+        name = self.waiting.pop(d)
+        self.equations.append(Equation(name, self.right(d).tex))
+        self.introduced.add(name)
+        self.names[d] = name
 
     # ------------------------------------------------------------------ loops
 
@@ -182,7 +193,7 @@ class Layout:
         for i, (formal, given) in enumerate(zip(body.inputs, loop.inputs, strict=True)):
             if i < carries:
                 start = self.look(given).tex
-                base = self._state(formal, body.outputs[i], start)
+                base = self._state(i, formal, body.outputs[i], start)
                 bases.append(base)
                 names[formal] = index(base, before)
                 if index(base, first) != start:
@@ -214,14 +225,16 @@ class Layout:
             _symbol(_at(e, last) if i < carries else _at(e, "1:T")) for i, e in enumerate(elements)
         ]
 
-    def _state(self, formal: Node, after: Node, start: str) -> str:
+    def _state(self, i: int, formal: Node, after: Node, start: str) -> str:
         """A letter for what is carried: that of its start, if it has one; h and c; with a bar on the way back."""
         if start.endswith("_{0}"):
             return start[: -len("_{0}")]
-        if not any(k == "scope" and v == "back" for k, v in formal.attrs):
-            return self.letters.one("h", "c", "s")
-        total = after.op.name == "add" and formal in after.inputs  # a gradient that is added up over the steps
-        return self.letters.one("G", "S") if total else self.letters.one(r"\bar{h}", r"\bar{c}", r"\bar{s}")
+        letter = "hcs"[i] if i < 3 else "s"
+        if any(k == "scope" and v == "back" for k, v in formal.attrs):
+            total = after.op.name == "add" and formal in after.inputs  # a gradient that is added up over the steps
+            letter = "G" if total else rf"\bar{{{letter}}}"
+        layer = len(self.loops) + 1
+        return self.letters.one(letter, *(f"{letter}^{{({k})}}" for k in range(max(layer, 2), layer + 9)))
 
     def _element(self, given: Node) -> str:
         """Step t of a sequence."""

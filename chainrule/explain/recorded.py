@@ -109,9 +109,19 @@ class _Stitch:
                 self.done[trace, node] = new
 
     def leaf(self, t: Tensor | None, key: Any, like: Node | None = None) -> Node:
-        """The input that stands for an array."""
+        """The input that stands for an array; for a view of data, that view of the input that stands for its base."""
+        if t is not None and t.chain and t.base is not None and not t.level:
+            node = self.leaf(t.base, id(t.base.storage))
+            for op, attrs in t.chain:
+                node = op.make((node,), attrs)
+            return node
+        key = key if t is None or t.level else id(t.storage)
         if key not in self.known:
-            shape, dtype = (like.shape, like.dtype) if like is not None else (tuple(t.shape), t.dtype)  # type: ignore[union-attr]  # a leaf without tensor has a node
+            if t is not None:
+                shape, dtype = tuple(t.shape), t.dtype
+            else:
+                assert like is not None
+                shape, dtype = like.shape, like.dtype
             node = graph_input(index=len(self.known), shape=shape, dtype=dtype)
             self.known[key] = node
             self.leaves[node] = t

@@ -2,6 +2,8 @@ r"""Names as TeX, and letters for what has no name.
 
 >>> symbol("W"), symbol("y_hat"), symbol("alpha"), symbol("layers.0.weight"), symbol("loss")
 ('W', '\\hat{y}', '\\alpha', 'W_{\\mathrm{layers.0}}', '\\mathrm{loss}')
+>>> symbol("attn.in_proj_weight"), symbol("lstm.bias_hh_l0")
+('W_{\\mathrm{attn.in\\_proj}}', 'b_{\\mathrm{lstm.hh\\_l0}}')
 >>> index("x_{1}", "t"), index("h", "t-1")
 ('x_{1,t}', 'h_{t-1}')
 """
@@ -29,8 +31,11 @@ def symbol(name: str) -> str:
         return name
     path, _, last = name.rpartition(".")
     head, _, rest = last.partition("_")
+    front, _, tail = last.rpartition("_")
+    if tail in _MEMBERS and front:  # in_proj_weight
+        head, rest = tail, front
     if path or head in _MEMBERS:
-        inside = ".".join(p for p in (path, rest.replace("_", ",")) if p)
+        inside = ".".join(p for p in (path, rest) if p).replace("_", r"\_")
         base = _MEMBERS.get(head, _letter(head))
         return rf"{base}_{{\mathrm{{{inside}}}}}" if inside else base
     if rest in _ACCENTS:
@@ -56,7 +61,8 @@ def index(name: str, i: str) -> str:
     m = re.fullmatch(r"(.*)_\{([^{}]*)\}", name)
     if m:
         return f"{m[1]}_{{{m[2]},{i}}}"
-    return f"{name}_{{{i}}}" if re.fullmatch(r"\\?[A-Za-z]+|\\[a-z]+\{\w\}", name) else f"({name})_{{{i}}}"
+    plain = re.fullmatch(r"(\\?[A-Za-z]+|\\[a-z]+\{\w\})(\^\{\(\d+\)\})?", name)
+    return f"{name}_{{{i}}}" if plain else rf"\left({name}\right)_{{{i}}}"
 
 
 class Letters:
@@ -115,4 +121,4 @@ def letter_for(node: Node) -> str:
         return "a"
     if name == "item":
         return "h"
-    return "u" if node.dtype.is_floating_point else "m"
+    return "u" if not isinstance(node.type, TensorType) or node.dtype.is_floating_point else "m"

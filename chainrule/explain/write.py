@@ -78,7 +78,7 @@ def number(value: Any) -> str:
     if v == int(v) and v < 1e6:
         return f"{sign}{int(v)}"
     near = Fraction(v).limit_denominator(1_000_000 if v < 0.01 else 1000)
-    if near.numerator <= 20 and abs(v / near - 1) < 1e-6 and (v == 0.5 or len(f"{v:.9g}") > 6):
+    if 0 < near.numerator <= 20 and abs(v / near - 1) < 1e-6 and (v == 0.5 or len(f"{v:.9g}") > 6):
         return rf"{sign}\frac{{{near.numerator}}}{{{near.denominator}}}"
     mantissa, _, exponent = f"{v:.6g}".partition("e")
     if not exponent:
@@ -98,7 +98,7 @@ def _number_piece(value: Any) -> Piece:
 
 def value_of(x: Node) -> Any:
     """The number that a node is everywhere, or None."""
-    while read(x.op.tex).transparent:
+    while read(x.op.tex).transparent or x.op.name in ("slice", "permute"):
         x = x.inputs[0]
     return x.attr("value") if x.op.name == "const" else None
 
@@ -321,10 +321,12 @@ def _permute(node: Node, look: Look) -> Piece:
         return p
     if n > 1 and order == (*range(n - 2), n - 1, n - 2):
         return transposed(p)
-    return atom(rf"\operatorname{{permute}}_{{{''.join(AXES[i] for i in order)}}}({p.tex})")
+    return atom(rf"\operatorname{{permute}}_{{{''.join(AXES[i] for i in order)}}}{brackets(p.tex)}")
 
 
 def _slice(node: Node, look: Look) -> Piece:
+    if value_of(node) is not None:
+        return look(node.inputs[0])
     at = []
     for n, a, b, s in zip(
         node.inputs[0].shape, node.attr("start"), node.attr("stop"), node.attr("step"), strict=True

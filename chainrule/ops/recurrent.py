@@ -51,7 +51,7 @@ def _split(xs: tuple[Node, ...]) -> tuple[Node, Node | None]:
     return xs[0], xs[1] if len(xs) > 1 else None
 
 
-@op(tex=r"\operatorname{{RNN}}({0})")
+@op(tex=r"\operatorname{{RNN}}({0}; {1}, {2})")
 def rnn(gx: Node, h0: Node, w_hh: Node, *mask: Node, nonlinearity: str = "tanh", reverse: bool = False) -> tuple[Node, Node]:
     """All h' of `rnn_step`, and the last. `mask` (T, B, 1), where given: steps at which a sequence still runs."""
 
@@ -64,7 +64,7 @@ def rnn(gx: Node, h0: Node, w_hh: Node, *mask: Node, nonlinearity: str = "tanh",
     return ys, h
 
 
-@op(tex=r"\operatorname{{LSTM}}({0})")
+@op(tex=r"\operatorname{{LSTM}}({0}; {1}, {2}, {3})")
 def lstm(gx: Node, h0: Node, c0: Node, w_hh: Node, *mask: Node, reverse: bool = False) -> tuple[Node, Node, Node]:
     """All h' of `lstm_step`, the last h and the last c."""
 
@@ -78,7 +78,7 @@ def lstm(gx: Node, h0: Node, c0: Node, w_hh: Node, *mask: Node, reverse: bool = 
     return ys, h, c
 
 
-@op(tex=r"\operatorname{{LSTMP}}({0})")
+@op(tex=r"\operatorname{{LSTMP}}({0}; {1}, {2}, {3}, {4})")
 def lstm_projected(
     gx: Node, h0: Node, c0: Node, w_hh: Node, w_hr: Node, *mask: Node, reverse: bool = False
 ) -> tuple[Node, Node, Node]:
@@ -94,7 +94,7 @@ def lstm_projected(
     return ys, h, c
 
 
-@op(tex=r"\operatorname{{GRU}}({0})")
+@op(tex=r"\operatorname{{GRU}}({0}; {1}, {2}, {3})")
 def gru(gx: Node, h0: Node, w_hh: Node, b_hh: Node, *mask: Node, reverse: bool = False) -> tuple[Node, Node]:
     """All h' of `gru_step`, and the last."""
 
