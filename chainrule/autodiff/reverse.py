@@ -55,7 +55,7 @@ class Derivative:
     __slots__ = ("_below", "_readers", "gradients", "order", "produced")
 
     def __init__(
-        self, gradients: list[Node | None], order: list[Node], produced: dict[Node, list[Node]]
+        self, gradients: list[Node | None], order: list[Node], produced: dict[Node, tuple[Any, list[Node]]]
     ) -> None:
         self.gradients, self.order, self.produced = gradients, order, produced
         self._readers: dict[Node, set[Node]] | None = None
@@ -67,8 +67,11 @@ class Derivative:
             forward = set(topological(self.order, below=_forward_below))
             needed = _needed([g for g in self.gradients if g is not None], forward)
             found: dict[Node, set[Node]] = {}
-            for node, made in self.produced.items():
-                for m in topological(made, stop=lambda n: n in forward):
+            for node, (g, made) in self.produced.items():
+                # up to its own cotangent: what is behind that was read by the rules of its users
+                for m in topological(made, stop=lambda n, g=g: n in forward or n is g):
+                    if m is g:
+                        continue
                     for i in m.inputs:
                         if i in forward and m not in forward and m in needed and i.op.name != "const":
                             found.setdefault(i, set()).add(node)
@@ -149,7 +152,7 @@ def _derive(
     pending: dict[Node, Any] = {}
     for y, g in zip(outputs, cotangents, strict=True):
         _accumulate(pending, y, g)
-    produced: dict[Node, list[Node]] = {}
+    produced: dict[Node, tuple[Any, list[Node]]] = {}
     complete: dict[Node, Node] = {}
     for node in reversed(order):
         g = pending.pop(node, None)
@@ -163,7 +166,7 @@ def _derive(
                 continue
         if isinstance(node.type, TensorType):
             complete[node] = g
-        produced[node] = _step(node, g, active, pending)
+        produced[node] = g, _step(node, g, active, pending)
     found = [complete.get(x) for x in wrt]
     return Derivative(found, [n for n in order if n in active], produced)
 

@@ -17,6 +17,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from chainrule import dtypes
 from chainrule.dtypes import DType
 from chainrule.errors import DtypeError
@@ -65,7 +67,7 @@ def const(value: float, dtype: DType) -> Node:
         if value == 0.0 and str(value) == "-0.0":  # equal to 0.0 as a key: keep them apart
             return const(0.0, dtype).__neg__()
     elif dtype.category == dtypes.INTEGER:
-        value = int(value)
+        value = int(np.int64(value).astype(dtype.np))  # what does not fit wraps around, as in PyTorch
     else:
         value = bool(value)
     return _const.make((), (("value", value), ("dtype", dtype)))

@@ -21,7 +21,7 @@ from chainrule.ir.op import registry
 from chainrule.tensor.handle import Tensor, blank, node_of, wrap
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.record import apply
-from chainrule.tensor.trace import Trace, grad_inputs, grad_mode, release_if_done, state
+from chainrule.tensor.trace import Storage, Trace, flush_if_due, grad_inputs, grad_mode, state
 
 _TWICE = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
@@ -51,8 +51,9 @@ class _Pass:
         """A cotangent arrives at a tensor."""
         self._on(t, None if t.leaf else place(t), ct)
 
-    def _on(self, t: Tensor, to: tuple[Trace, Node] | None, ct: Node) -> None:
+    def _on(self, t: Tensor | None, to: tuple[Trace, Node] | None, ct: Node) -> None:
         if to is None:
+            assert t is not None
             have = self.leaves.get(id(t))
             self.leaves[id(t)] = (t, ct if have is None else ops.add(have[1], ct))
             return
@@ -71,7 +72,7 @@ class _Pass:
         inputs = grad_inputs(trace)
         extra = self.wanted.get(trace, {})
         wrt = [*(e.node for e in inputs), *extra]
-        placing = _Placing(trace, here)
+        placing = _Placing(trace, here, self.create_graph)
         seeds = [ct if here else placing.cotangent(n, ct) for n, ct in cts.items()]
         watch = self._watch(trace, placing)
         state.hold += 1
@@ -89,7 +90,8 @@ class _Pass:
         for e in inputs:
             g = grads.pop(e.node, None)
             if g is not None:
-                assert e.tensor is not None
+                if e.history is not None and e.tensor is not None:
+                    self.roots.add(id(e.tensor))
                 self._on(e.tensor, e.history, g)
         if not self.retain_graph:
             _free(trace, d, set(cts), self.roots)
@@ -101,8 +103,8 @@ class _Pass:
 class _Placing:
     """Where the nodes of a trace are in the current one: the same, or replaced by what was kept."""
 
-    def __init__(self, trace: Trace, same: bool) -> None:
-        self.trace, self.same = trace, same
+    def __init__(self, trace: Trace, same: bool, create_graph: bool) -> None:
+        self.trace, self.same, self.create_graph = trace, same, create_graph
         self.mapping: dict[Node, Node] = {}
         self.count = 0
         self.versions: dict[Node, tuple[Tensor, int]] = {}
@@ -147,15 +149,18 @@ class _Placing:
         value = self.trace.saved[n]
         if isinstance(value, tuple):
             s, version = value
-            if s.version != version:
+            if s.counted != version:
                 raise GradientError(_message(n))
-            t: Tensor = blank(Tensor, s, n.shape, n.dtype)
-            return node_of(t)
-        return state.trace.bind(value, n.dtype, None)
+        else:
+            s = Storage(value, None, None)
+        t: Tensor = blank(Tensor, s, n.shape, n.dtype)
+        if self.create_graph and n.dtype.is_floating_point:  # the gradient of the gradient goes on behind it
+            t.level, t.leaf, t.history = 1, False, (self.trace, n)
+        return node_of(t)
 
     def _input(self, n: Node) -> Node:
         t, version = self.versions[n]
-        if t.storage.version != version:
+        if t.storage.counted != version:
             raise GradientError(_message(n))
         return node_of(t)
 
@@ -183,17 +188,20 @@ def _made_in_place(new: Node, readers: set[Node], old: Node) -> bool:
 
 
 def _free(trace: Trace, d: Derivative, roots: set[Node], root_handles: set[int]) -> None:
-    """Mark what was passed: a second walk over it would need values that are given back."""
+    """Mark what was passed: a second walk over it would need values that are given back.
+
+    Two results of the same computation are one node, so they are left alone: PyTorch walks each of them once.
+    """
     reading = d.reading()
     for r in trace.handles:
         t = r()
         if t is None or t.level != 1 or t.leaf:
             continue
         node = t.node if t.seen_in is trace else (t.history[1] if t.history and t.history[0] is trace else None)
-        if node in reading and (id(t) in root_handles or node not in roots):
+        alone = node not in roots and node is not None and trace.owners.get(node, False)
+        if node in reading and (id(t) in root_handles or alone):
             t.level = 2
             t.history = None
-    release_if_done(trace)
 
 
 def place(t: Tensor) -> tuple[Trace, Node]:
@@ -403,7 +411,9 @@ def custom_function(
     index = sum(n.op.name == "boundary" for n in trace.watched)
     node = registry["boundary"].make((*outs, *ins), (("outputs", len(outs)), ("index", index)))
     trace.watched[node] = CustomFunction(call, ins, len(outs))
-    return tuple(wrap(p, level) for p in ops.items(node))
+    values = tuple(wrap(p, level) for p in ops.items(node))
+    flush_if_due(trace)
+    return values
 
 
 def watch(t: Tensor) -> Hooks:

@@ -15,12 +15,13 @@ from chainrule.ops.random import blocks, normal_blocks
 from chainrule.runtime import random as streams
 from chainrule.runtime.random import Generator
 from chainrule.tensor.handle import Size, Tensor, from_array, wrap
-from chainrule.tensor.record import varying
-from chainrule.tensor.trace import state
+from chainrule.tensor.record import varying, varying_fill
+from chainrule.tensor.trace import flush_if_due, state
 
 
 def _finish(t: Tensor, requires_grad: bool, device: Any = None) -> Tensor:
     devices.check(device)
+    flush_if_due(state.trace)
     return t.requires_grad_() if requires_grad else t
 
 
@@ -140,11 +141,6 @@ def scalar_tensor(s: Any, *, dtype: DType | None = None, device: Any = None) -> 
 # ------------------------------------------------------------------ filling
 
 
-def _filled(shape: tuple[int, ...], value: float, dtype: DType) -> Tensor:
-    """Inside a step: no array is made, and the program knows the number."""
-    return wrap(ops.full(shape, value, dtype), 0)
-
-
 def full(
     size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False,
     out: Tensor | None = None, layout: Any = None, pin_memory: bool = False, names: Any = None,
@@ -153,10 +149,13 @@ def full(
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     d = dtype or dtypes.of_number(fill_value)
-    t = _filled(_sizes((size,) if not isinstance(size, int) else (size,)), fill_value, d)
-    if out is not None:
-        return out.copy_(t)
-    return _finish(t, requires_grad, device)
+    return _filled(varying_fill(fill_value, _sizes((size,)), d), out, requires_grad, device)
+
+
+def _filled(node: Node, out: Tensor | None, requires_grad: bool, device: Any) -> Tensor:
+    """Inside a step: no array is made, the program fills."""
+    t = wrap(node, 0)
+    return _finish(t, requires_grad, device) if out is None else out.copy_(t)
 
 
 def zeros(*size: Any, **kw: Any) -> Tensor:
@@ -182,7 +181,7 @@ def _constant(
     shape = _sizes((kw.pop("size"),) if "size" in kw else size)
     if kw:
         raise TypeError(f"unexpected arguments {sorted(kw)}")
-    return full(shape, value, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out)
+    return _filled(ops.full(shape, value, dtype or dtypes.get_default_dtype()), out, requires_grad, device)
 
 
 def _like(t: Tensor, dtype: DType | None) -> DType:
@@ -191,12 +190,12 @@ def _like(t: Tensor, dtype: DType | None) -> DType:
 
 def zeros_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
     """0, in the shape and type of `input`."""
-    return full(input._shape, 0, dtype=_like(input, dtype), device=device, requires_grad=requires_grad)
+    return _filled(ops.full(input._shape, 0, _like(input, dtype)), None, requires_grad, device)
 
 
 def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
     """1, in the shape and type of `input`."""
-    return full(input._shape, 1, dtype=_like(input, dtype), device=device, requires_grad=requires_grad)
+    return _filled(ops.full(input._shape, 1, _like(input, dtype)), None, requires_grad, device)
 
 
 empty_like = zeros_like

@@ -7,6 +7,7 @@ views, gradient flags, the way into a trace, and the way out to NumPy.
 from __future__ import annotations
 
 import weakref
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +18,14 @@ from chainrule.dtypes import BY_NAME, DType, get_default_dtype
 from chainrule.dtypes import from_numpy as _from_numpy
 from chainrule.ir.node import Node
 from chainrule.ir.op import Op
-from chainrule.tensor.trace import Storage, Trace, flush, state
+from chainrule.tensor.trace import Storage, Trace, flush, glimpse, state
 
 #: One step from a base to a view of it: the op and its attributes.
 Step = tuple[Op, tuple[tuple[str, Any], ...]]
+
+
+#: `detached` of what `.data` gives.
+SILENT = 2
 
 
 class Size(tuple[int, ...]):
@@ -52,6 +57,7 @@ class Tensor:
     storage  the place that it shares with its views        chain    how it is seen there: view ops from the base
     node     its value in trace `seen_in`, at `version`      level    0 no gradient, 1 gradient, 2 its graph was freed
     leaf     made by the user, not by an operation           history  (closed trace, node): where its gradient goes on
+    detached 1: shares a storage, not its gradient; 2: and its writes are not counted (`.data`)
     """
 
     __slots__ = (
@@ -71,7 +77,7 @@ class Tensor:
     level: int
     leaf: bool
     history: tuple[Trace, Node] | None
-    detached: bool
+    detached: int
     _grad: Tensor | None
     _hooks: dict[int, Any] | None
 
@@ -175,7 +181,9 @@ class Tensor:
 
     @property
     def data(self) -> Tensor:
-        return self.detach()
+        out: Tensor = self.detach()
+        out.detached = SILENT
+        return out
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -187,7 +195,7 @@ class Tensor:
 
     @property
     def _version(self) -> int:
-        return self.storage.version
+        return self.storage.counted
 
     @property
     def is_cuda(self) -> bool:
@@ -227,18 +235,29 @@ class Tensor:
         """This tensor's value as a node of the current trace. May flush (then `state.trace` is another)."""
         s = self.storage
         if s.trace is not None:
-            if s.trace is not state.trace or (self.leaf and self.level and state.grad):
-                flush(s.trace)  # recorded by another thread; or a leaf that was overwritten: it must enter as a leaf
-            else:
+            if self._is_recorded_here(s):
                 return self._refresh(s, trace)
+            if s.trace is not None and (s.trace is state.trace or self.history_is_pending()):
+                flush(s.trace)
         trace = state.trace
         array = self._view()
-        if s.exported:
-            array = array.copy()  # its owner may write to it before the trace is computed
-        node = trace.bind(array, self._dtype, self, s.version)
+        if s.exported:  # its owner may write to it before the trace is computed
+            if array.nbytes > config.snapshot_limit:
+                trace.urgent = True
+            else:
+                array = array.copy()
+        node = trace.bind(array, self._dtype, self)
         self.node, self.seen_in, self.version = node, trace, s.version
-        s.entered = trace
+        s.entered = trace.serial
         return node
+
+    def _is_recorded_here(self, s: Storage) -> bool:
+        """Whether the pending value is in this thread's trace; a leaf that was overwritten must enter as a leaf."""
+        return s.trace is state.trace and not (self.leaf and self.level and state.grad)
+
+    def history_is_pending(self) -> bool:
+        """Whether a gradient has to go through a trace that another thread records."""
+        return self.level > 0 and not self.leaf
 
     def _refresh(self, s: Storage, trace: Trace) -> Node:
         """The node of a value that is pending: from the base, by way of the views."""
@@ -258,8 +277,11 @@ class Tensor:
 
     def _view(self) -> np.ndarray:
         """The concrete array, seen through the views (shares memory with the storage)."""
-        array = self.storage.array
-        assert array is not None
+        s = self.storage
+        array = s.array if s.trace is None else glimpse(s)
+        if array is None:
+            assert s.failure is not None
+            raise s.failure
         for op, attrs in self.chain:
             assert op.reference is not None
             array = op.reference(array, **dict(attrs))
@@ -267,8 +289,13 @@ class Tensor:
 
     def _concrete(self) -> np.ndarray:
         """The array, computed if it must be."""
-        if self.storage.trace is not None:
-            flush(self.storage.trace)
+        trace = self.storage.trace
+        if trace is not None and trace.thread == get_ident():
+            try:
+                flush(trace)
+            except Exception:
+                if self.storage.failure is not None:  # else it was another value that failed
+                    raise
         return self._view()
 
     # ------------------------------------------------------------------ out to NumPy
@@ -386,7 +413,7 @@ class Parameter(Tensor):
             raise TypeError(f"Parameter takes a Tensor, got {type(data).__name__}")
         out: Parameter = blank(cls, data.storage, data._shape, data._dtype)
         out.chain, out.base, out.strides = data.chain, data.base, data.strides
-        out.detached = False
+        out.detached = 0
         if requires_grad:
             if not data._dtype.is_floating_point:
                 raise RuntimeError(f"only Tensors of floating point dtype can require gradients, got {data._dtype}")
@@ -425,7 +452,7 @@ def blank(cls: type[Any], storage: Storage, shape: tuple[int, ...], dtype: DType
     t.storage, t._shape, t._dtype = storage, shape, dtype
     t.chain, t.strides, t.base = (), None, None
     t.node = t.seen_in = t.history = None
-    t.version, t.level, t.leaf, t.detached = -1, 0, True, False
+    t.version, t.level, t.leaf, t.detached = -1, 0, True, 0
     t._grad = t._hooks = None
     return t
 
@@ -439,7 +466,7 @@ def from_array(array: np.ndarray, dtype: DType | None = None, cls: type[Any] = T
 
 
 def wrap(node: Node, level: int, leaf: bool = False) -> Tensor:
-    """A handle on a value that was just recorded."""
+    """A handle on a value that was just recorded; whoever records calls `flush_if_due` once all its values are wrapped."""
     trace = state.trace
     s = Storage(None, node, trace)
     t: Tensor = blank(Tensor, s, node.shape, node.dtype)
@@ -450,8 +477,6 @@ def wrap(node: Node, level: int, leaf: bool = False) -> Tensor:
     if level and node.dtype.is_floating_point:
         t.level = s.level = level
         t.leaf = leaf
-    if len(trace.storages) > config.max_pending or config.eager or config.nan_guard:
-        flush()
     return t
 
 

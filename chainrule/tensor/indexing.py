@@ -14,7 +14,7 @@ from chainrule import dtypes, ops, shapes
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
 from chainrule.tensor.creation import as_tensor, from_owned
-from chainrule.tensor.handle import Tensor
+from chainrule.tensor.handle import SILENT, Tensor
 from chainrule.tensor.mutate import assign, check_writable
 from chainrule.tensor.record import apply, chain, view
 from chainrule.tensor.trace import state
@@ -282,7 +282,7 @@ def _as_value(x: Tensor, value: Any) -> Tensor:
 def _at_once(x: Tensor, index: Any, value: Any) -> bool:
     """Plain data that no pending graph reads: write with NumPy now (filling an array in a Python loop stays cheap)."""
     s = x.storage
-    if x.level or s.trace is not None or s.entered is state.trace or s.array is None or s.level:
+    if x.level or s.trace is not None or s.entered == state.trace.serial or s.array is None or s.level:
         return False
     entries = index if isinstance(index, tuple) else (index,)
     if not all(type(i) in (int, slice) or i is None or i is Ellipsis for i in entries):
@@ -308,6 +308,7 @@ def _at_once(x: Tensor, index: Any, value: Any) -> bool:
     except ValueError:
         raise ShapeError(f"The expanded size of the tensor {list(p.shape)} must match the existing size {list(np.shape(value))}") from None
     s.version += 1
+    s.silent += x.detached == SILENT
     return True
 
 

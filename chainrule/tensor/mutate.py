@@ -12,9 +12,9 @@ from typing import Any
 from chainrule import dtypes, ops
 from chainrule.errors import DtypeError, ShapeError
 from chainrule.ir.node import Node
-from chainrule.tensor.handle import Tensor, node_of
+from chainrule.tensor.handle import SILENT, Tensor, node_of
 from chainrule.tensor.record import apply
-from chainrule.tensor.trace import state
+from chainrule.tensor.trace import flush_if_due, state
 
 
 def check_writable(t: Tensor) -> None:
@@ -49,8 +49,11 @@ def assign(t: Tensor, value: Tensor) -> Tensor:
         whole = _whole(t, node) if t.chain else node
         if state.trace is trace and node is value.node:
             break
-    _overwrite(t, whole)
     s = t.storage
+    if t.detached == SILENT:
+        s.silent += 1
+    else:
+        _overwrite(t, whole)
     s.node, s.trace = whole, trace
     s.version += 1
     trace.storages.append(weakref.ref(s))
@@ -66,6 +69,7 @@ def assign(t: Tensor, value: Tensor) -> Tensor:
         t.history = None
     else:
         t.node = t.seen_in = None
+    flush_if_due(trace)
     return t
 
 
@@ -105,7 +109,7 @@ def _overwrite(t: Tensor, new: Node) -> None:
     if s.trace is trace and s.node is not None:
         if trace.owners.get(s.node):
             trace.overwritten[s.node] = new
-    elif s.entered is trace:
+    elif s.entered == trace.serial:
         for e in trace.inputs:
             if e.tensor is not None and e.tensor.storage is s:
                 trace.overwritten[e.node] = new

@@ -15,14 +15,16 @@ import numpy as np
 
 from chainrule import dtypes, ops
 from chainrule.ir.node import Node, TensorType
+from chainrule.ir.op import Op
 from chainrule.tensor.handle import Step, Tensor, blank, from_array, node_of, wrap
-from chainrule.tensor.trace import Trace, state
+from chainrule.tensor.trace import Trace, flush_if_due, state
 
 _found: dict[tuple[Any, ...], Any] = {}
 _FOUND_LIMIT = 500_000
 
-#: Python numbers seen at a place: (function, position, nodes) → (value, trace), or None once it is an input.
-_numbers: dict[tuple[Any, ...], tuple[Any, int] | None] = {}
+#: Python numbers seen at a place: (function, position, nodes) → (value, trace), or the
+#: element type of the input that it has become.
+_numbers: dict[tuple[Any, ...], tuple[Any, int] | dtypes.DType] = {}
 _NUMBERS = (bool, int, float)
 
 
@@ -44,9 +46,9 @@ def apply(fn: Callable[..., Any], *args: Any, **attrs: Any) -> Any:
         if len(_found) >= _FOUND_LIMIT:
             _found.clear()
         _found[key] = node
-    if type(node) is tuple:
-        return tuple(wrap(n, level) for n in node)
-    return wrap(node, level)
+    out = tuple(wrap(n, level) for n in node) if type(node) is tuple else wrap(node, level)
+    flush_if_due(state.trace)
+    return out
 
 
 def _nodes(fn: Callable[..., Any], args: tuple[Any, ...]) -> tuple[list[Any], int]:
@@ -83,36 +85,64 @@ def _number(fn: Callable[..., Any], a: Any, before: list[Any], args: tuple[Any, 
         raise TypeError(
             f"{getattr(fn, 'name', getattr(fn, '__name__', fn))}() takes tensors and numbers, got {type(a).__name__}: {a!r:.60}"
         )
-    if type(a) is float and fn in _SCALAR_OPS:
-        place = (fn, len(before), *(n for n in before if isinstance(n, Node)), *_known(args[len(before) + 1 :], trace))
-        seen = _numbers.get(place, _numbers)
-        if seen is None:
-            levels = [_level_of(x) for x in args if x is not a] + [(dtypes.get_default_dtype(), dtypes.NUMBER)]
-            dtype = dtypes.result_type(levels)
-            if dtype.is_floating_point:
-                return trace.bind(np.array(a, dtype.np), dtype, None)
-        elif seen is _numbers:
-            if len(_numbers) > _FOUND_LIMIT:
-                _numbers.clear()
-            _numbers[place] = (a, trace.serial)
-        elif seen[0] != a and seen[1] != trace.serial:  # type: ignore[index]  # a pair: the other cases are above
-            _numbers[place] = None
+    if isinstance(fn, Op) and fn.prepare is not None and not _is_structure(fn, a):
+        rest = args[len(before) + 1 :]
+        place = (fn, len(before), *(n for n in before if isinstance(n, Node)), *_known(rest, trace))
+        node = _promoted(place, a, trace, lambda: _type_at(fn, len(before), [*args]))
+        if node is not None:
+            return node
+    return _constant_key(a)
+
+
+def _is_structure(fn: Op, a: Any) -> bool:
+    """x² and x³ are formulas of their own; truth values and NaN do not vary."""
+    return type(a) is bool or a != a or (fn is ops.pow and float(a).is_integer())
+
+
+def _constant_key(a: Any) -> Any:
+    """What makes two numbers the same constant: 1, 1.0, True, 0.0 and −0.0 are four."""
+    if a != a:
+        return (float, math.nan)  # one object: NaN is found in a dictionary by identity only
     if a == 0 and type(a) is float and math.copysign(1.0, a) < 0:
         return ("-0.0", a)
     return (type(a), a)
 
 
+def _promoted(place: tuple[Any, ...], a: Any, trace: Trace, dtype: Callable[[], dtypes.DType]) -> Node | None:
+    """An input for a number that was another one when this place was last recorded; None: it is still a constant."""
+    seen = _numbers.get(place)
+    if seen is None:
+        if len(_numbers) > _FOUND_LIMIT:
+            _numbers.clear()
+        _numbers[place] = (a, trace.serial)
+        return None
+    if isinstance(seen, tuple):
+        value, serial = seen
+        if serial == trace.serial or (value == a and type(value) is type(a)):
+            return None
+        seen = _numbers[place] = dtype()
+    if not seen.is_floating_point and type(a) is float:  # the number decides about the result's type
+        return None
+    return trace.bind(np.array(a).astype(seen.np), seen, None)
+
+
+def _type_at(fn: Op, index: int, args: list[Any]) -> dtypes.DType:
+    """The element type that a number has at this place of a call: what the op's normal form makes of it."""
+    assert fn.prepare is not None
+    stands_for = [ops.input(index=0, shape=a._shape, dtype=a._dtype, scope="type") if isinstance(a, Tensor) else a for a in args]
+    return fn.prepare(*stands_for)[0][index].dtype
+
+
+def varying_fill(value: Any, shape: tuple[int, ...], dtype: dtypes.DType) -> Node:
+    """One number everywhere: a constant, or an input once it was another number in an earlier step."""
+    node = None
+    if type(value) is not bool and value == value:
+        node = _promoted(("fill", shape, dtype, type(value)), value, state.trace, lambda: dtype)
+    return ops.full(shape, value, dtype) if node is None else ops.broadcast_to(node, shape=shape)
+
+
 def _known(rest: tuple[Any, ...], trace: Trace) -> list[Any]:
     return [t.node for t in rest if isinstance(t, Tensor) and t.seen_in is trace]
-
-
-def _level_of(x: Any) -> tuple[dtypes.DType, int]:
-    if isinstance(x, Tensor):
-        return x._dtype, dtypes.ARRAY if x._shape else dtypes.SCALAR
-    return dtypes.of_number(x), dtypes.NUMBER
-
-
-_SCALAR_OPS = {ops.add, ops.sub, ops.mul, ops.div, ops.lerp}
 
 
 def varying(value: float, dtype: dtypes.DType | None = None) -> Tensor:
@@ -152,7 +182,7 @@ def chain(t: Tensor, steps: list[Step]) -> Tensor:
         out._shape, out.strides = _layout(out._shape, out.strides, step)
     out.chain = (*t.chain, *steps)
     out.base = t.base if t.base is not None else t
-    out.detached = t.detached or (t.level > 0 and not tracked)
+    out.detached = t.detached or int(t.level > 0 and not tracked)
     if node is not None:
         assert shape == out._shape
         out.node, out.seen_in, out.version = node, trace, s.version
@@ -224,6 +254,6 @@ def detach(t: Tensor) -> Tensor:
     """The same storage, without gradient."""
     out: Tensor = blank(Tensor, t.storage, t._shape, t._dtype)
     out.chain, out.strides, out.base = t.chain, t.strides, t.base
-    out.detached = True
+    out.detached = max(t.detached, 1)
     return out
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule import ops
+from chainrule import config, ops
 from chainrule.autodiff import Derivative, derivative
 from chainrule.autodiff.reverse import placeholder
 from chainrule.backends.reference.execute import NonFinite
@@ -38,14 +38,24 @@ class Storage:
     Views and detached tensors share the storage of the tensor that they come from.
     """
 
-    __slots__ = ("__weakref__", "array", "entered", "export", "level", "node", "trace", "version")
+    __slots__ = (
+        "__weakref__", "array", "entered", "export", "failure", "glimpse", "level", "node", "silent", "trace", "version",
+    )  # fmt: skip
 
     def __init__(self, array: np.ndarray | None, node: Node | None, trace: Trace | None) -> None:
         self.array, self.node, self.trace = array, node, trace
         self.version = 0
+        self.silent = 0  # how many of the writes went through `.data`, which PyTorch does not count
         self.level = 0  # whether the present value carries a gradient: see Tensor.level
-        self.entered: Trace | None = None
+        self.entered = -1  # serial number of the last trace that it entered
+        self.failure: Exception | None = None  # why there is no value
+        self.glimpse: tuple[int, np.ndarray] | None = None  # what another thread saw: (version, value)
         self.export: Any = None  # who outside may write to the array: True, or a weak reference to the exporter
+
+    @property
+    def counted(self) -> int:
+        """The version as PyTorch counts it."""
+        return self.version - self.silent
 
     @property
     def exported(self) -> bool:
@@ -67,13 +77,16 @@ class Trace:
     """The pending graph of one thread, or a closed one through which a gradient may still go."""
 
     __slots__ = (
-        "__weakref__", "arrays", "handles", "inputs", "overwritten", "owners", "saved", "serial", "states", "storages",
-        "thread", "watched",
+        "__weakref__", "arrays", "closed", "handles", "inputs", "lock", "overwritten", "owners", "saved", "serial",
+        "states", "storages", "thread", "urgent", "watched",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.serial = next(_serial)
         self.thread = threading.get_ident()
+        self.lock = threading.RLock()
+        self.closed = False
+        self.urgent = False  # it reads memory that its owner may write to: compute at once
         self.arrays: list[np.ndarray] = []  # values of the inputs
         self.inputs: list[Entry] = []
         self.storages: list[weakref.ref[Storage]] = []  # what may have to be computed
@@ -84,12 +97,13 @@ class Trace:
         self.states: dict[int, tuple[int, int, Node]] = {}  # random streams: key, first position, input
         self.saved: dict[Node, Any] = {}  # closed: what the gradient will read
 
-    def bind(self, array: np.ndarray, dtype: DType, tensor: Tensor | None, version: int = 0) -> Node:
+    def bind(self, array: np.ndarray, dtype: DType, tensor: Tensor | None) -> Node:
         """Let an array enter as the next input."""
         node = ops.input(index=len(self.arrays), shape=array.shape, dtype=dtype)
         self.arrays.append(array)
         history = None if tensor is None or not tensor.level else tensor.history
         flows = tensor is not None and tensor.level > 0 and (tensor.leaf or history is not None)
+        version = 0 if tensor is None else tensor.storage.counted
         self.inputs.append(Entry(tensor, version, node, flows, history))
         return node
 
@@ -107,19 +121,25 @@ class Trace:
 class _State(threading.local):
     """What each thread has for itself."""
 
-    trace: Trace
+    current: Trace
     grad: bool
     hold: int  # > 0: the user's code runs inside a backward pass, so a look must leave the trace open
 
     def __init__(self) -> None:
-        self.trace = Trace()
+        self.current = Trace()
         self.grad = True
         self.hold = 0
 
+    @property
+    def trace(self) -> Trace:
+        """The trace that is being recorded. Another thread may have closed the last one."""
+        t = self.current
+        if t.closed:
+            t = self.current = Trace()
+        return t
+
 
 state = _State()
-_lock = threading.RLock()
-
 
 
 def grad_inputs(trace: Trace) -> list[Entry]:
@@ -130,10 +150,32 @@ def grad_inputs(trace: Trace) -> list[Entry]:
 def flush(trace: Trace | None = None) -> None:
     """Compute everything that was recorded and that somebody still holds. Then a new trace begins.
 
-    If computing fails or is interrupted, the trace stays as it was: nothing is lost, and a later look tries again.
+    If computing is interrupted, the trace stays as it was: nothing is lost, and a later look tries again. If an operation
+    fails (an index out of range), what depends on it has no value and says why; all else is computed.
     """
-    with _lock:
-        _flush(state.trace if trace is None else trace)
+    trace = state.trace if trace is None else trace
+    with trace.lock:
+        if not trace.closed:
+            _flush(trace)
+
+
+def flush_if_due(trace: Trace) -> None:
+    """Compute now if that was asked for, or if too much waits."""
+    if trace.urgent or len(trace.storages) > config.max_pending or config.eager or config.nan_guard:
+        flush(trace)
+
+
+def glimpse(s: Storage) -> np.ndarray:
+    """A value that another thread is still recording: computed for this look alone, its trace goes on as it is."""
+    trace = s.trace
+    arrays = () if trace is None else trace.arrays
+    node, version = s.node, s.version
+    if trace is None or node is None:  # computed in the meantime
+        assert s.array is not None
+        return s.array
+    if s.glimpse is None or s.glimpse[0] != version:
+        s.glimpse = (version, programs.run((node,), arrays)[0])
+    return s.glimpse[1]
 
 
 def _flush(trace: Trace) -> None:
@@ -156,10 +198,11 @@ def _flush(trace: Trace) -> None:
         try:
             values = programs.run(wanted, trace.arrays)
         except NonFinite as e:
-            _forget(trace)
-            raise FloatingPointError(
-                f"{e.node.op.name} made NaN or infinity out of finite numbers; its inputs: {e.ranges}"
-            ) from None
+            _fail(trace, storages, error := FloatingPointError(str(e)))
+            raise error from None
+        except Exception as e:
+            _fail(trace, storages, e)
+            raise
     else:
         values = []
     for s, value in zip(storages, values, strict=False):
@@ -169,12 +212,28 @@ def _flush(trace: Trace) -> None:
     trace.saved = dict(zip(extra, values[len(storages) :], strict=True))
     for r in residuals:
         if r in at_storage:
-            trace.saved[r] = (at_storage[r], at_storage[r].version)
+            trace.saved[r] = (at_storage[r], at_storage[r].counted)
     if roots:
         for e, array in zip(trace.inputs, trace.arrays, strict=True):
             if e.tensor is None:
                 trace.saved[e.node] = array
     _close(trace, roots)
+
+
+def _fail(trace: Trace, storages: list[Storage], error: Exception) -> None:
+    """An operation failed: compute one by one what does not depend on it. The graph is gone."""
+    for s in storages:
+        assert s.node is not None
+        try:
+            _settle(s, programs.run((s.node,), trace.arrays)[0])
+        except (Exception, NonFinite) as e:
+            s.array, s.node, s.trace = None, None, None
+            s.failure = error if isinstance(e, NonFinite) else e
+    for r in trace.handles:
+        t = r()
+        if t is not None and t.level and not t.leaf:
+            t.level = 2
+    _close(trace, [])
 
 
 def _settle(s: Storage, value: np.ndarray) -> None:
@@ -220,28 +279,7 @@ def _close(trace: Trace, roots: list[tuple[Tensor, Node]]) -> None:
     trace.states = {}
     trace.arrays = []
     trace.handles = [weakref.ref(t) for t, _ in roots]
-    if not roots:
-        _release(trace)
-    if state.trace is trace:
-        state.trace = Trace()
-
-
-def _release(trace: Trace) -> None:
-    trace.inputs, trace.saved, trace.watched = [], {}, {}
-    trace.overwritten, trace.owners, trace.handles = {}, {}, []
-
-
-def release_if_done(trace: Trace) -> None:
-    """Give back what a closed trace holds once no gradient can be asked of it."""
-    if trace is not state.trace and not any(
-        (t := r()) is not None and t.level == 1 and t.history is not None for r in trace.handles
-    ):
-        _release(trace)
-
-
-def _forget(trace: Trace) -> None:
-    if state.trace is trace:
-        state.trace = Trace()
+    trace.closed = True
 
 
 @contextmanager

@@ -59,12 +59,11 @@ class Executable:
         return [place[i] for i in self.outputs]
 
 
-class NonFinite(Exception):
-    """Carries the node that made the first NaN or infinity out of finite numbers (config.nan_guard)."""
+class NonFinite(ArithmeticError):
+    """The first NaN or infinity that came out of finite numbers (config.nan_guard)."""
 
     def __init__(self, node: Node, ranges: str) -> None:
-        super().__init__(node, ranges)
-        self.node, self.ranges = node, ranges
+        super().__init__(f"{node.op.name} made NaN or infinity out of finite numbers; its inputs: {ranges}")
 
 
 def _finite(v: Any) -> bool:

@@ -88,11 +88,11 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise DtypeError(
             f"masked_fill_ only supports boolean masks, but got mask with dtype {mask._dtype}"
         )
-    return apply(_masked_fill, input, mask, value)
-
-
-def _masked_fill(x: Node, m: Node, v: Any) -> Node:
-    return ops.where(m, ops.convert(v, x.dtype), x)
+    if isinstance(value, Tensor):
+        value = to_dtype(value, input._dtype)
+    elif not input._dtype.is_floating_point:
+        value = int(value)
+    return apply(ops.where, mask, value, input)
 
 
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
