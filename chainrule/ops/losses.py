@@ -6,7 +6,7 @@ from chainrule.ir.node import Node
 from chainrule.ir.op import Domain
 from chainrule.ops.activations import log_softmax, sigmoid
 from chainrule.ops.core import op, promote, promote_float, zeros_like
-from chainrule.ops.elementwise import abs, clamp_min, exp, gt, log, log1p, lt, maximum, square, where
+from chainrule.ops.elementwise import abs, clamp_min, eq, exp, log, log1p, lt, maximum, square, where
 from chainrule.ops.index import take_along
 from chainrule.ops.movement import expand_dims, reshape
 
@@ -73,5 +73,5 @@ def cross_entropy_rows(x: Node, t: Node) -> Node:
 @op(tex=r"{1} (\log {1} - {0})", prepare=promote_float, domain=Domain((-3, 3), (0.1, 3)))
 def kl_pointwise(x: Node, t: Node) -> Node:
     """t (log t − x), 0 where t = 0; x is a log-probability"""
-    safe = where(gt(t, 0), t, 1.0)
-    return where(gt(t, 0), t * log(safe), zeros_like(t)) - t * x
+    zero = eq(t, 0)
+    return where(zero, zeros_like(t), t * log(where(zero, 1.0, t))) - t * x

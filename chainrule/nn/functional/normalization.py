@@ -63,7 +63,7 @@ def batch_norm(
         y = (input - running_mean.reshape(shape)) * scale.reshape(shape)
         return _affine(y, weight, bias, shape)
     per = shapes.size([input.shape[a] for a in axes])
-    if per <= 1:
+    if per == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(input.shape)}")
     if running_mean is not None and running_var is not None:
         with no_grad():
@@ -82,7 +82,7 @@ def instance_norm(
     shape = _channels(input, input.shape[1])
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
-    if shapes.size(input.shape[2:]) <= 1:
+    if shapes.size(input.shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {list(input.shape)}")
     if running_mean is not None and running_var is not None:
         with no_grad():
