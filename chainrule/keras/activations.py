@@ -1,7 +1,8 @@
 """Activation functions by name, with Keras's formulas.
 
-`softmax` and `sigmoid` remember their argument for the running call, so that a cross entropy after them is computed
-from logits: exact where the probability is so small that its logarithm would not exist.
+`softmax` and `sigmoid` remember their argument for the running call, so that a cross entropy after
+them is computed from logits: exact where the probability is so small that its logarithm would not
+exist.
 """
 
 from __future__ import annotations

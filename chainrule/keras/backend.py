@@ -59,8 +59,8 @@ __all__ = [
     "int_shape", "log", "max", "maximum", "mean", "min", "minimum", "ndim", "not_equal", "ones",
     "ones_like", "permute_dimensions", "pow", "prod", "random_normal", "random_uniform", "relu",
     "reshape", "result_type", "set_epsilon", "set_floatx", "set_image_data_format", "set_value",
-    "shape", "sigmoid", "sin", "softmax", "sqrt", "square", "squeeze", "stack", "std", "sum", "tanh",
-    "tile", "transpose", "variable", "zeros", "zeros_like",
+    "shape", "sigmoid", "sin", "softmax", "sqrt", "square", "squeeze", "stack", "std", "sum",
+    "tanh", "tile", "transpose", "variable", "zeros", "zeros_like",
 ]  # fmt: skip
 
 

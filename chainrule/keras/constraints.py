@@ -75,7 +75,9 @@ class MinMaxNorm(Constraint):
 
     def __call__(self, w: Tensor) -> Tensor:
         norms = _norm(w, self.axis)
-        wanted = self.rate * T.clamp(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
+        wanted = (
+            self.rate * T.clamp(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
+        )
         return w * (wanted / (epsilon() + norms))
 
 

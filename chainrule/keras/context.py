@@ -1,7 +1,8 @@
-"""What layers share during one call of the outermost layer or model: training or not, masks, logits.
+"""What layers share during one call of the outermost layer or model: training or not, masks,
+logits.
 
-Keras hangs masks on tensors. Here a mask belongs to the call: the scope ends, and the masks (and everything that
-they kept from being forgotten) end with it.
+Keras hangs masks on tensors. Here a mask belongs to the call: the scope ends, and the masks (and
+everything that they kept from being forgotten) end with it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class Scope:
             self._masks[id(tensor)] = (tensor, mask)
 
     def logits_of(self, tensor: Any) -> Tensor | None:
-        """What softmax or sigmoid made `tensor` from: a loss is exact on logits, not on probabilities."""
+        """What softmax or sigmoid made `tensor` from: a loss is exact on logits, not on
+        probabilities.
+        """
         found = self._logits.get(id(tensor))
         return found[1] if found else None
 

@@ -1,8 +1,8 @@
 """Initial values of weights, with Keras's formulas and defaults.
 
-An initializer is called with a shape. Values come from the stream "init"; with a `seed` they are a function of the
-seed and the shape alone, the same at every call. Fans are counted as Keras does: of a kernel `(…, in, out)`,
-`fan_in = in · receptive field` and `fan_out = out · receptive field`.
+An initializer is called with a shape. Values come from the stream "init"; with a `seed` they are a
+function of the seed and the shape alone, the same at every call. Fans are counted as Keras does: of
+a kernel `(…, in, out)`, `fan_in = in · receptive field` and `fan_out = out · receptive field`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from chainrule.tensor import Tensor, creation
 
 
 class Initializer:
-    """Base class: `initializer(shape, dtype=None)` is a tensor. A subclass of yours overrides `__call__`."""
+    """Base class: `initializer(shape, dtype=None)` is a tensor. A subclass of yours overrides
+    `__call__`.
+    """
 
     def values(self, shape: tuple[int, ...]) -> np.ndarray:
         raise NotImplementedError
@@ -180,7 +182,8 @@ class VarianceScaling(Random):
             return self.generator.uniform(-limit, limit, shape)
         if self.distribution == "untruncated_normal":
             return self.generator.normal(0.0, math.sqrt(variance), shape)
-        # Cutting at two deviations narrows the distribution; divide to get the wanted variance back.
+        # Cutting at two deviations narrows the distribution; divide to get the wanted variance
+        # back.
         deviation = math.sqrt(variance) / 0.87962566103423978
         return deviation * draw_truncated(self.generator, shape)
 
@@ -317,4 +320,3 @@ def serialize(initializer: Initializer) -> dict[str, Any]:
 
 def deserialize(config: dict[str, Any]) -> Any:
     return get(config)
-

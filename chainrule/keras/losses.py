@@ -1,7 +1,8 @@
-"""Losses: functions of (y_true, y_pred) that give one number per example, and classes that reduce them.
+"""Losses: functions of (y_true, y_pred) that give one number per example, and classes that reduce
+them.
 
-Shapes are aligned as Keras does, (n,) with (n, 1); anything else that differs is an error. A loss that broadcasts
-(n, 1) against (n, m) trains silently towards something else.
+Shapes are aligned as Keras does, (n,) with (n, 1); anything else that differs is an error. A loss
+that broadcasts (n, 1) against (n, m) trains silently towards something else.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def _remembered_logits(y_pred: Any) -> Tensor | None:
     return running.logits_of(y_pred) if running is not None else None
 
 
-# functions: one number per example ------------------------------------------------------------------------
+# functions: one number per example ----------------------------------------------------------------
 
 
 @known
@@ -128,7 +129,7 @@ def log_cosh(y_true: Any, y_pred: Any) -> Tensor:
 
 def _signs(y_true: Tensor) -> Tensor:
     """Targets of 0 and 1 as -1 and 1; others as they are."""
-    binary = ((y_true == 0) | (y_true == 1)).all()
+    binary = (T.eq(y_true, 0.0) | T.eq(y_true, 1.0)).all()
     return T.where(binary, 2.0 * y_true - 1.0, y_true)
 
 
@@ -216,7 +217,9 @@ def binary_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> Tensor:
-    """Binary cross entropy times (1 - p of the right class)^gamma: examples that are easy count less."""
+    """Binary cross entropy times (1 - p of the right class)^gamma: examples that are easy count
+    less.
+    """
     y_true, y_pred = _pair(y_true, y_pred, "binary_focal_crossentropy")
     if label_smoothing:
         y_true = y_true * (1.0 - label_smoothing) + 0.5 * label_smoothing
@@ -295,7 +298,7 @@ def sparse_categorical_crossentropy(
     return loss if valid is None else loss * valid.to(loss.dtype)
 
 
-# reduction ------------------------------------------------------------------------------------------------
+# reduction ----------------------------------------------------------------------------------------
 
 
 class Loss:
@@ -367,7 +370,11 @@ def reduce_weighted(values: Tensor, sample_weight: Any, mask: Any, reduction: st
 def _stretched(weights: Tensor, like: Tensor) -> Tensor:
     """Weights per example for values with more axes: (n,) for (n, m)."""
     missing = like.ndim - weights.ndim
-    return weights.reshape(*weights.shape, *(1,) * missing) if missing > 0 and weights.ndim else weights
+    return (
+        weights.reshape(*weights.shape, *(1,) * missing)
+        if missing > 0 and weights.ndim
+        else weights
+    )
 
 
 class LossFunctionWrapper(Loss):
@@ -444,8 +451,12 @@ def _wrapped(class_name: str, function: Callable[..., Any]) -> type[LossFunction
 
 MeanSquaredError = _wrapped("MeanSquaredError", mean_squared_error)
 MeanAbsoluteError = _wrapped("MeanAbsoluteError", mean_absolute_error)
-MeanAbsolutePercentageError = _wrapped("MeanAbsolutePercentageError", mean_absolute_percentage_error)
-MeanSquaredLogarithmicError = _wrapped("MeanSquaredLogarithmicError", mean_squared_logarithmic_error)
+MeanAbsolutePercentageError = _wrapped(
+    "MeanAbsolutePercentageError", mean_absolute_percentage_error
+)
+MeanSquaredLogarithmicError = _wrapped(
+    "MeanSquaredLogarithmicError", mean_squared_logarithmic_error
+)
 Huber = _wrapped("Huber", huber)
 LogCosh = _wrapped("LogCosh", log_cosh)
 Hinge = _wrapped("Hinge", hinge)

@@ -10,6 +10,7 @@ from chainrule.errors import ShapeError
 from chainrule.keras import losses as L
 from chainrule.keras.losses import align_ranks, to_tensor
 from chainrule.keras.metrics_base import (
+    Averaged,
     Mean,
     MeanMetricWrapper,
     Metric,
@@ -22,7 +23,7 @@ from chainrule.keras.registry import known, lookup
 from chainrule.tensor import Tensor, creation, no_grad
 from chainrule.tensor import functions as T
 
-# accuracies: 1 or 0 per example ---------------------------------------------------------------------------
+# accuracies: 1 or 0 per example -------------------------------------------------------------------
 
 
 def _same_shape(y_true: Tensor, y_pred: Tensor, name: str) -> tuple[Tensor, Tensor]:
@@ -96,14 +97,18 @@ def _in_top_k(labels: Tensor, y_pred: Tensor, k: int) -> Tensor:
     return (larger < k).float()
 
 
-def _mean_of(class_name: str, function: Any, direction: str | None, short: str | None = None) -> Any:
+def _mean_of(
+    class_name: str, function: Any, direction: str | None, short: str | None = None
+) -> Any:
     """A metric class that is the mean of `function`."""
     default = short or function.__name__
 
     class Wrapped(MeanMetricWrapper):
         __doc__ = function.__doc__
 
-        def __init__(self, *args: Any, name: str = default, dtype: Any = None, **kwargs: Any) -> None:
+        def __init__(
+            self, *args: Any, name: str = default, dtype: Any = None, **kwargs: Any
+        ) -> None:
             if args:
                 name = args[0]
             super().__init__(function, name, dtype, **kwargs)
@@ -144,7 +149,9 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
 
     direction = "up"
 
-    def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy", dtype: Any = None) -> None:
+    def __init__(
+        self, k: int = 5, name: str = "top_k_categorical_accuracy", dtype: Any = None
+    ) -> None:
         super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
         self.k = k
 
@@ -179,7 +186,7 @@ class CosineSimilarity(MeanMetricWrapper):
 
 
 @known
-class RootMeanSquaredError(Mean):
+class RootMeanSquaredError(Averaged):
     """√ of the mean squared error over all elements."""
 
     direction = "down"
@@ -192,13 +199,13 @@ class RootMeanSquaredError(Mean):
         y_true, y_pred = _same_shape(
             to_tensor(y_true, y_pred.dtype), y_pred, "root_mean_squared_error"
         )
-        super().update_state((y_true - y_pred) ** 2, sample_weight)
+        self._count((y_true - y_pred) ** 2, sample_weight)
 
     def result(self) -> Any:
         return T.sqrt(super().result())
 
 
-# counts of a confusion matrix -----------------------------------------------------------------------------
+# counts of a confusion matrix ---------------------------------------------------------------------
 
 
 class _Confusion(Metric):
@@ -212,7 +219,9 @@ class _Confusion(Metric):
     ) -> None:
         super().__init__(dtype, name or snake_case(type(self).__name__))
         self.thresholds = thresholds
-        self._values = np.atleast_1d(np.asarray(0.5 if thresholds is None else thresholds, np.float32))
+        self._values = np.atleast_1d(
+            np.asarray(0.5 if thresholds is None else thresholds, np.float32)
+        )
         if ((self._values < 0) | (self._values > 1)).any():
             raise ValueError(f"thresholds must lie between 0 and 1, got {thresholds}")
         self.top_k = options.pop("top_k", None)
@@ -328,7 +337,9 @@ class Recall(_Confusion):
 
 @known
 class AUC(_Confusion):
-    """Area under the ROC (or precision-recall) curve, by the trapezoid rule over `num_thresholds` points."""
+    """Area under the ROC (or precision-recall) curve, by the trapezoid rule over `num_thresholds`
+    points.
+    """
 
     _kinds = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
@@ -346,7 +357,9 @@ class AUC(_Confusion):
         if curve not in ("ROC", "PR"):
             raise ValueError(f"curve must be 'ROC' or 'PR', got {curve!r}")
         if multi_label:
-            raise NotImplementedError("AUC(multi_label=True) is not available; use one AUC per label")
+            raise NotImplementedError(
+                "AUC(multi_label=True) is not available; use one AUC per label"
+            )
         inner = (
             np.arange(1, num_thresholds - 1) / (num_thresholds - 1)
             if thresholds is None
@@ -366,7 +379,9 @@ class AUC(_Confusion):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_pred = to_tensor(y_pred)
-        super().update_state(y_true, T.sigmoid(y_pred) if self.from_logits else y_pred, sample_weight)
+        super().update_state(
+            y_true, T.sigmoid(y_pred) if self.from_logits else y_pred, sample_weight
+        )
 
     def result(self) -> Any:
         with no_grad():
@@ -494,7 +509,11 @@ class MeanIoU(Metric):
     direction = "up"
 
     def __init__(
-        self, num_classes: int, name: str | None = None, dtype: Any = None, sparse_y_pred: bool = True
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        sparse_y_pred: bool = True,
     ) -> None:
         super().__init__(dtype, name)
         self.num_classes = num_classes
@@ -520,7 +539,7 @@ class MeanIoU(Metric):
             return divide_no_nan(divide_no_nan(both, union).sum(), present.sum())
 
 
-# by name --------------------------------------------------------------------------------------------------
+# by name ------------------------------------------------------------------------------------------
 
 mse = MSE = mean_squared_error = L.mean_squared_error
 mae = MAE = mean_absolute_error = L.mean_absolute_error

@@ -1,4 +1,6 @@
-"""Metric: a value over all batches since the last reset, summed on the graph and looked at on request."""
+"""Metric: a value over all batches since the last reset, summed on the graph and looked at on
+request.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from chainrule.keras.naming import auto_name
 from chainrule.keras.registry import known, to_config
 from chainrule.keras.variables import Variable
 from chainrule.tensor import Tensor, no_grad
+from chainrule.tensor import functions as T
 
 
 class Metric:
@@ -37,7 +40,7 @@ class Metric:
         super().__init_subclass__(**options)
         update = cls.__dict__.get("update_state")
         if update is not None:  # a metric is no part of what is differentiated
-            cls.update_state = _without_gradients(update)  # type: ignore[method-assign]
+            cls.update_state = _without_gradients(update)  # type: ignore[method-assign]  # the wrapped one
 
     @property
     def dtype(self) -> Any:
@@ -103,7 +106,9 @@ class Metric:
     def get_config(self) -> dict[str, Any]:
         config = {"name": self.name, "dtype": self._dtype}
         for parameter in inspect.signature(type(self).__init__).parameters:
-            if parameter not in ("self", "name", "dtype", "kwargs", "args") and hasattr(self, parameter):
+            if parameter not in ("self", "name", "dtype", "kwargs", "args") and hasattr(
+                self, parameter
+            ):
                 config[parameter] = to_config(getattr(self, parameter))
         return config
 
@@ -140,16 +145,15 @@ def weighted(values: Tensor, sample_weight: Any) -> tuple[Tensor, Any]:
     return values * weights, weights.sum() if weights.ndim else weights
 
 
-@known
-class Mean(Metric):
-    """The (weighted) mean of all values."""
+class Averaged(Metric):
+    """What is a weighted mean in the end: `_count` values, with their weights."""
 
-    def __init__(self, name: str = "mean", dtype: Any = None) -> None:
+    def __init__(self, name: str | None, dtype: Any = None) -> None:
         super().__init__(dtype, name)
         self.total = self.add_variable(name="total")
         self.count = self.add_variable(name="count")
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+    def _count(self, values: Any, sample_weight: Any = None) -> None:
         values, count = weighted(_floats(values), sample_weight)
         self.total.assign(self.total + values.sum())
         self.count.assign(self.count + count)
@@ -157,6 +161,17 @@ class Mean(Metric):
     def result(self) -> Any:
         with no_grad():
             return divide_no_nan(self.total, self.count)
+
+
+@known
+class Mean(Averaged):
+    """The (weighted) mean of all values."""
+
+    def __init__(self, name: str = "mean", dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        self._count(values, sample_weight)
 
 
 @known
@@ -175,7 +190,7 @@ class Sum(Metric):
 
 
 @known
-class MeanMetricWrapper(Mean):
+class MeanMetricWrapper(Averaged):
     """The mean of a function of (y_true, y_pred)."""
 
     def __init__(
@@ -190,8 +205,7 @@ class MeanMetricWrapper(Mean):
         self._kwargs = kwargs
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        values = to_tensor(self.fn(y_true, y_pred, **self._kwargs))
-        super().update_state(values, sample_weight)
+        self._count(self.fn(y_true, y_pred, **self._kwargs), sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         config = {"name": self.name, "dtype": self._dtype}
@@ -203,7 +217,7 @@ class MeanMetricWrapper(Mean):
 
 def divide_no_nan(a: Tensor, b: Tensor) -> Tensor:
     """a / b, and 0 where b is 0."""
-    zero = b == 0
+    zero = T.eq(b, 0.0)
     return (a / (b + zero.to(b.dtype))) * (~zero).to(a.dtype)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,12 @@ from chainrule.tensor import Tensor, creation
 from chainrule.tensor import functions as T
 from chainrule.training.tree import map_leaves
 
-relu, relu6, sigmoid, tanh = activations.relu, activations.relu6, activations.sigmoid, activations.tanh
+relu, relu6, sigmoid, tanh = (
+    activations.relu,
+    activations.relu6,
+    activations.sigmoid,
+    activations.tanh,
+)
 softmax, log_softmax, gelu = activations.softmax, activations.log_softmax, activations.gelu
 silu, swish, elu, selu = activations.silu, activations.silu, activations.elu, activations.selu
 softplus, softsign, leaky_relu = activations.softplus, activations.softsign, activations.leaky_relu
@@ -119,6 +125,7 @@ logical_or = _binary("logical_or", lambda a, b: a | b)
 @function
 def divide_no_nan(x1: Any, x2: Any) -> Any:
     """x1 / x2, and 0 where x2 is 0."""
+    x1, x2 = _first(x1), _first(x2)
     zero = x2 == 0
     return T.where(zero, x1 * 0.0, x1 / T.where(zero, x2 * 0.0 + 1.0, x2))
 
@@ -151,7 +158,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
 
 @function
 def _einsum(operands: Any, subscripts: str) -> Any:
-    return T.einsum(subscripts, *operands)
+    return T.einsum(subscripts, *(_first(x) for x in operands))
 
 
 def _axes(axis: Any) -> Any:
@@ -278,10 +285,12 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     size = int(x.shape[axis])
     if isinstance(indices_or_sections, int):
         if size % indices_or_sections:
-            raise ValueError(f"{size} elements cannot be split into {indices_or_sections} equal parts")
+            raise ValueError(
+                f"{size} elements cannot be split into {indices_or_sections} equal parts"
+            )
         return list(T.split(x, size // indices_or_sections, axis))
     edges = [0, *indices_or_sections, size]
-    return list(T.split(x, [b - a for a, b in zip(edges, edges[1:], strict=False)], axis))
+    return list(T.split(x, [b - a for a, b in pairwise(edges)], axis))
 
 
 @function
@@ -294,7 +303,9 @@ def tile(x: Any, repeats: Any) -> Any:
 def repeat(x: Any, repeats: int, axis: Any = None) -> Any:
     """Each element several times."""
     x = _first(x)
-    return T.repeat_interleave(x.reshape(-1) if axis is None else x, repeats, 0 if axis is None else axis)
+    return T.repeat_interleave(
+        x.reshape(-1) if axis is None else x, repeats, 0 if axis is None else axis
+    )
 
 
 @function
@@ -371,7 +382,9 @@ def _cast(x: Any, dtype: Any) -> Any:
 
 
 @function
-def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+def one_hot(
+    x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
+) -> Any:
     """Indicator vectors of class numbers."""
     hot = F.one_hot(_first(x).long(), num_classes).to(to_dtype(dtype))
     return hot if axis == -1 else hot.movedim(-1, axis)
@@ -482,7 +495,9 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     return creation.arange(start, stop, step, dtype=to_dtype(dtype))
 
 
-def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None) -> Tensor:
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None
+) -> Tensor:
     """`num` numbers from start to stop."""
     return creation.from_owned(np.linspace(start, stop, num, endpoint, dtype=to_dtype(dtype).np))
 

@@ -1,6 +1,7 @@
 """`keras.random`: tensors by chance, from the stream "default" or from a seed.
 
-A seed that is a number gives the same values at every call; a SeedGenerator goes on from call to call.
+A seed that is a number gives the same values at every call; a SeedGenerator goes on from call to
+call.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
 
 
 def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> Tensor:
-    """Class numbers drawn with the probabilities softmax(logits): (n, classes) → (n, num_samples)."""
+    """Class numbers drawn with the probabilities softmax(logits): (n, classes) → (n,
+    num_samples).
+    """
     size = (logits.shape[0], num_samples, logits.shape[-1])
     u = T.clamp(creation.rand(size, generator=_generator(seed)), min=1e-20)
     # The largest of logits plus Gumbel noise is a draw from the softmax.

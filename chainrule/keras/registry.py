@@ -122,7 +122,9 @@ def from_config(data: Any) -> Any:
 
 
 def lookup(identifier: Any, table: dict[str, Any], kind: str) -> Any:
-    """The object of `table` that a name, a config or an object means; objects are returned as they are."""
+    """The object of `table` that a name, a config or an object means; objects are returned as they
+    are.
+    """
     if isinstance(identifier, dict):
         return from_config(identifier)
     if isinstance(identifier, str):

@@ -78,7 +78,9 @@ def dtype_name(dtype: Any) -> str:
 
 
 class DTypePolicy:
-    """Which type a layer computes in and which its weights have: `mixed_bfloat16` computes in bfloat16."""
+    """Which type a layer computes in and which its weights have: `mixed_bfloat16` computes in
+    bfloat16.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name

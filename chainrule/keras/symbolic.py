@@ -1,9 +1,9 @@
 """The functional API: tensors without values, and the operations between them.
 
-`x = Input((4,))` is a KerasTensor: a shape (with None where a size is open) and a type. A layer or an operation
-called on it records a Node instead of computing, and the outputs' shapes come from running the operation on
-placeholders of two different sizes: a dimension that changes with them is open, too. Nothing is computed by that,
-because tensors only record.
+`x = Input((4,))` is a KerasTensor: a shape (with None where a size is open) and a type. A layer or
+an operation called on it records a Node instead of computing, and the outputs' shapes come from
+running the operation on placeholders of two different sizes: a dimension that changes with them is
+open, too. Nothing is computed by that, because tensors only record.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from chainrule.training.tree import flatten, leaves, map_leaves
 
 Shape = tuple[int | None, ...]
 
-# Sizes that stand in for an open dimension: the first axis is a batch, others may be pooled several times over.
+# Sizes that stand in for an open dimension: the first axis is a batch, others may be pooled several
+# times over.
 _PROBES = ({True: 2, False: 64}, {True: 3, False: 96})
 
 
@@ -140,7 +141,9 @@ def is_symbolic(*structures: Any) -> bool:
 def infer(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """The symbolic outputs of `function`, found by recording it on placeholders of two sizes."""
     results = [_run(function, args, kwargs, _PROBES[0])]
-    results.append(_run(function, args, kwargs, _PROBES[1]) if _is_open(args, kwargs) else results[0])
+    results.append(
+        _run(function, args, kwargs, _PROBES[1]) if _is_open(args, kwargs) else results[0]
+    )
     merged = map_leaves(_merge, *results)
     # What was recorded only for its shape must not number the inputs of the step that follows:
     # nobody holds it any more, so that this computes nothing and begins a new trace.
@@ -184,7 +187,7 @@ def _merge(first: Any, second: Any) -> Any:
     return KerasTensor(shape, dtype_name(first.dtype))
 
 
-# Functions that symbolic tensors understand ---------------------------------------------------------------
+# Functions that symbolic tensors understand -------------------------------------------------------
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": operator.add,
@@ -265,4 +268,5 @@ for _method, _name in {
     "ge": "greater_equal",
 }.items():
     setattr(KerasTensor, f"__{_method}__", _operator(_name))
-# == and != keep comparing identities, so that symbolic tensors can be looked up in lists, as Keras has it.
+# == and != keep comparing identities, so that symbolic tensors can be looked up in lists, as Keras
+# has it.

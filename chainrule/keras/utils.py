@@ -132,9 +132,7 @@ def split_dataset(
         raise ValueError("give left_size or right_size")
     left = size(left_size) if left_size is not None else count - size(right_size)
     order = np.random.default_rng(seed).permutation(count) if shuffle else np.arange(count)
-    parts = [
-        tuple(np.asarray(a)[rows] for a in arrays) for rows in (order[:left], order[left:])
-    ]
+    parts = [tuple(np.asarray(a)[rows] for a in arrays) for rows in (order[:left], order[left:])]
     first, second = (part if isinstance(dataset, tuple) else part[0] for part in parts)
     return first, second
 

@@ -15,7 +15,8 @@ from chainrule.tensor import Parameter, Tensor, creation, no_grad
 class Variable(Parameter):
     """A tensor that a layer, an optimiser or a metric owns.
 
-    `initializer` is a value, or a callable taking `(shape, dtype)`. Only variables of a float type can be trained.
+    `initializer` is a value, or a callable taking `(shape, dtype)`. Only variables of a float type
+    can be trained.
 
     >>> v = Variable(np.zeros(2), name="v")
     >>> v.assign_add([1.0, 2.0]).numpy()
@@ -68,7 +69,7 @@ class Variable(Parameter):
         self.constraint = constraint
 
     @property
-    def name(self) -> str:  # type: ignore[override]  # a tensor's name is a PyTorch relic
+    def name(self) -> str:
         return self.label
 
     @property

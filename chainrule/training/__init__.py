@@ -1,4 +1,6 @@
-"""Training: batches, the loop over epochs, callbacks, progress. Both faces and the command line use it."""
+"""Training: batches, the loop over epochs, callbacks, progress. Both faces and the command line use
+it.
+"""
 
 from chainrule.training.callbacks import (
     BackupAndRestore,

@@ -1,7 +1,8 @@
 """Callbacks: code of yours (and ours) that the training loop calls at its turning points.
 
-Values reach a callback as plain floats. The hooks `see_train_batch` and `see_test_batch` are for callbacks that
-want a batch's values only sometimes: they get `Logs`, which look when they are first read.
+Values reach a callback as plain floats. The hooks `see_train_batch` and `see_test_batch` are for
+callbacks that want a batch's values only sometimes: they get `Logs`, which look when they are first
+read.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ Values = Mapping[str, float] | None
 
 
 class Logs(Mapping[str, float]):
-    """The metrics after a batch, computed when somebody reads them. Not to be kept beyond the call."""
+    """The metrics after a batch, computed when somebody reads them. Not to be kept beyond the
+    call.
+    """
 
     __slots__ = ("_look", "_returned", "_values")
 
@@ -43,7 +46,9 @@ class Logs(Mapping[str, float]):
 
 
 class Callback:
-    """Base class. Override what you need; `self.model` and `self.params` are set before training starts."""
+    """Base class. Override what you need; `self.model` and `self.params` are set before training
+    starts.
+    """
 
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
@@ -100,7 +105,9 @@ def _overrides(callback: Callback, *names: str) -> bool:
 
 
 class CallbackList:
-    """Calls each callback in turn, and looks at a batch's values only for those that ask for them."""
+    """Calls each callback in turn, and looks at a batch's values only for those that ask for
+    them.
+    """
 
     def __init__(
         self, callbacks: Iterable[Callback] | Callback | None, model: Any, **params: Any
@@ -109,7 +116,7 @@ class CallbackList:
             callbacks = [callbacks]
         self.callbacks = list(callbacks or ())
         for callback in self.callbacks:
-            if not hasattr(callback, "on_epoch_end"):
+            if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
                 raise TypeError(
                     f"callbacks must be Callback objects, got {callback!r}"
                     + ("; did you forget to call the class?" if isinstance(callback, type) else "")
@@ -346,7 +353,8 @@ class EarlyStopping(_Monitor):
 class ModelCheckpoint(_Monitor):
     """Saves the model (or its weights) after epochs, all of them or the best only.
 
-    `filepath` may hold `{epoch:02d}` and the names of values: `"m.{epoch:02d}-{val_loss:.2f}.keras"`.
+    `filepath` may hold `{epoch:02d}` and the names of values:
+    `"m.{epoch:02d}-{val_loss:.2f}.keras"`.
     """
 
     def __init__(
@@ -445,7 +453,9 @@ class LearningRateScheduler(Callback):
 
 
 class ReduceLROnPlateau(_Monitor):
-    """Multiplies the learning rate by `factor` when `monitor` has stopped improving for `patience` epochs."""
+    """Multiplies the learning rate by `factor` when `monitor` has stopped improving for `patience`
+    epochs.
+    """
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """Where batches come from: arrays in memory, or anything that yields batches.
 
-`as_batches` turns what a user hands to `fit`, `evaluate` or `predict` into a `Batches`: an object with a length
-(or None where nobody knows it) that gives the batches of one epoch after the other. A batch is `(x, y, sample_weight)`
-with None for what is missing.
+`as_batches` turns what a user hands to `fit`, `evaluate` or `predict` into a `Batches`: an object
+with a length (or None where nobody knows it) that gives the batches of one epoch after the other. A
+batch is `(x, y, sample_weight)` with None for what is missing.
 """
 
 from __future__ import annotations
@@ -58,10 +58,12 @@ class ArrayBatches(Batches):
 
     def epoch(self) -> Iterator[Batch]:
         order = self._order()
-        for first in range(0, self.steps * self.batch_size, self.batch_size):  # type: ignore[operator]  # set above
+        for first in range(0, (self.steps or 0) * self.batch_size, self.batch_size):
             last = min(first + self.batch_size, self.count)
             rows: Any = slice(first, last) if order is None else order[first:last]
-            yield map_leaves(lambda a, rows=rows: None if a is None else as_tensor(a[rows]), self.data)
+            yield map_leaves(
+                lambda a, rows=rows: None if a is None else as_tensor(a[rows]), self.data
+            )
 
     def _order(self) -> np.ndarray | None:
         if not self.shuffle:
@@ -80,8 +82,9 @@ class ArrayBatches(Batches):
 class IterableBatches(Batches):
     """A loader, a data set, a generator: whatever yields a batch at a time.
 
-    Without `steps` an epoch is one pass; with it an epoch is that many batches, and the next epoch goes on where
-    the last one stopped (an exhausted source that can be iterated again is started again).
+    Without `steps` an epoch is one pass; with it an epoch is that many batches, and the next epoch
+    goes on where the last one stopped (an exhausted source that can be iterated again is started
+    again).
     """
 
     def __init__(
@@ -136,7 +139,9 @@ class IterableBatches(Batches):
 
 
 class SequenceBatches(IterableBatches):
-    """An indexable source with a length (`keras.utils.Sequence`), optionally with its batches shuffled."""
+    """An indexable source with a length (`keras.utils.Sequence`), optionally with its batches
+    shuffled.
+    """
 
     def __init__(
         self,
@@ -180,7 +185,9 @@ def as_batches(
     steps: int | None = None,
     class_weight: Mapping[int, float] | None = None,
 ) -> Batches:
-    """Batches from arrays (or nested structures of arrays), a loader, a sequence, a data set or a generator."""
+    """Batches from arrays (or nested structures of arrays), a loader, a sequence, a data set or a
+    generator.
+    """
     if isinstance(x, Batches):
         return x
     if is_source(x):
@@ -201,7 +208,9 @@ def as_batches(
         if data[1] is None or isinstance(data[1], list | tuple | dict):
             raise ValueError("class_weight needs one array of targets y")
         data = (data[0], data[1], _times(class_weights(data[1], class_weight), data[2]))
-    return ArrayBatches(data, batch_size=batch_size or 32, shuffle=shuffle, steps=steps)
+    return ArrayBatches(
+        data, batch_size=32 if batch_size is None else batch_size, shuffle=shuffle, steps=steps
+    )
 
 
 def is_source(x: Any) -> bool:
@@ -234,7 +243,8 @@ def unpack(item: Any) -> Batch:
         if len(item) == 3:
             return item[0], item[1], item[2]
         raise ValueError(
-            f"a batch is x, (x, y) or (x, y, sample_weight); got a {type(item).__name__} of {len(item)}"
+            f"a batch is x, (x, y) or (x, y, sample_weight); got a {type(item).__name__} of "
+            f"{len(item)}"
         )
     return item, None, None
 
@@ -242,7 +252,8 @@ def unpack(item: Any) -> Batch:
 def as_array(x: Any) -> np.ndarray:
     """A NumPy array of a dtype that a network takes: floats become float32, other kinds stay.
 
-    float64 data come from a division by 255.0 far more often than from a wish for 53 bits, and Keras does the same.
+    float64 data come from a division by 255.0 far more often than from a wish for 53 bits, and
+    Keras does the same.
     """
     array = _numpy(x)
     if array.dtype == np.float64:
@@ -250,7 +261,11 @@ def as_array(x: Any) -> np.ndarray:
     if array.dtype.kind in "OUSV":
         raise TypeError(
             f"data must be numbers, got an array of dtype {array.dtype}"
-            + ("; rows of unlike lengths need pad_sequences first" if array.dtype.kind == "O" else "")
+            + (
+                "; rows of unlike lengths need pad_sequences first"
+                if array.dtype.kind == "O"
+                else ""
+            )
         )
     return array
 
@@ -279,7 +294,9 @@ def class_weights(y: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarra
 
 
 def split_off(data: Batch, fraction: float) -> tuple[Batch, Batch]:
-    """The first rows for training and the last `fraction` of the rows for validation, before any shuffling."""
+    """The first rows for training and the last `fraction` of the rows for validation, before any
+    shuffling.
+    """
     if not 0 < fraction < 1:
         raise ValueError(f"validation_split must lie between 0 and 1, got {fraction}")
     if is_source(data[0]):

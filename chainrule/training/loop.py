@@ -2,12 +2,12 @@
 
     for each epoch:
         reset the metrics
-        for each batch:  step(batch)        record forward, loss, gradients, update; computed at the update's end
-        look at the metrics                 the only place where values are read, apart from the progress bar
+        for each batch:  step(batch)   record forward, loss, gradients, update; compute it all
+        look at the metrics            the only place where values are read, but for the bar
         validate, tell the callbacks
 
-The loop looks at no value in between. A callback that wants the values of a batch gets them; the progress bar reads
-them only when it draws.
+The loop looks at no value in between. A callback that wants the values of a batch gets them; the
+progress bar reads them only when it draws.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from chainrule.errors import DataError
 from chainrule.training.callbacks import CallbackList, Logs
 from chainrule.training.data import Batches
 
-#: What a step may return: values by name (lazy tensors or numbers), or None where `results` knows them.
+#: What a step may return: values by name (lazy tensors or numbers), or None where `results` knows
+#: them.
 StepLogs = Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What the loop needs from a model: `step` on one batch, `results` to look, `reset` before an epoch."""
+    """What the loop needs from a model: `step` on one batch, `results` to look, `reset` before an
+    epoch.
+    """
 
     step: Callable[[Any], StepLogs]
     results: Callable[[StepLogs], dict[str, float]]
@@ -45,8 +48,9 @@ def run(
 ) -> None:
     """Train for the epochs from `initial_epoch` to `epochs`, unless a callback stops earlier.
 
-    `validate` returns values that enter the logs as `val_<name>`, in the epochs that `validates_at` names.
-    An exception (Ctrl-C too) ends the drawing, keeps what the callbacks have seen, and goes on to the caller.
+    `validate` returns values that enter the logs as `val_<name>`, in the epochs that `validates_at`
+    names. An exception (Ctrl-C too) ends the drawing, keeps what the callbacks have seen, and goes
+    on to the caller.
     """
     logs: dict[str, float] = {}
     try:

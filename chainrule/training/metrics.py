@@ -12,8 +12,8 @@ from chainrule.tensor import Tensor, creation, no_grad
 class RunningMean:
     """Weighted mean of the values seen since the last `reset`: `Σ wᵢ vᵢ / Σ wᵢ`.
 
-    `update` records two additions, so that they belong to the training step's own program. The value is looked at
-    by `result` only.
+    `update` records two additions, so that they belong to the training step's own program. The
+    value is looked at by `result` only.
     """
 
     def __init__(self, name: str) -> None:
@@ -36,7 +36,9 @@ class RunningMean:
 
 
 def correct_fraction(scores: Tensor, labels: Tensor) -> Tensor:
-    """Fraction of rows whose largest score stands at the label; scores (..., classes), labels (...)."""
+    """Fraction of rows whose largest score stands at the label; scores (..., classes), labels
+    (...).
+    """
     with no_grad():
         return (scores.argmax(-1) == labels).float().mean()
 

@@ -1,9 +1,11 @@
-"""Progress as Keras users know it: a live bar in a terminal or notebook, else a plain line per epoch.
+"""Progress as Keras users know it: a live bar in a terminal or notebook, else a plain line per
+epoch.
 
     Epoch 1/10
     469/469 ━━━━━━━━━━━━━━━━━━━━ 1s 3ms/step - accuracy: 0.8950 - loss: 0.3646
 
-Reading a metric computes what was recorded for it, so that the bar reads only when it draws: ten times a second.
+Reading a metric computes what was recorded for it, so that the bar reads only when it draws: ten
+times a second.
 """
 
 from __future__ import annotations
@@ -22,9 +24,13 @@ _INTERVAL = 0.1  # seconds between two drawings
 
 
 class Progress(Callback):
-    """Shows a run. `verbose`: 0 nothing, 1 or "auto" a live bar (a line where there is no terminal), 2 a line."""
+    """Shows a run. `verbose`: 0 nothing, 1 or "auto" a live bar (a line where there is no
+    terminal), 2 a line.
+    """
 
-    def __init__(self, verbose: int | str | bool = "auto", *, console: Console | None = None) -> None:
+    def __init__(
+        self, verbose: int | str | bool = "auto", *, console: Console | None = None
+    ) -> None:
         super().__init__()
         if verbose not in (0, 1, 2, "auto"):
             raise ValueError(f"verbose must be 0, 1, 2 or 'auto', got {verbose!r}")
@@ -35,7 +41,7 @@ class Progress(Callback):
         self._display: Live | None = None
         self._training = False
 
-    # training ---------------------------------------------------------------------------------------------
+    # training -------------------------------------------------------------------------------------
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         self._training = True
@@ -54,7 +60,7 @@ class Progress(Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         self._finish(logs or {})
 
-    # evaluation -------------------------------------------------------------------------------------------
+    # evaluation -----------------------------------------------------------------------------------
 
     def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
         if not self._training:  # validation inside fit shows with the epoch
@@ -68,7 +74,7 @@ class Progress(Callback):
         if not self._training:
             self._finish(logs or {})
 
-    # prediction -------------------------------------------------------------------------------------------
+    # prediction -----------------------------------------------------------------------------------
 
     def on_predict_begin(self, logs: Mapping[str, float] | None = None) -> None:
         self._start()
@@ -79,7 +85,7 @@ class Progress(Callback):
     def on_predict_end(self, logs: Mapping[str, float] | None = None) -> None:
         self._finish({})
 
-    # drawing ----------------------------------------------------------------------------------------------
+    # drawing --------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         self._done = 0

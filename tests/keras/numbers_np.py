@@ -23,7 +23,9 @@ def windows(x, size, strides, dilation=(1, 1)):
 
 
 def pad_same(x, size, strides, dilation=(1, 1), value=0.0):
-    pads = [same(n, k, s, d) for n, k, s, d in zip(x.shape[1:3], size, strides, dilation)]
+    pads = [
+        same(n, k, s, d) for n, k, s, d in zip(x.shape[1:3], size, strides, dilation, strict=True)
+    ]
     return np.pad(x, [(0, 0), *pads, (0, 0)], constant_values=value)
 
 

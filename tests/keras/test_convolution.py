@@ -11,7 +11,9 @@ close = {"rtol": 2e-4, "atol": 2e-5}
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("strides, dilation", [((1, 1), (1, 1)), ((2, 3), (1, 1)), ((1, 1), (2, 1))])
+@pytest.mark.parametrize(
+    "strides, dilation", [((1, 1), (1, 1)), ((2, 3), (1, 1)), ((1, 1), (2, 1))]
+)
 @pytest.mark.parametrize("size", [(3, 3), (2, 4)])
 def test_conv2d(run, rng, padding, strides, dilation, size):
     x = rng.normal(size=(2, 9, 10, 3)).astype("f")
@@ -49,7 +51,9 @@ def test_depthwise_and_separable(run, rng):
     )
     np.testing.assert_allclose(out, deep + b, **close)
     out, (d, p, b) = run(layers.SeparableConv2D(5, 3, padding="same"), x)
-    deep = np.concatenate([conv2d(x[..., c : c + 1], d[:, :, c : c + 1], padding="same") for c in range(3)], -1)
+    deep = np.concatenate(
+        [conv2d(x[..., c : c + 1], d[:, :, c : c + 1], padding="same") for c in range(3)], -1
+    )
     np.testing.assert_allclose(out, deep @ p[0, 0] + b, **close)
 
 
@@ -70,7 +74,11 @@ def test_pooling(rng, padding, size, strides):
     step = (strides or size,) * 2
     largest = layers.MaxPooling2D(size, strides, padding)(x).numpy()
     mean = layers.AveragePooling2D(size, strides, padding)(x).numpy()
-    w = windows(pad_same(x, (size, size), step, value=np.nan) if padding == "same" else x, (size, size), step)
+    w = windows(
+        pad_same(x, (size, size), step, value=np.nan) if padding == "same" else x,
+        (size, size),
+        step,
+    )
     np.testing.assert_allclose(largest, np.nanmax(w, (3, 4)), **close)
     np.testing.assert_allclose(mean, np.nanmean(w, (3, 4)), **close)
 

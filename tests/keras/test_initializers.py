@@ -38,7 +38,9 @@ def test_a_seeded_initializer_gives_the_same_values_at_every_call():
     first, second = a(KERNEL).numpy(), a(KERNEL).numpy()
     np.testing.assert_array_equal(first, second)
     assert (first != initializers.GlorotUniform(seed=6)(KERNEL).numpy()).any()
-    assert (initializers.HeNormal()(KERNEL).numpy() != initializers.HeNormal()(KERNEL).numpy()).any()
+    assert (
+        initializers.HeNormal()(KERNEL).numpy() != initializers.HeNormal()(KERNEL).numpy()
+    ).any()
 
 
 def test_a_global_seed_repeats_a_whole_model():

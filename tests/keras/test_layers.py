@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ShapeError
-from chainrule.keras import Input, Model, Sequential, activations, initializers, layers, regularizers
+from chainrule.keras import (
+    Input,
+    Model,
+    Sequential,
+    activations,
+    initializers,
+    layers,
+    regularizers,
+)
 from chainrule.tensor import creation
 
 close = {"rtol": 1e-4, "atol": 1e-5}
@@ -159,7 +167,8 @@ def test_reshaping(rng):
         array(layers.RepeatVector(3)(x[:, 0, 0])), np.repeat(x[:, 0, :1], 3, 1)
     )
     np.testing.assert_array_equal(
-        array(layers.ZeroPadding2D(((1, 2), (0, 3)))(x)), np.pad(x, [(0, 0), (1, 2), (0, 3), (0, 0)])
+        array(layers.ZeroPadding2D(((1, 2), (0, 3)))(x)),
+        np.pad(x, [(0, 0), (1, 2), (0, 3), (0, 0)]),
     )
     np.testing.assert_array_equal(array(layers.Cropping2D(1)(x)), x[:, 1:-1, 1:-1])
     np.testing.assert_array_equal(
@@ -209,7 +218,9 @@ def test_multi_head_attention(run, rng, causal):
     p = np.exp(s - s.max(-1, keepdims=True))
     p /= p.sum(-1, keepdims=True)
     np.testing.assert_allclose(array(scores), p, **close)
-    np.testing.assert_allclose(array(out), np.einsum("bhtd,hdo->bto", p @ V, wo) + bo, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        array(out), np.einsum("bhtd,hdo->bto", p @ V, wo) + bo, rtol=1e-3, atol=1e-4
+    )
 
 
 def test_attention_masks(rng):

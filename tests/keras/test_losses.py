@@ -62,7 +62,9 @@ def test_sample_weights_multiply_and_the_mean_counts_every_example():
 
 @pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error", "huber",
                                   "binary_crossentropy", "kl_divergence", "poisson"])  # fmt: skip
-@pytest.mark.parametrize("shapes", [((4, 1), (4, 3)), ((4, 3), (4, 1)), ((4,), (4, 3)), ((3, 3), (4, 3))])
+@pytest.mark.parametrize(
+    "shapes", [((4, 1), (4, 3)), ((4, 3), (4, 1)), ((4,), (4, 3)), ((3, 3), (4, 3))]
+)
 def test_a_loss_over_unlike_shapes_is_an_error(name, shapes):
     y_true, y_pred = (np.full(s, 0.5, np.float32) for s in shapes)
     with pytest.raises(ShapeError) as error:
@@ -101,9 +103,7 @@ def test_logits_and_probabilities_agree():
     labels = rng.integers(0, 3, 6)
     for f, y in ((losses.sparse_categorical_crossentropy, labels),
                  (losses.categorical_crossentropy, np.eye(3)[labels])):  # fmt: skip
-        np.testing.assert_allclose(
-            value(f(y, logits, from_logits=True)), value(f(y, p)), rtol=1e-5
-        )
+        np.testing.assert_allclose(value(f(y, logits, from_logits=True)), value(f(y, p)), rtol=1e-5)
     np.testing.assert_allclose(
         value(losses.binary_crossentropy(np.eye(3)[labels], logits, from_logits=True)),
         value(losses.binary_crossentropy(np.eye(3)[labels], 1 / (1 + np.exp(-logits)))),

@@ -67,7 +67,9 @@ def test_batches_add_up():
     ranks = np.empty(100)
     ranks[order] = np.arange(1, 101)
     positives = y.sum()
-    exact = (ranks[y == 1].sum() - positives * (positives + 1) / 2) / (positives * (100 - positives))
+    exact = (ranks[y == 1].sum() - positives * (positives + 1) / 2) / (
+        positives * (100 - positives)
+    )
     assert float(whole.result()) == pytest.approx(exact, abs=0.01)  # 200 thresholds approximate it
 
 

@@ -16,7 +16,9 @@ def two_branches():
     a, b = Input((4,), name="a"), Input((3,), name="b")
     shared = layers.Dense(5, activation="relu", name="shared")
     x = layers.concatenate([shared(a), shared(layers.Dense(4)(b))])
-    return Model([a, b], [layers.Dense(2, name="left")(x), layers.Dense(1, name="right")(x * 2 + 1)])
+    return Model(
+        [a, b], [layers.Dense(2, name="left")(x), layers.Dense(1, name="right")(x * 2 + 1)]
+    )
 
 
 def test_functional_models_compute_what_their_layers_do(rng):
@@ -65,7 +67,10 @@ def test_feature_extraction():
     features = Model(model.inputs, [layer.output for layer in model.layers])
     outs = features(np.ones((3, 4), "f"))
     assert [tuple(o.shape) for o in outs] == [(3, 5), (3, 2)]
-    assert Model(inputs=model.input, outputs=model.get_layer(index=0).output).output_shape == (None, 5)
+    assert Model(inputs=model.input, outputs=model.get_layer(index=0).output).output_shape == (
+        None,
+        5,
+    )
 
 
 def test_models_as_layers_of_models(rng):
@@ -76,7 +81,9 @@ def test_models_as_layers_of_models(rng):
     inner.trainable = False
     assert len(outer.trainable_weights) == 2
     data = rng.normal(size=(50, 4)).astype("f")
-    assert (array(outer(data, training=True)) != array(outer(data))).any()  # training reaches inside
+    assert (
+        array(outer(data, training=True)) != array(outer(data))
+    ).any()  # training reaches inside
 
 
 class Net(Model):
@@ -133,7 +140,9 @@ def test_sequential_builds_when_the_shape_is_known():
 
 
 def test_the_first_layer_may_give_the_shape():
-    assert Sequential([layers.Flatten(input_shape=(28, 28)), layers.Dense(2)]).count_params() == 1570
+    assert (
+        Sequential([layers.Flatten(input_shape=(28, 28)), layers.Dense(2)]).count_params() == 1570
+    )
     assert Sequential([layers.Dense(2, input_dim=3)]).output_shape == (None, 2)
     text = Sequential([layers.Embedding(10, 4, input_length=7), layers.Flatten()])
     assert text.output_shape == (None, 28)
@@ -170,7 +179,9 @@ def test_wrong_graphs():
 
 
 def test_summary_is_the_table_that_keras_prints(capsys):
-    model = Sequential([Input((784,)), layers.Dense(128), layers.BatchNormalization(), layers.Dense(10)])
+    model = Sequential(
+        [Input((784,)), layers.Dense(128), layers.BatchNormalization(), layers.Dense(10)]
+    )
     model.summary()
     text = capsys.readouterr().out
     for part in ('Model: "sequential"', "Layer (type)", "dense (Dense)", "(None, 128)", "100,480",

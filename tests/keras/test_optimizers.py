@@ -130,7 +130,9 @@ def test_defaults_are_keras_defaults():
 def test_clipping():
     g = np.array([[3.0, 4.0, 0, 0, 0]])
     start = np.zeros(5)
-    np.testing.assert_allclose(run(optimizers.SGD(1.0, clipnorm=1.0), g, start), -g[0] / 5, rtol=1e-6)
+    np.testing.assert_allclose(
+        run(optimizers.SGD(1.0, clipnorm=1.0), g, start), -g[0] / 5, rtol=1e-6
+    )
     np.testing.assert_allclose(run(optimizers.SGD(1.0, clipnorm=9.0), g, start), -g[0], rtol=1e-6)
     np.testing.assert_allclose(
         run(optimizers.SGD(1.0, clipvalue=3.5), g, start), [-3, -3.5, 0, 0, 0], rtol=1e-6

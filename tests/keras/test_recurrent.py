@@ -41,7 +41,7 @@ def test_simple_rnn(run, x, activation):
 
 def test_the_loop_and_the_single_steps_agree(run, x, rng):
     for layer in (layers.LSTM(6, return_sequences=True), layers.GRU(6, return_sequences=True)):
-        fast, weights = run(layer, x)
+        fast, _ = run(layer, x)
         slow = layers.RNN(layer.cell, return_sequences=True)
         slow.cell.scan = lambda *a: None
         np.testing.assert_allclose(slow(x).detach().numpy(), fast, **close)
@@ -116,9 +116,7 @@ def test_stateful_layers_carry_their_state(x):
     layer.set_weights(whole.get_weights())
     layer.reset_states()
     layer(x[:, :2])
-    np.testing.assert_allclose(
-        layer(x[:, 2:]).detach().numpy(), whole(x).detach().numpy(), **close
-    )
+    np.testing.assert_allclose(layer(x[:, 2:]).detach().numpy(), whole(x).detach().numpy(), **close)
     layer.reset_states()
     np.testing.assert_allclose(layer(x).detach().numpy(), whole(x).detach().numpy(), **close)
 

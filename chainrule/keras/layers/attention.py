@@ -13,6 +13,7 @@ from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.core import EinsumDense
 from chainrule.keras.layers.regularization import Dropout
 from chainrule.keras.registry import known
+from chainrule.keras.variables import Variable
 from chainrule.nn import functional as F
 from chainrule.tensor import Tensor, creation
 from chainrule.tensor import functions as T
@@ -27,8 +28,8 @@ def causal_mask(queries: int, keys: int) -> Tensor:
 class MultiHeadAttention(Layer):
     """`softmax(q·kᵀ / √key_dim)·v` in `num_heads` projections, put together by one more projection.
 
-    Shapes: query (batch, …T, c), value and key (batch, …S, c'); the result (batch, …T, output_shape or c).
-    `attention_mask` (batch, T, S) is True where a query may look.
+    Shapes: query (batch, …T, c), value and key (batch, …S, c'); the result (batch, …T, output_shape
+    or c). `attention_mask` (batch, T, S) is True where a query may look.
     """
 
     supports_masking = True
@@ -63,7 +64,8 @@ class MultiHeadAttention(Layer):
         self.attention_axes = attention_axes
         if attention_axes is not None and list(np.atleast_1d(attention_axes)) != [1]:
             raise NotImplementedError(
-                "attention_axes other than 1 are not available: reshape the input so that it attends "
+                "attention_axes other than 1 are not available: reshape the input so that it "
+                "attends "
                 "along axis 1, or leave attention_axes out to attend along all inner axes"
             )
         self._wanted_output = (output_shape,) if isinstance(output_shape, int) else output_shape
@@ -139,9 +141,7 @@ class MultiHeadAttention(Layer):
         k = self.key_dense(k).transpose(1, 2)
         v = self.value_dense(v).transpose(1, 2)
         scores = (q * (1.0 / math.sqrt(self.key_dim))) @ k.transpose(-2, -1)  # (B, heads, T, S)
-        mask = self._mask(
-            scores, query_mask, value_mask, key_mask, attention_mask, use_causal_mask
-        )
+        mask = self._mask(scores, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
         if mask is not None:
             scores = scores + (1.0 - mask.to(scores.dtype)) * large_negative(scores)
         weights = F.softmax(scores, dim=-1)
@@ -180,6 +180,7 @@ class _ListAttention(Layer):
     """Takes [query, value] or [query, value, key] and masks likewise."""
 
     supports_masking = True
+    _dropout: Dropout
 
     def _scores(self, query: Tensor, key: Tensor) -> Tensor:
         raise NotImplementedError
@@ -239,7 +240,8 @@ class Attention(_ListAttention):
         self.score_mode = score_mode
         self.dropout = dropout
         self.seed = seed
-        self.scale = self.concat_score_weight = None
+        self.scale: Variable | None = None
+        self.concat_score_weight: Variable | None = None
         self._dropout = Dropout(dropout, seed=seed)
 
     def build(self, input_shape: Any) -> None:
@@ -258,7 +260,8 @@ class Attention(_ListAttention):
         added = query.unsqueeze(-2) + key.unsqueeze(-3)
         if self.scale is not None:
             added = added * self.scale
-        return self.concat_score_weight * T.tanh(added).sum(-1)  # type: ignore[no-any-return, operator]  # built above
+        scores = T.tanh(added).sum(-1)
+        return scores if self.concat_score_weight is None else scores * self.concat_score_weight
 
 
 @known
@@ -272,7 +275,7 @@ class AdditiveAttention(_ListAttention):
         self.use_scale = use_scale
         self.dropout = dropout
         self.seed = seed
-        self.scale = None
+        self.scale: Variable | None = None
         self._dropout = Dropout(dropout, seed=seed)
 
     def build(self, input_shape: Any) -> None:

@@ -1,24 +1,31 @@
 """Layer: weights, and a function of tensors that uses them.
 
-A subclass makes its weights in `build(input_shape)` with `add_weight` and computes in `call(inputs)`. Calling the
-layer builds it at the first use, converts the inputs, passes `training` and `mask` on to whoever asks for them,
-and, on symbolic tensors, records a node of the functional API instead of computing.
+A subclass makes its weights in `build(input_shape)` with `add_weight` and computes in
+`call(inputs)`. Calling the layer builds it at the first use, converts the inputs, passes `training`
+and `mask` on to whoever asks for them, and, on symbolic tensors, records a node of the functional
+API instead of computing.
 
-Weights and inner layers are found where they are kept: in the attributes of the layer, in order, also inside
-lists, tuples and dicts. There is no second list that could disagree.
+Weights and inner layers are found where they are kept: in the attributes of the layer, in order,
+also inside lists, tuples and dicts. There is no second list that could disagree.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import ShapeError
 from chainrule.keras import constraints, context, initializers, naming, regularizers, symbolic
+from chainrule.keras.layers.signatures import (
+    Signature,
+    accepts,
+    accepts_any,
+    constructor_parameters,
+    signature_of,
+)
 from chainrule.keras.registry import from_config as object_from_config
 from chainrule.keras.registry import to_config
 from chainrule.keras.settings import DTypePolicy, to_dtype, to_policy
@@ -41,7 +48,7 @@ class Layer(Operation):
 
     >>> class Scale(Layer):
     ...     def build(self, input_shape):
-    ...         self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="factor")
+    ...         self.factor = self.add_weight((input_shape[-1],), "ones", name="factor")
     ...     def call(self, inputs):
     ...         return inputs * self.factor
     >>> Scale()(np.array([[1.0, 2.0]])).tolist()
@@ -52,6 +59,8 @@ class Layer(Operation):
     supports_masking = False
     #: Inputs that this layer computes with are cast to its float type, integers included.
     casts_integers = False
+
+    _constructor: tuple[Any, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         instance = super().__new__(cls)
@@ -75,7 +84,8 @@ class Layer(Operation):
         kwargs.pop("weights", None)
         if kwargs:
             raise ValueError(
-                f"{type(self).__name__} does not know the argument(s) {', '.join(map(repr, kwargs))}"
+                f"{type(self).__name__} does not know the argument(s) "
+                f"{', '.join(map(repr, kwargs))}"
             )
         if input_dim is not None:
             input_shape = (input_dim,)
@@ -93,7 +103,7 @@ class Layer(Operation):
         self._own_losses: list[Any] = []
         self.built = False
 
-    # identity --------------------------------------------------------------------------------------------
+    # identity -------------------------------------------------------------------------------------
 
     @property
     def dtype(self) -> str:
@@ -126,7 +136,7 @@ class Layer(Operation):
             variable.owner = variable.owner or self.name
             _structure_changed()
 
-    # weights ---------------------------------------------------------------------------------------------
+    # weights --------------------------------------------------------------------------------------
 
     def add_weight(
         self,
@@ -141,7 +151,9 @@ class Layer(Operation):
         overwrite_with_gradient: bool = False,
         name: str | None = None,
     ) -> Variable:
-        """Make a weight of this layer. The default initial values are glorot_uniform (zeros for integers)."""
+        """Make a weight of this layer. The default initial values are glorot_uniform (zeros for
+        integers).
+        """
         if isinstance(shape, str):  # Keras 2's order: name first
             shape, name = initializer, shape
             initializer = None
@@ -283,7 +295,7 @@ class Layer(Operation):
             )
         return sum(int(np.prod(tuple(w.shape))) for w in self.weights)
 
-    # losses ----------------------------------------------------------------------------------------------
+    # losses ---------------------------------------------------------------------------------------
 
     def add_loss(self, loss: Any) -> None:
         """Add a scalar to what training minimises. Counted for the running call only."""
@@ -310,7 +322,7 @@ class Layer(Operation):
             if weight.regularizer is not None
         ]
 
-    # calling ---------------------------------------------------------------------------------------------
+    # calling --------------------------------------------------------------------------------------
 
     def build(self, *shapes: Any) -> None:
         """Make the weights for inputs of the given shape (a tuple, or a structure of tuples)."""
@@ -322,23 +334,23 @@ class Layer(Operation):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if "_own_weights" not in self.__dict__:
-            raise RuntimeError(
-                f"{type(self).__name__}.__init__ must call super().__init__() first"
-            )
+            raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() first")
         if symbolic.is_symbolic(*args, *kwargs.values()):
             return self._record(args, kwargs)
-        signature = _signature(type(self).call)
+        signature = signature_of(type(self).call)
         training = kwargs.get("training")
         outermost = context.current() is None
         with context.inherit(training) as running:
             args = tuple(self._convert(a) for a in args)
-            kwargs = {k: self._convert(v) if k in signature.tensors else v for k, v in kwargs.items()}
+            kwargs = {
+                k: self._convert(v) if k in signature.tensors else v for k, v in kwargs.items()
+            }
             if not self.built:
                 self._build_for(args, kwargs)
-            if signature.takes_training and kwargs.get("training") is None:
+            if not signature.takes_training:
+                kwargs.pop("training", None)
+            elif kwargs.get("training") is None and len(args) <= signature.training_position:
                 kwargs["training"] = bool(running.training)
-                if len(args) > signature.training_position:
-                    del kwargs["training"]
             if running.has_masks:
                 self._pass_masks(running, signature, args, kwargs)
             outputs = self.call(*args, **kwargs)
@@ -370,15 +382,15 @@ class Layer(Operation):
         """Build from the shapes of the arguments of the first call."""
         build = type(self).build
         if build is not Layer.build:
-            signature = _signature(type(self).call)
+            signature = signature_of(type(self).call)
             given = dict(zip(signature.names, args, strict=False)) | kwargs
             names = [
-                n for n in inspect.signature(build).parameters if n not in ("self", "kwargs", "args")
+                n
+                for n in inspect.signature(build).parameters
+                if n not in ("self", "kwargs", "args")
             ]
             if len(names) > 1 or (names and names[0].endswith("_shape") and names[0][:-6] in given):
-                shapes = {
-                    n: _shapes(given.get(n.removesuffix("_shape"))) for n in names
-                }
+                shapes = {n: _shapes(given.get(n.removesuffix("_shape"))) for n in names}
                 self.build(**shapes)
             else:
                 first = args[0] if args else next(iter(kwargs.values()), None)
@@ -386,7 +398,7 @@ class Layer(Operation):
         self.built = True
 
     def _pass_masks(
-        self, running: context.Scope, signature: _Signature, args: Any, kwargs: Any
+        self, running: context.Scope, signature: Signature, args: Any, kwargs: Any
     ) -> None:
         for index, name in enumerate(signature.mask_arguments):
             if name is None or name in kwargs or index >= len(args):
@@ -399,7 +411,9 @@ class Layer(Operation):
         if running.has_masks or type(self).compute_mask is not Layer.compute_mask:
             previous = map_leaves(running.mask_of, args[0]) if args else None
             explicit = kwargs.get("mask")
-            mask = self.compute_mask(args[0] if args else None, explicit if explicit is not None else previous)
+            mask = self.compute_mask(
+                args[0] if args else None, explicit if explicit is not None else previous
+            )
             if mask is not None:
                 self._set_masks(running, outputs, mask)
         if self.activity_regularizer is not None:
@@ -423,16 +437,15 @@ class Layer(Operation):
         found = [m for m in leaves(previous_mask) if m is not None]
         return found[0] if len(found) == 1 else None if not found else previous_mask
 
-    # functional API --------------------------------------------------------------------------------------
+    # functional API -------------------------------------------------------------------------------
 
     def _record(self, args: Any, kwargs: Any) -> Any:
         """One node: this layer on symbolic tensors."""
         if not self.built:
             with context.scope(training=False, probing=True):
                 self._build_for(args, kwargs)
-        if (
-            type(self).compute_output_shape is not Layer.compute_output_shape
-            and isinstance(args[0], KerasTensor)
+        if type(self).compute_output_shape is not Layer.compute_output_shape and isinstance(
+            args[0], KerasTensor
         ):
             shape = self.compute_output_shape(args[0].shape)
             outputs = _symbolic_like(shape, self._output_dtype(args[0]))
@@ -487,25 +500,30 @@ class Layer(Operation):
             )
         return self.nodes[0]
 
-    # configuration ---------------------------------------------------------------------------------------
+    # configuration --------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal layer.
 
-        For a layer of ours they are read from its attributes; for a class of yours that does not override this
-        method they are those that its constructor was called with.
+        For a layer of ours they are read from its attributes; for a class of yours that does not
+        override this method they are those that its constructor was called with.
         """
         config: dict[str, Any] = {
             "name": self.name,
             "trainable": self._trainable,
             "dtype": self.dtype_policy.name,
         }
-        ours = next(c for c in type(self).__mro__ if c.__module__.startswith(_HERE))
-        for parameter in inspect.signature(ours.__init__).parameters.values():
+        ours: Any = next(c for c in type(self).__mro__ if c.__module__.startswith(_HERE))
+        for parameter in constructor_parameters(ours):
             name = parameter.name
-            if name == "self" or name in config or parameter.kind in (
-                parameter.VAR_KEYWORD,
-                parameter.VAR_POSITIONAL,
+            if (
+                name == "self"
+                or name in config
+                or parameter.kind
+                in (
+                    parameter.VAR_KEYWORD,
+                    parameter.VAR_POSITIONAL,
+                )
             ):
                 continue
             if name in self.__dict__ and name not in ("autocast",):
@@ -519,9 +537,7 @@ class Layer(Operation):
     def _constructor_arguments(self) -> dict[str, Any]:
         args, kwargs = self._constructor
         names = [
-            p.name
-            for p in inspect.signature(type(self).__init__).parameters.values()
-            if p.kind is p.POSITIONAL_OR_KEYWORD
+            p.name for p in constructor_parameters(type(self)) if p.kind is p.POSITIONAL_OR_KEYWORD
         ][1:]
         given = dict(zip(names, args, strict=False)) | kwargs
         return {name: to_config(value) for name, value in given.items()}
@@ -530,52 +546,15 @@ class Layer(Operation):
     def from_config(cls, config: dict[str, Any]) -> Any:
         """A layer with the arguments of a config (without the weights' values)."""
         config = dict(config)
-        if "batch_shape" in config and not _accepts(cls, "batch_shape"):
+        if "batch_shape" in config and not accepts(cls, "batch_shape"):
             given = config.pop("batch_shape")
-            if _accepts_any(cls):
+            if accepts_any(cls):
                 config["batch_shape"] = tuple(given)
         return cls(**{name: object_from_config(value) for name, value in config.items()})
 
 
 _HERE = __name__.partition(".")[0] + ".keras"
 _NOT_SEARCHED = frozenset({"nodes", "_constructor", "_own_weights", "_own_losses"})
-
-
-class _Signature:
-    """What a class's `call` takes."""
-
-    def __init__(self, call: Any) -> None:
-        parameters = list(inspect.signature(call).parameters.values())[1:]
-        self.names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        every = {p.name for p in parameters}
-        self.takes_training = "training" in every
-        self.training_position = (
-            self.names.index("training") if "training" in self.names else len(self.names) + 99
-        )
-        self.tensors = every - {"training", "mask"}
-        self.mask_arguments = [
-            f"{name}_mask"
-            if f"{name}_mask" in every
-            else "mask"
-            if index == 0 and "mask" in every
-            else None
-            for index, name in enumerate(self.names)
-        ]
-
-
-@cache
-def _signature(call: Any) -> _Signature:
-    return _Signature(call)
-
-
-def _accepts(cls: type, name: str) -> bool:
-    return name in inspect.signature(cls.__init__).parameters
-
-
-def _accepts_any(cls: type) -> bool:
-    return any(
-        p.kind is p.VAR_KEYWORD for p in inspect.signature(cls.__init__).parameters.values()
-    )
 
 
 def _shapes(structure: Any) -> Any:

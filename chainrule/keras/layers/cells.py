@@ -1,7 +1,7 @@
 """One step of a recurrence: `cell(inputs, states) → (output, states)`.
 
-A cell of ours splits its step in two: `project` is the part that needs the inputs only (a layer does it for all
-steps in one product), `step` is the rest.
+A cell of ours splits its step in two: `project` is the part that needs the inputs only (a layer
+does it for all steps in one product), `step` is the rest.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import ops
 from chainrule.keras import activations, constraints, initializers, regularizers
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.core import check_last, last_size
 from chainrule.keras.layers.regularization import drop
 from chainrule.keras.registry import known
 from chainrule.keras.settings import to_dtype
+from chainrule.keras.variables import Variable
+from chainrule.ops.recurrent import gru, lstm, rnn
 from chainrule.runtime.random import Generator, stream
 from chainrule.tensor import Tensor, creation
 from chainrule.tensor import functions as T
@@ -73,7 +74,7 @@ class RecurrentCell(Layer):
         self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
         self.seed = seed
         self._generator = None if seed is None else Generator(seed=int(seed))
-        self.bias = None
+        self.bias: Variable | None = None
 
     @property
     def state_size(self) -> Any:
@@ -116,7 +117,7 @@ class RecurrentCell(Layer):
     def _first_bias(self, shape: Any, dtype: Any = None) -> Any:
         return self.bias_initializer(shape, dtype=dtype)
 
-    # one step --------------------------------------------------------------------------------------------
+    # one step -------------------------------------------------------------------------------------
 
     def project(self, inputs: Tensor) -> Tensor:
         """The inputs' share of the gates, for any number of leading axes."""
@@ -134,7 +135,8 @@ class RecurrentCell(Layer):
     def scan(
         self, inputs: Tensor, states: States, mask: Any, reverse: bool
     ) -> tuple[Tensor, States] | None:
-        """All steps as one loop of the graph: (outputs, final states), both (steps, batch, units) and so on.
+        """All steps as one loop of the graph: (outputs, final states), both (steps, batch, units)
+        and so on.
 
         None where there is no such loop for these activations: then the layer goes step by step.
         """
@@ -153,7 +155,9 @@ class RecurrentCell(Layer):
         return self.recurrent_kernel.to(like.dtype).transpose(0, 1)
 
     def masks(self, inputs: Tensor, training: bool) -> tuple[Tensor | None, Tensor | None]:
-        """Dropout factors for one step's inputs and for the state, the same at all steps of a call."""
+        """Dropout factors for one step's inputs and for the state, the same at all steps of a
+        call.
+        """
         if not training:
             return None, None
         generator = self._generator if self._generator is not None else stream("dropout")
@@ -186,7 +190,7 @@ class SimpleRNNCell(RecurrentCell):
         if self.activation not in kinds:
             return None
         ys, h = apply(
-            ops.rnn, _time_first(self.project(inputs)), states[0], self._recurrent(inputs),
+            rnn, _time_first(self.project(inputs)), states[0], self._recurrent(inputs),
             *mask, nonlinearity=kinds[self.activation], reverse=reverse,
         )  # fmt: skip
         return ys, [h]
@@ -260,7 +264,7 @@ class LSTMCell(_GatedCell):
         if not self._is_standard:
             return None
         ys, h, c = apply(
-            ops.lstm, _time_first(self.project(inputs)), *states, self._recurrent(inputs),
+            lstm, _time_first(self.project(inputs)), *states, self._recurrent(inputs),
             *mask, reverse=reverse,
         )  # fmt: skip
         return ys, [h, c]
@@ -321,7 +325,7 @@ class GRUCell(_GatedCell):
             gx, b = gx + bias[0], bias[1]
         else:
             b = creation.zeros((3 * self.units,), dtype=inputs.dtype)
-        ys, h = apply(ops.gru, _time_first(gx), states[0], w, b, *mask, reverse=reverse)
+        ys, h = apply(gru, _time_first(gx), states[0], w, b, *mask, reverse=reverse)
         return ys, [h]
 
     def _reordered(self, w: Tensor) -> Tensor:

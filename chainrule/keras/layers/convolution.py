@@ -1,24 +1,26 @@
 """Convolutions: Keras's layouts around PyTorch's channels-first operations.
 
-Data are (batch, space…, channels) unless `data_format="channels_first"`; kernels (space…, in / groups, out).
-A layer moves the axes, computes, and moves them back; the compiler drops the moves that meet.
+Data are (batch, space…, channels) unless `data_format="channels_first"`; kernels (space…, in /
+groups, out). A layer moves the axes, computes, and moves them back; the compiler drops the moves
+that meet.
 
-Padding "same" keeps ⌈n / stride⌉ positions, with the odd element of padding at the end. "causal" (one dimension)
-puts all of it before the data.
+Padding "same" keeps ⌈n / stride⌉ positions, with the odd element of padding at the end. "causal"
+(one dimension) puts all of it before the data.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from chainrule import ops
 from chainrule.errors import ShapeError
 from chainrule.keras import activations, constraints, initializers, regularizers
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.core import check_last, check_rank
 from chainrule.keras.registry import known
 from chainrule.keras.settings import standardize_data_format
+from chainrule.keras.variables import Variable
 from chainrule.nn import functional as F
+from chainrule.ops.contract import conv, conv_transpose
 from chainrule.tensor import Tensor
 from chainrule.tensor.record import apply
 
@@ -112,7 +114,7 @@ class Convolution(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.bias = None
+        self.bias: Variable | None = None
 
     @property
     def channel_axis(self) -> int:
@@ -172,7 +174,7 @@ class Convolution(Layer):
                 f"which is larger than its input of shape {tuple(back(x, self.data_format).shape)}"
             )
         x = apply(
-            ops.conv,
+            conv,
             x,
             weight.to(x.dtype),
             stride=self.strides,
@@ -359,7 +361,7 @@ class _Separable(_Depthwise):
         weight = self.pointwise_kernel.permute(self.rank + 1, self.rank, *range(self.rank))
         once = {"stride": (1,) * self.rank, "dilation": (1,) * self.rank}
         none = (0,) * self.rank
-        x = apply(ops.conv, x, weight.to(x.dtype), low=none, high=none, groups=1, **once)
+        x = apply(conv, x, weight.to(x.dtype), low=none, high=none, groups=1, **once)
         if self.bias is not None:
             x = x + self.bias.to(x.dtype).reshape(1, -1, *(1,) * self.rank)
         return self.activation(back(x, self.data_format))
@@ -410,7 +412,9 @@ class _Transpose(Convolution):
         if output_padding is None:
             self.output_padding = None
         else:
-            given = (output_padding,) * self.rank if isinstance(output_padding, int) else output_padding
+            given = (
+                (output_padding,) * self.rank if isinstance(output_padding, int) else output_padding
+            )
             self.output_padding = tuple(given)
 
     def build(self, input_shape: Any) -> None:
@@ -432,7 +436,7 @@ class _Transpose(Convolution):
         weight = self.kernel.permute(self.rank + 1, self.rank, *range(self.rank))
         none = (0,) * self.rank
         x = apply(
-            ops.conv_transpose,
+            conv_transpose,
             x,
             weight.to(x.dtype),
             stride=self.strides,

@@ -13,6 +13,7 @@ from chainrule.keras.layers.base import Layer
 from chainrule.keras.registry import known
 from chainrule.keras.settings import dtype_name
 from chainrule.keras.symbolic import KerasTensor, Node
+from chainrule.keras.variables import Variable
 from chainrule.nn import functional as F
 from chainrule.tensor import Tensor
 from chainrule.tensor import functions as T
@@ -80,7 +81,8 @@ def Input(  # spelled like a class, as Keras has it
     layer = InputLayer(
         shape, batch_size, dtype, batch_shape=batch_shape, input_tensor=tensor, name=name
     )
-    return layer.nodes[0].outputs  # type: ignore[no-any-return]  # made two lines above in __init__
+    outputs: KerasTensor = layer.nodes[0].outputs
+    return outputs
 
 
 @known
@@ -123,7 +125,7 @@ class Dense(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
         self.supports_masking = True
-        self.bias = None
+        self.bias: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
         size = last_size(self, input_shape)
@@ -182,7 +184,9 @@ def check_rank(layer: Layer, shape: Any, rank: int, spelled: str) -> None:
 
 @known
 class EinsumDense(Layer):
-    """`activation(einsum(equation, x, kernel) + bias)`; `output_shape` is without the batch axis."""
+    """`activation(einsum(equation, x, kernel) + bias)`; `output_shape` is without the batch
+    axis.
+    """
 
     casts_integers = True
 
@@ -213,7 +217,7 @@ class EinsumDense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.bias = None
+        self.bias: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
         kernel_shape, bias_shape = self._shapes_for(tuple(input_shape))
@@ -330,11 +334,11 @@ class Masking(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Tensor) -> Tensor:
-        kept = (inputs != self.mask_value).any(-1, keepdim=True)
+        kept = T.ne(inputs, self.mask_value).any(-1, keepdim=True)
         return inputs * kept.to(inputs.dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return (inputs != self.mask_value).any(-1)
+        return T.ne(inputs, self.mask_value).any(-1)
 
 
 @known

@@ -14,7 +14,9 @@ from chainrule.tensor import functions as T
 
 
 class _Merge(Layer):
-    """Takes a list of tensors of equal shape (sizes of 1 are repeated, lower ranks get axes after the batch)."""
+    """Takes a list of tensors of equal shape (sizes of 1 are repeated, lower ranks get axes after
+    the batch).
+    """
 
     supports_masking = True
     casts_integers = False
@@ -23,21 +25,20 @@ class _Merge(Layer):
     def call(self, inputs: Any) -> Tensor:
         if not isinstance(inputs, list | tuple):
             raise ValueError(
-                f"layer {self.name!r} ({type(self).__name__}) takes a list of tensors, got one tensor"
+                f"layer {self.name!r} ({type(self).__name__}) takes a list of tensors, got one "
+                "tensor"
             )
         if len(inputs) < self._least:
             raise ValueError(
-                f"layer {self.name!r} ({type(self).__name__}) takes at least {self._least} tensors, "
-                f"got {len(inputs)}"
+                f"layer {self.name!r} ({type(self).__name__}) takes at least {self._least} "
+                f"tensors, got {len(inputs)}"
             )
         return self._merge(self._aligned(list(inputs)))
 
     def _aligned(self, inputs: list[Tensor]) -> list[Tensor]:
         rank = max(x.ndim for x in inputs)
         inputs = [
-            x
-            if x.ndim == rank
-            else x.reshape(x.shape[0], *(1,) * (rank - x.ndim), *x.shape[1:])
+            x if x.ndim == rank else x.reshape(x.shape[0], *(1,) * (rank - x.ndim), *x.shape[1:])
             for x in inputs
         ]
         for sizes in zip(*(x.shape for x in inputs), strict=True):
@@ -134,8 +135,8 @@ class Concatenate(_Merge):
         rests = {tuple(int(n) for a, n in enumerate(x.shape) if a != axis) for x in inputs}
         if len(rests) > 1:
             raise ShapeError(
-                f"layer {self.name!r} (Concatenate) needs equal shapes but for axis {self.axis}, got "
-                f"{', '.join(str(tuple(x.shape)) for x in inputs)}"
+                f"layer {self.name!r} (Concatenate) needs equal shapes but for axis {self.axis}, "
+                f"got {', '.join(str(tuple(x.shape)) for x in inputs)}"
             )
         return inputs
 

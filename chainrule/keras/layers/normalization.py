@@ -9,6 +9,7 @@ from chainrule.keras import constraints, context, initializers, regularizers
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.core import check_last
 from chainrule.keras.registry import known
+from chainrule.keras.variables import Variable
 from chainrule.nn import functional as F
 from chainrule.tensor import Tensor, no_grad
 from chainrule.tensor import functions as T
@@ -18,9 +19,9 @@ from chainrule.tensor import functions as T
 class BatchNormalization(Layer):
     """`γ (x - mean) / √(variance + ε) + β`, mean and variance over all axes but `axis`.
 
-    Training takes them from the batch and moves the running ones towards them:
-    `moving ← momentum · moving + (1 - momentum) · batch`. Inference uses the running ones. The variance is divided
-    by n, not n - 1, also in the running one (Keras 3).
+    Training takes them from the batch and moves the running ones towards them: `moving ← momentum ·
+    moving + (1 - momentum) · batch`. Inference uses the running ones. The variance is divided by n,
+    not n - 1, also in the running one (Keras 3).
     """
 
     supports_masking = True
@@ -60,7 +61,8 @@ class BatchNormalization(Layer):
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
-        self.gamma = self.beta = None
+        self.gamma: Variable | None = None
+        self.beta: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
         size = input_shape[self.axis]
@@ -109,7 +111,10 @@ class BatchNormalization(Layer):
             mean, variance = self._moments(inputs, others, mask)
             self._move(mean, variance)
         else:
-            mean, variance = self.moving_mean.to(inputs.dtype), self.moving_variance.to(inputs.dtype)
+            mean, variance = (
+                self.moving_mean.to(inputs.dtype),
+                self.moving_variance.to(inputs.dtype),
+            )
         factor = T.rsqrt(variance + self.epsilon)
         if self.gamma is not None:
             factor = factor * self.gamma.to(inputs.dtype)
@@ -175,7 +180,8 @@ class LayerNormalization(Layer):
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
-        self.gamma = self.beta = None
+        self.gamma: Variable | None = None
+        self.beta: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
         axes = self._axes(len(input_shape))
@@ -226,7 +232,9 @@ class LayerNormalization(Layer):
 
 @known
 class GroupNormalization(Layer):
-    """Mean and variance over `groups` groups of channels of each example (groups=-1: one per channel)."""
+    """Mean and variance over `groups` groups of channels of each example (groups=-1: one per
+    channel).
+    """
 
     supports_masking = True
     casts_integers = True
@@ -258,7 +266,8 @@ class GroupNormalization(Layer):
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
-        self.gamma = self.beta = None
+        self.gamma: Variable | None = None
+        self.beta: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
         size = int(input_shape[self.axis])

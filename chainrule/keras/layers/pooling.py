@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule import ops
 from chainrule.errors import ShapeError
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.convolution import (
@@ -20,9 +19,9 @@ from chainrule.keras.layers.convolution import (
 from chainrule.keras.layers.core import check_rank
 from chainrule.keras.registry import known
 from chainrule.keras.settings import standardize_data_format
+from chainrule.ops.pooling import max_pool, sum_pool
 from chainrule.tensor import Tensor, creation
 from chainrule.tensor.record import apply
-
 
 
 class _Pooling(Layer):
@@ -64,14 +63,13 @@ class _Pooling(Layer):
     def _pool(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
-
     def _windows(self, x: Tensor, op: Any) -> Tensor:
         pads = self._pads(x)
         sizes = zip(x.shape[2:], pads, self.pool_size, strict=True)
         if any(a + int(n) + b < k for n, (a, b), k in sizes):
             raise ShapeError(
-                f"layer {self.name!r} ({type(self).__name__}) has windows of {self.pool_size}, which "
-                f"are larger than its input of shape {tuple(back(x, self.data_format).shape)}"
+                f"layer {self.name!r} ({type(self).__name__}) has windows of {self.pool_size}, "
+                f"which are larger than its input of shape {tuple(back(x, self.data_format).shape)}"
             )
         pooled: Tensor = apply(
             op,
@@ -87,12 +85,12 @@ class _Pooling(Layer):
 
 class _MaxPooling(_Pooling):
     def _pool(self, x: Tensor) -> Tensor:
-        return self._windows(x, ops.max_pool)
+        return self._windows(x, max_pool)
 
 
 class _AveragePooling(_Pooling):
     def _pool(self, x: Tensor) -> Tensor:
-        total = self._windows(x, ops.sum_pool)
+        total = self._windows(x, sum_pool)
         pads = self._pads(x)
         if all(pad == (0, 0) for pad in pads):
             return total * (1.0 / math.prod(self.pool_size))

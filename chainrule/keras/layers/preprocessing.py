@@ -85,7 +85,8 @@ class Normalization(Layer):
     def call(self, inputs: Tensor) -> Tensor:
         if self.mean is None or self.variance is None:
             raise ValueError(
-                f"layer {self.name!r} (Normalization) does not know mean and variance: call adapt(data)"
+                f"layer {self.name!r} (Normalization) does not know mean and variance: call "
+                "adapt(data)"
             )
         mean = _number(self.mean, inputs)
         deviation = _number(np.maximum(np.sqrt(self.variance), 1e-7), inputs)
@@ -94,12 +95,13 @@ class Normalization(Layer):
 
 class _Image(Layer):
     casts_integers = True
+    data_format: str
 
     def _first(self, inputs: Tensor) -> tuple[Tensor, bool]:
         if inputs.ndim not in (3, 4):
             raise ShapeError(
-                f"layer {self.name!r} ({type(self).__name__}) takes an image (height, width, channels) "
-                f"or a batch of them, got the shape {tuple(inputs.shape)}"
+                f"layer {self.name!r} ({type(self).__name__}) takes an image (height, width, "
+                f"channels) or a batch of them, got the shape {tuple(inputs.shape)}"
             )
         single = inputs.ndim == 3
         return channels_first(inputs.unsqueeze(0) if single else inputs, self.data_format), single
@@ -167,8 +169,8 @@ class CenterCrop(_Image):
         x, single = self._first(inputs)
         if int(x.shape[2]) < self.height or int(x.shape[3]) < self.width:
             raise ShapeError(
-                f"layer {self.name!r} (CenterCrop) cannot cut {self.height} × {self.width} out of an "
-                f"image of shape {tuple(inputs.shape)}"
+                f"layer {self.name!r} (CenterCrop) cannot cut {self.height} × {self.width} out of "
+                f"an image of shape {tuple(inputs.shape)}"
             )
         return self._last(_centre(x, self.height, self.width), single)
 
@@ -285,5 +287,3 @@ class CategoryEncoding(Layer):
             return hot
         total = hot.sum(-2)
         return T.clamp(total, max=1.0) if self.output_mode == "multi_hot" else total
-
-

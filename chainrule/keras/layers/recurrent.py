@@ -27,8 +27,9 @@ from chainrule.tensor import functions as T
 class RNN(Layer):
     """Runs `cell` over the steps.
 
-    Gives the last output (batch, units), or with `return_sequences` all of them (batch, steps, units); with
-    `return_state` also the final states. Where a mask is False a step changes nothing and repeats the output before.
+    Gives the last output (batch, units), or with `return_sequences` all of them (batch, steps,
+    units); with `return_state` also the final states. Where a mask is False a step changes nothing
+    and repeats the output before.
     """
 
     supports_masking = True
@@ -111,7 +112,9 @@ class RNN(Layer):
     def _scan(
         self, sequences: Tensor, states: States, mask: Any, training: bool
     ) -> tuple[Tensor, States] | None:
-        """One loop in the graph instead of a program as long as the sequence, where the cell has one."""
+        """One loop in the graph instead of a program as long as the sequence, where the cell has
+        one.
+        """
         cell = self.cell
         if not isinstance(cell, RecurrentCell) or (training and cell.recurrent_dropout):
             return None
@@ -138,29 +141,31 @@ class RNN(Layer):
     def _run(
         self, sequences: Tensor, states: States, mask: Any, training: bool
     ) -> tuple[Tensor, States]:
-        own = isinstance(self.cell, RecurrentCell)
+        own = self.cell if isinstance(self.cell, RecurrentCell) else None
         keep_state = None
-        if own:
-            keep, keep_state = self.cell.masks(sequences[:, 0], training)
+        if own is not None:
+            keep, keep_state = own.masks(sequences[:, 0], training)
             if keep is not None:
                 sequences = sequences * keep.unsqueeze(1)
-            sequences = self.cell.project(sequences)
+            sequences = own.project(sequences)
         outputs: list[Tensor] = []
         output = None
         for t in range(int(sequences.shape[1])):
             x = sequences[:, t]
             before = states
-            if own:
+            if own is not None:
                 if keep_state is not None:
                     before = [states[0] * keep_state, *states[1:]]
-                new, after = self.cell.step(x, before)
+                new, after = own.step(x, before)
             else:
                 more = {"training": training} if self._cell_takes_training else {}
                 new, after = self.cell(x, states, **more)
                 after = list(after) if isinstance(after, list | tuple) else [after]
             if mask is not None:
                 now = mask[:, t].unsqueeze(-1)
-                repeated = output if output is not None and not self.zero_output_for_mask else 0.0 * new
+                repeated = (
+                    output if output is not None and not self.zero_output_for_mask else 0.0 * new
+                )
                 new = T.where(now, new, repeated)
                 after = [T.where(now, a, s) for a, s in zip(after, states, strict=True)]
             output, states = new, after

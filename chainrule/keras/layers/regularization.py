@@ -105,7 +105,7 @@ class GaussianNoise(_Noisy):
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
-        if not 0 <= stddev:
+        if stddev < 0:
             raise ValueError(f"GaussianNoise: stddev cannot be negative, got {stddev}")
         self.stddev = float(stddev)
 
@@ -118,7 +118,9 @@ class GaussianNoise(_Noisy):
 
 @known
 class GaussianDropout(_Noisy):
-    """Multiplication by normal noise around 1, with the variance rate / (1 - rate), while training."""
+    """Multiplication by normal noise around 1, with the variance rate / (1 - rate), while
+    training.
+    """
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)

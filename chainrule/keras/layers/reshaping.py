@@ -36,7 +36,9 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.target_shape = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
+        self.target_shape = (
+            (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
+        )
         if sum(n == -1 for n in self.target_shape) > 1:
             raise ValueError(f"target_shape may leave one size open, got {self.target_shape}")
 
@@ -66,8 +68,8 @@ class Permute(Layer):
     def call(self, inputs: Tensor) -> Tensor:
         if inputs.ndim != len(self.dims) + 1:
             raise ShapeError(
-                f"layer {self.name!r} (Permute) orders {len(self.dims)} axes, got an input of shape "
-                f"{tuple(inputs.shape)}"
+                f"layer {self.name!r} (Permute) orders {len(self.dims)} axes, got an input of "
+                f"shape {tuple(inputs.shape)}"
             )
         return inputs.permute(0, *self.dims)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.errors import ShapeError
-from chainrule.keras.layers.base import Layer, _signature
+from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.recurrent import RNN
+from chainrule.keras.layers.signatures import signature_of
 from chainrule.keras.registry import known
 from chainrule.tensor import Tensor
 from chainrule.tensor import functions as T
@@ -38,15 +39,15 @@ class TimeDistributed(Wrapper):
     def build(self, input_shape: Any = None) -> None:
         if input_shape is None or len(input_shape) < 3:
             raise ShapeError(
-                f"layer {self.name!r} (TimeDistributed) takes inputs of shape (batch, steps, …) with "
-                f"at least 3 dimensions, got {input_shape}"
+                f"layer {self.name!r} (TimeDistributed) takes inputs of shape (batch, steps, …) "
+                f"with at least 3 dimensions, got {input_shape}"
             )
         super().build((input_shape[0], *input_shape[2:]))
 
     def call(self, inputs: Tensor, training: bool = False, mask: Any = None) -> Tensor:
         batch, steps = int(inputs.shape[0]), int(inputs.shape[1])
         x = inputs.reshape(batch * steps, *inputs.shape[2:])
-        takes_training = _signature(type(self.layer).call).takes_training
+        takes_training = signature_of(type(self.layer).call).takes_training
         out = self.layer(x, **({"training": training} if takes_training else {}))
         return out.reshape(batch, steps, *out.shape[1:])
 
@@ -160,13 +161,11 @@ class Bidirectional(Layer):
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         forward = self.forward_layer.get_config()
-        config["layer"] = {"class_name": type(self.forward_layer).__name__,
-                           "config": forward | {"name": forward["name"].removeprefix("forward_")}}  # fmt: skip
+        forward["name"] = forward["name"].removeprefix("forward_")
+        config["layer"] = {"class_name": type(self.forward_layer).__name__, "config": forward}
         if self._backward_given:
             config["backward_layer"] = {
                 "class_name": type(self.backward_layer).__name__,
                 "config": self.backward_layer.get_config(),
             }
         return config
-
-

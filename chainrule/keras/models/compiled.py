@@ -1,7 +1,7 @@
 """What `compile` was given, resolved when the first targets and predictions are known.
 
-A string like "accuracy" means another metric for one-hot targets than for class numbers, so that losses and metrics
-become objects at the first batch.
+A string like "accuracy" means another metric for one-hot targets than for class numbers, so that
+losses and metrics become objects at the first batch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chainrule.training.tree import flatten, is_nested
 
 
 def _kind(y_true: Any, y_pred: Any) -> str:
-    """"binary", "sparse" or "categorical", as Keras decides from the shapes."""
+    """ "binary", "sparse" or "categorical", as Keras decides from the shapes."""
     true, pred = tuple(y_true.shape), tuple(y_pred.shape)
     if pred and pred[-1] == 1:
         return "binary"
@@ -46,14 +46,14 @@ def resolve_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
             "sparse": metrics.SparseCategoricalAccuracy,
             "categorical": metrics.CategoricalAccuracy,
         }
-        return classes[_kind(y_true, y_pred)](name=name)  # type: ignore[no-any-return]
+        return classes[_kind(y_true, y_pred)](name=name)
     if name is not None and name.lower() in ("crossentropy", "ce"):
         entropies = {
             "binary": metrics.BinaryCrossentropy,
             "sparse": metrics.SparseCategoricalCrossentropy,
             "categorical": metrics.CategoricalCrossentropy,
         }
-        return entropies[_kind(y_true, y_pred)](name=name)  # type: ignore[no-any-return]
+        return entropies[_kind(y_true, y_pred)](name=name)
     found = metrics.get(identifier)
     if not isinstance(found, Metric):
         if isinstance(found, losses.Loss):
@@ -148,9 +148,9 @@ class CompiledLoss:
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         flat = flatten(y_pred)
         targets = self.outputs.flat(y_true, y_pred)
+        if all(t is None for t in targets):
+            raise ValueError("the loss needs targets: give y, or batches of (x, y)")
         if self.losses is None:
-            if all(t is None for t in targets):
-                raise ValueError("the loss needs targets: give y, or batches of (x, y)")
             self._build(targets, y_pred)
         assert self.losses is not None
         if sample_weight is None or not is_nested(sample_weight):
@@ -180,7 +180,8 @@ class CompiledMetrics:
         for argument, value in {"metrics": given, "weighted_metrics": weighted}.items():
             if value is not None and not isinstance(value, list | tuple | dict):
                 raise ValueError(
-                    f"{argument} must be a list or a dict, got {value!r}; write {argument}=[{value!r}]"
+                    f"{argument} must be a list or a dict, got {value!r}; write "
+                    f"{argument}=[{value!r}]"
                 )
         self.given = (given, weighted)
         self.outputs = Outputs(names)
@@ -238,9 +239,7 @@ class CompiledMetrics:
             weights = [sample_weight] * len(flat)
         else:
             weights = self.outputs.flat(sample_weight, y_pred)
-        for (plain, weighted), t, p, w in zip(
-            self.per_output, targets, flat, weights, strict=True
-        ):
+        for (plain, weighted), t, p, w in zip(self.per_output, targets, flat, weights, strict=True):
             if t is None:
                 continue
             for metric in plain:

@@ -1,4 +1,6 @@
-"""The graph of a functional model: nodes in the order in which they run, and its form as plain data."""
+"""The graph of a functional model: nodes in the order in which they run, and its form as plain
+data.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ class Graph:
             for tensor in leaves(structure):
                 if not isinstance(tensor, KerasTensor):
                     raise ValueError(
-                        f"the {kind} of a functional model are symbolic tensors (from keras.Input and "
-                        f"layers called on it), got {type(tensor).__name__}: {tensor!r:.60}"
+                        f"the {kind} of a functional model are symbolic tensors (from keras.Input "
+                        f"and layers called on it), got {type(tensor).__name__}: {tensor!r:.60}"
                     )
         self.nodes = self._sort()
 
@@ -103,7 +105,9 @@ class Graph:
         return given
 
     def _fitted(self, symbolic: KerasTensor, value: Any, name: str) -> Any:
-        """The value in the input's type, with the rank that the input asks for, or a clear error."""
+        """The value in the input's type, with the rank that the input asks for, or a clear
+        error.
+        """
         if isinstance(value, np.ndarray | int | float | list):
             value = creation.from_owned(np.array(value))
         dtype = to_dtype(symbolic.dtype)
@@ -125,7 +129,7 @@ class Graph:
             )
         return value
 
-    # plain data ------------------------------------------------------------------------------------------
+    # plain data -----------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
         """Layers with their uses; a tensor is written as [operation, use, output]."""

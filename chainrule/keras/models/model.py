@@ -57,7 +57,7 @@ class Model(Trainer):
                 )
             names.add(operation.name)
 
-    # structure -------------------------------------------------------------------------------------------
+    # structure ------------------------------------------------------------------------------------
 
     @property
     def layers(self) -> list[Layer]:
@@ -128,7 +128,8 @@ class Model(Trainer):
         """Run the graph; a subclass without one overrides this."""
         if self.graph is None:
             raise NotImplementedError(
-                f"{type(self).__name__} needs a call(self, inputs) of its own, or inputs and outputs"
+                f"{type(self).__name__} needs a call(self, inputs) of its own, or inputs and "
+                "outputs"
             )
         return self.graph.run(inputs, self.name)
 
@@ -172,7 +173,7 @@ class Model(Trainer):
         self.built = True
         return super().count_params()
 
-    # configuration and files -----------------------------------------------------------------------------
+    # configuration and files ----------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
         functional = self.graph is not None and type(self).__init__ is Model.__init__
@@ -219,7 +220,9 @@ class Model(Trainer):
         self._first_epoch = saving.restore_backup(self, filepath)
 
 
-def clone_model(model: Model, input_tensors: Any = None, clone_function: Any = None, **_: Any) -> Any:
+def clone_model(
+    model: Model, input_tensors: Any = None, clone_function: Any = None, **_: Any
+) -> Any:
     """A model of the same architecture with weights of its own."""
     if clone_function is not None:
         config = model.get_config()

@@ -1,4 +1,6 @@
-"""Models in files: architecture as plain data, weights and optimiser state as arrays, in chainrule's own format."""
+"""Models in files: architecture as plain data, weights and optimiser state as arrays, in
+chainrule's own format.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,10 @@ def _check(path: Path, overwrite: bool) -> None:
 
 def _refuse_hdf5(path: Path) -> None:
     if path.suffix in (".h5", ".hdf5"):
+        stem = path.name.partition(".")[0]
         raise NotImplementedError(
             f"{path.name}: HDF5 files are not available yet; use a name such as "
-            f"{path.name.partition('.')[0]}.weights.safetensors or {path.name.partition('.')[0]}.keras "
+            f"{stem}.weights.safetensors or {stem}.keras "
             "(chainrule's own format)"
         )
 
@@ -98,7 +101,7 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-# weights --------------------------------------------------------------------------------------------------
+# weights ------------------------------------------------------------------------------------------
 
 
 def _holders(model: Any) -> list[Layer]:
@@ -125,8 +128,8 @@ def _take(model: Any, saved: Any, *, skip_mismatch: bool, by_name: bool) -> None
     else:
         if len(holders) != len(saved) and not skip_mismatch:
             raise ValueError(
-                f"the file has weights of {len(saved)} layers ({_names(saved)}), model {model.name!r} "
-                f"has {len(holders)} layers with weights "
+                f"the file has weights of {len(saved)} layers ({_names(saved)}), model "
+                f"{model.name!r} has {len(holders)} layers with weights "
                 f"({', '.join(layer.name for layer in holders)})"
             )
         pairs = list(zip(holders, saved, strict=False))
@@ -154,7 +157,7 @@ def _names(saved: list[dict[str, Any]]) -> str:
     return ", ".join(entry["layer"] for entry in saved)
 
 
-# how it is trained ----------------------------------------------------------------------------------------
+# how it is trained --------------------------------------------------------------------------------
 
 
 def _compile_config(model: Any) -> Any:
@@ -168,7 +171,8 @@ def _compile_config(model: Any) -> Any:
             written[name] = registry.to_config(value)
         except (TypeError, ValueError):
             warnings.warn(
-                f"{name}={value!r} cannot be written to a file: the loaded model will need compile()",
+                f"{name}={value!r} cannot be written to a file: the loaded model will need "
+                "compile()",
                 stacklevel=4,
             )
             return None
@@ -221,7 +225,7 @@ def _as_tuples(shape: Any) -> Any:
     return tuple(shape)
 
 
-# backups --------------------------------------------------------------------------------------------------
+# backups ------------------------------------------------------------------------------------------
 
 
 def write_backup(model: Any, path: Path, next_epoch: int) -> None:

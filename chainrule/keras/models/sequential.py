@@ -15,8 +15,8 @@ from chainrule.tensor import Tensor
 
 @known
 class Sequential(Model):
-    """A stack of layers. It is built when the input shape is known: from an Input, from `input_shape` of the first
-    layer, or at the first call.
+    """A stack of layers. It is built when the input shape is known: from an Input, from
+    `input_shape` of the first layer, or at the first call.
 
     >>> from chainrule.keras.layers import Dense
     >>> model = Sequential([Dense(3, input_shape=(4,)), Dense(2)])
@@ -85,9 +85,9 @@ class Sequential(Model):
             rest = self._stack[1:]
         elif isinstance(first, Model) and first.graph is not None and len(first.inputs) == 1:
             given = first.inputs[0]
-            layer = InputLayer(batch_shape=given.shape, dtype=given.dtype)
-            self._stack.insert(0, layer)
-            start, rest = layer.nodes[0].outputs, self._stack[1:]
+            head = InputLayer(batch_shape=given.shape, dtype=given.dtype)
+            self._stack.insert(0, head)
+            start, rest = head.nodes[0].outputs, self._stack[1:]
         else:
             return
         x = start
@@ -136,4 +136,3 @@ class Sequential(Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         layers = [from_config(layer) for layer in config["layers"]]
         return cls(layers, name=config.get("name"))
-

@@ -1,7 +1,8 @@
 """compile, fit, evaluate, predict: what a model gains by being trainable.
 
-One step of `fit` is one program: forward, loss, metrics, gradients and update are recorded, every tensor that nobody
-needs afterwards is let go of, and the update's end computes what is left. No value is looked at in between.
+One step of `fit` is one program: forward, loss, metrics, gradients and update are recorded, every
+tensor that nobody needs afterwards is let go of, and the update's end computes what is left. No
+value is looked at in between.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from chainrule.keras import context, optimizers
 from chainrule.keras import losses as losses_module
 from chainrule.keras.layers import base as layer_base
 from chainrule.keras.layers.base import Layer
+from chainrule.keras.layers.signatures import signature_of
 from chainrule.keras.metrics_base import Mean, Metric
 from chainrule.keras.models.compiled import CompiledLoss, CompiledMetrics
 from chainrule.keras.variables import Variable
@@ -44,7 +46,7 @@ class Trainer(Layer):
         self._train_variables: tuple[int, list[Variable]] | None = None
         self._first_epoch = 0
 
-    # compile ---------------------------------------------------------------------------------------------
+    # compile --------------------------------------------------------------------------------------
 
     def compile(
         self,
@@ -60,8 +62,8 @@ class Trainer(Layer):
     ) -> None:
         """Say how to train: optimizer, loss and metrics, by name or as objects.
 
-        `run_eagerly`, `steps_per_execution` and `jit_compile` are accepted and change nothing: a step is always
-        recorded and compiled as a whole.
+        `run_eagerly`, `steps_per_execution` and `jit_compile` are accepted and change nothing: a
+        step is always recorded and compiled as a whole.
         """
         self.optimizer = optimizers.get(optimizer)
         names = self._output_names()
@@ -95,10 +97,11 @@ class Trainer(Layer):
     def _require_compiled(self, method: str) -> None:
         if not self.compiled:
             raise ValueError(
-                f"call compile() before {method}(): model.compile(optimizer=..., loss=..., metrics=[...])"
+                f"call compile() before {method}(): "
+                "model.compile(optimizer=..., loss=..., metrics=[...])"
             )
 
-    # metrics ---------------------------------------------------------------------------------------------
+    # metrics --------------------------------------------------------------------------------------
 
     @property
     def metrics(self) -> list[Metric]:
@@ -173,10 +176,12 @@ class Trainer(Layer):
         """The compiled loss with the penalties (the name that Keras 2 programs use)."""
         return self.compute_loss(y=y, y_pred=y_pred, sample_weight=sample_weight)
 
-    # one step --------------------------------------------------------------------------------------------
+    # one step -------------------------------------------------------------------------------------
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """One change of the weights by one batch; returns the metrics. Override it for steps of your own."""
+        """One change of the weights by one batch; returns the metrics. Override it for steps of
+        your own.
+        """
         self._train_on(data)
         return self.get_metrics_result()
 
@@ -187,13 +192,17 @@ class Trainer(Layer):
 
     def predict_step(self, data: Any) -> Any:
         """The outputs for one batch."""
-        return self(unpack(data)[0], training=False) if self._call_takes_training() else self(unpack(data)[0])
+        return (
+            self(unpack(data)[0], training=False)
+            if self._call_takes_training()
+            else self(unpack(data)[0])
+        )
 
     def _forward(self, x: Any, training: bool) -> Any:
         return self(x, training=training) if self._call_takes_training() else self(x)
 
     def _call_takes_training(self) -> bool:
-        return layer_base._signature(type(self).call).takes_training
+        return signature_of(type(self).call).takes_training
 
     def _train_on(self, data: Any) -> None:
         x, y, weight = unpack(data)
@@ -241,9 +250,7 @@ class Trainer(Layer):
         if self._train_variables is None or self._train_variables[0] != version:
             variables = self.trainable_weights
             if not variables:
-                raise ValueError(
-                    f"model {self.name!r} has no trainable weights: nothing to train"
-                )
+                raise ValueError(f"model {self.name!r} has no trainable weights: nothing to train")
             self._train_variables = (version, variables)
         return self._train_variables[1]
 
@@ -252,7 +259,7 @@ class Trainer(Layer):
         for weight in self.weights:
             weight.grad = None
 
-    # what the loop calls ---------------------------------------------------------------------------------
+    # what the loop calls --------------------------------------------------------------------------
 
     def _steps(self, own: Callable[[Any], None], name: str, step: Callable[[Any], Any]) -> Steps:
         overridden = getattr(type(self), name) is not getattr(Trainer, name)
@@ -261,8 +268,10 @@ class Trainer(Layer):
             if not overridden:
                 own(batch)
                 return None
-            data = tuple(part for part in batch) if batch[2] is not None else (
-                batch[0] if batch[1] is None else batch[:2]
+            data = (
+                tuple(part for part in batch)
+                if batch[2] is not None
+                else (batch[0] if batch[1] is None else batch[:2])
             )
             logs = step(data)
             flush()
@@ -279,7 +288,7 @@ class Trainer(Layer):
             found = {name: _number(value) for name, value in values.items()}
         return dict(sorted(found.items()))
 
-    # fit, evaluate, predict ------------------------------------------------------------------------------
+    # fit, evaluate, predict -----------------------------------------------------------------------
 
     def fit(
         self,
@@ -302,8 +311,9 @@ class Trainer(Layer):
     ) -> History:
         """Train, and return the values of each epoch.
 
-        `x`, `y` are arrays or tensors, or structures of them; or `x` yields batches (a loader, a sequence, a data
-        set, a generator). Ctrl-C ends the training where it is: the weights and `model.history` stay usable.
+        `x`, `y` are arrays or tensors, or structures of them; or `x` yields batches (a loader, a
+        sequence, a data set, a generator). Ctrl-C ends the training where it is: the weights and
+        `model.history` stay usable.
         """
         self._require_compiled("fit")
         if x is None:
@@ -373,7 +383,9 @@ class Trainer(Layer):
         return_dict: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """Loss and metrics over the data: a list (loss first), one number if there is only the loss, or a dict."""
+        """Loss and metrics over the data: a list (loss first), one number if there is only the
+        loss, or a dict.
+        """
         self._require_compiled("evaluate")
         if x is None:
             raise DataError("evaluate needs data: x is missing")

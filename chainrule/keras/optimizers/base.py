@@ -1,7 +1,9 @@
-"""Optimizer: Keras's manners (variables given when they are known, clipping, decay) over the update formulas.
+"""Optimizer: Keras's manners (variables given when they are known, clipping, decay) over the update
+formulas.
 
-A subclass names its state (`slots`) and records one variable's update. Numbers that change from step to step are
-data of the recorded program, so that every step finds the same one. `apply` computes what was recorded.
+A subclass names its state (`slots`) and records one variable's update. Numbers that change from
+step to step are data of the recorded program, so that every step finds the same one. `apply`
+computes what was recorded.
 """
 
 from __future__ import annotations
@@ -25,12 +27,13 @@ from chainrule.tensor.creation import varying
 class Optimizer:
     """Base class. `apply_gradients([(gradient, variable), …])` changes the variables once.
 
-    `clipnorm` bounds the norm of each gradient, `global_clipnorm` the norm of all together, `clipvalue` each element.
-    `weight_decay` shrinks a variable by learning_rate · weight_decay before each update.
+    `clipnorm` bounds the norm of each gradient, `global_clipnorm` the norm of all together,
+    `clipvalue` each element. `weight_decay` shrinks a variable by learning_rate · weight_decay
+    before each update.
     """
 
-    #: Names of the tensors that the optimiser keeps for each variable.
-    slots: ClassVar[tuple[str, ...]] = ()
+    #: Names of the tensors that the optimiser keeps for each variable (options may add some).
+    slots: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -57,7 +60,8 @@ class Optimizer:
         kwargs.pop("jit_compile", None)
         if kwargs:
             raise ValueError(
-                f"{type(self).__name__} does not know the argument(s) {', '.join(map(repr, kwargs))}"
+                f"{type(self).__name__} does not know the argument(s) "
+                f"{', '.join(map(repr, kwargs))}"
             )
         if sum(c is not None for c in (clipnorm, clipvalue, global_clipnorm)) > 1:
             raise ValueError("give one of clipnorm, clipvalue and global_clipnorm")
@@ -88,7 +92,7 @@ class Optimizer:
         self._rate = Variable(np.zeros((), np.float32), trainable=False, name="learning_rate")
         self.learning_rate = learning_rate
 
-    # learning rate ---------------------------------------------------------------------------------------
+    # learning rate --------------------------------------------------------------------------------
 
     @property
     def learning_rate(self) -> Any:
@@ -99,11 +103,15 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        if isinstance(value, LearningRateSchedule) or (callable(value) and not isinstance(value, Tensor)):
+        if isinstance(value, LearningRateSchedule) or (
+            callable(value) and not isinstance(value, Tensor)
+        ):
             self._schedule = value
             return
         if isinstance(value, dict):
-            raise TypeError("learning_rate must be a number or a schedule; use optimizers.deserialize")
+            raise TypeError(
+                "learning_rate must be a number or a schedule; use optimizers.deserialize"
+            )
         if self._schedule is not None and self.built:
             raise TypeError(
                 "this optimizer has a learning rate schedule: its learning rate cannot be set"
@@ -130,7 +138,7 @@ class Optimizer:
         """How many updates were done."""
         return creation.tensor(self._step)
 
-    # state -----------------------------------------------------------------------------------------------
+    # state ----------------------------------------------------------------------------------------
 
     def build(self, variables: Iterable[Variable]) -> None:
         """Make the state of these variables."""
@@ -193,7 +201,7 @@ class Optimizer:
     def _take_extra_state(self, state: dict[str, float]) -> None:
         """Numbers that a subclass keeps beside the slots."""
 
-    # steps -----------------------------------------------------------------------------------------------
+    # steps ----------------------------------------------------------------------------------------
 
     def apply_gradients(self, grads_and_vars: Iterable[Any]) -> None:
         """Change the variables once; pairs of (gradient, variable)."""
@@ -215,8 +223,8 @@ class Optimizer:
         grads.clear()
         if not pairs:
             raise ValueError(
-                f"no gradient for any variable: {', '.join(missing) or 'there are none'}. The loss does "
-                "not depend on them."
+                f"no gradient for any variable: {', '.join(missing) or 'there are none'}. The loss "
+                "does not depend on them."
             )
         if missing and self._calls == 0:
             warnings.warn(
@@ -249,7 +257,7 @@ class Optimizer:
                     found = made[name, wide] = varying(value, wide)
                 return found
 
-            decay = 1.0 - lr * self.weight_decay if self._decays(variable) else 1.0  # type: ignore[operator]
+            decay = 1.0 - lr * (self.weight_decay or 0.0) if self._decays(variable) else 1.0
             self._update(
                 variable,
                 gradient,
@@ -338,7 +346,7 @@ class Optimizer:
     def scale_loss(self, loss: Tensor) -> Tensor:
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
-    # configuration ---------------------------------------------------------------------------------------
+    # configuration --------------------------------------------------------------------------------
 
     _options: ClassVar[tuple[str, ...]] = ()
 
@@ -362,5 +370,3 @@ class Optimizer:
 def _at_most(g: Tensor, norm: float, squares: Any) -> Tensor:
     """g scaled down where the square of its norm is beyond norm²."""
     return g * (norm / T.clamp(T.sqrt(squares), min=norm))
-
-

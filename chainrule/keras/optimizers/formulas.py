@@ -1,8 +1,8 @@
 """Keras's update rules that differ from PyTorch's, as functions of graph nodes.
 
-The others are those of `chainrule.ops.updates`, with Keras's numbers. Each rule takes the tensors that it replaces,
-the gradient g and the numbers of the step; it returns the new values of those tensors in order. θ parameter,
-η learning rate.
+The others are those of `chainrule.ops.updates`, with Keras's numbers. Each rule takes the tensors
+that it replaces, the gradient g and the numbers of the step; it returns the new values of those
+tensors in order. θ parameter, η learning rate.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from chainrule.ops.elementwise import abs, maximum, sign, sqrt
 Nodes = tuple[Node, ...]
 
 
-def momentum(p: Node, m: Node, g: Node, decay: Node, lr: Node, mu: Node, *, nesterov: bool) -> Nodes:
+def momentum(
+    p: Node, m: Node, g: Node, decay: Node, lr: Node, mu: Node, *, nesterov: bool
+) -> Nodes:
     """m' = μ m - η g; θ' = θ + m', or with Nesterov's look ahead θ + μ m' - η g."""
     step = lr * g
     m = mu * m - step
@@ -71,9 +73,7 @@ def adamax(
     return p * decay - lr * m / (u + eps), m, u
 
 
-def lion(
-    p: Node, m: Node, g: Node, decay: Node, lr: Node, *, beta1: float, beta2: float
-) -> Nodes:
+def lion(p: Node, m: Node, g: Node, decay: Node, lr: Node, *, beta1: float, beta2: float) -> Nodes:
     """θ' = θ - η sign(β₁ m + (1 - β₁) g); m' = β₂ m + (1 - β₂) g."""
     mixed = beta1 * m + (1.0 - beta1) * g
     return p * decay - lr * sign(mixed), beta2 * m + (1.0 - beta2) * g

@@ -1,13 +1,15 @@
 """The optimizers, with Keras's defaults and numerics.
 
-`t` counts from 1. Where Keras folds the bias corrections into the step (`η √(1 - β₂ᵗ) / (1 - β₁ᵗ)`), epsilon stands
-beside the uncorrected √v, which makes it larger than PyTorch's in the first steps; the formulas here keep that.
+`t` counts from 1. Where Keras folds the bias corrections into the step (`η √(1 - β₂ᵗ) / (1 -
+β₁ᵗ)`), epsilon stands beside the uncorrected √v, which makes it larger than PyTorch's in the first
+steps; the formulas here keep that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import sqrt
-from typing import Any, ClassVar
+from typing import Any
 
 from chainrule.keras.optimizers import formulas
 from chainrule.keras.optimizers.base import Optimizer
@@ -17,7 +19,10 @@ from chainrule.ops import updates
 from chainrule.tensor import Tensor
 from chainrule.tensor.mutate import update
 
-_PLAIN = {"maximize": False, "kind": "decoupled"}  # θ is multiplied by `decay` first (1 without decay)
+_PLAIN = {
+    "maximize": False,
+    "kind": "decoupled",
+}  # θ is multiplied by `decay` first (1 without decay)
 State = dict[str, Tensor]
 Numbers = dict[str, Tensor]
 
@@ -29,14 +34,18 @@ class SGD(Optimizer):
     _options = ("momentum", "nesterov")
 
     def __init__(
-        self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **kwargs: Any
+        self,
+        learning_rate: Any = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate, **kwargs)
         if not 0 <= momentum <= 1:
             raise ValueError(f"momentum must lie between 0 and 1, got {momentum}")
         self.momentum = float(momentum)
         self.nesterov = nesterov
-        self.slots = ("momentum",) if momentum else ()  # type: ignore[misc]  # per instance here
+        self.slots = ("momentum",) if momentum else ()
 
     def _numbers(self, lr: float) -> dict[str, float]:
         return {"lr": lr, "mu": self.momentum}
@@ -63,7 +72,7 @@ class Adam(Optimizer):
     array([0.9], dtype=float32)
     """
 
-    slots: ClassVar[tuple[str, ...]] = ("momentum", "velocity")
+    slots: tuple[str, ...] = ("momentum", "velocity")
     _options = ("beta_1", "beta_2", "epsilon", "amsgrad")
 
     def __init__(
@@ -81,7 +90,7 @@ class Adam(Optimizer):
         self.epsilon = epsilon
         self.amsgrad = amsgrad
         if amsgrad:
-            self.slots = (*type(self).slots, "velocity_hat")  # type: ignore[misc]  # per instance
+            self.slots = (*type(self).slots, "velocity_hat")
 
     def _numbers(self, lr: float) -> dict[str, float]:
         t = self._step + 1
@@ -125,7 +134,7 @@ class AdamW(Adam):
 class Nadam(Optimizer):
     """Adam with Nesterov's look ahead."""
 
-    slots = ("momentum", "velocity")
+    slots: tuple[str, ...] = ("momentum", "velocity")
     _options = ("beta_1", "beta_2", "epsilon")
 
     def __init__(
@@ -226,9 +235,10 @@ class RMSprop(Optimizer):
             slots.append("average_gradient")
         if momentum > 0:
             slots.append("momentum")
-        self.slots = tuple(slots)  # type: ignore[misc]  # per instance here
+        self.slots = tuple(slots)
 
     def _update(self, p: Variable, g: Tensor, state: State, numbers: Numbers) -> None:
+        rule: Callable[..., Any]
         options: dict[str, float] = {"rho": self.rho, "eps": self.epsilon}
         if self.momentum > 0:
             options["mu"] = self.momentum

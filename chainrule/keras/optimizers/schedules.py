@@ -132,7 +132,9 @@ class PolynomialDecay(LearningRateSchedule):
 
 @known
 class CosineDecay(LearningRateSchedule):
-    """Half a cosine from the initial rate down to `alpha` times it, after an optional linear warm-up."""
+    """Half a cosine from the initial rate down to `alpha` times it, after an optional linear
+    warm-up.
+    """
 
     def __init__(
         self,
@@ -167,7 +169,9 @@ class CosineDecay(LearningRateSchedule):
 
 @known
 class CosineDecayRestarts(LearningRateSchedule):
-    """Cosine decay that starts again; each period is `t_mul` times longer and starts at `m_mul` times the height."""
+    """Cosine decay that starts again; each period is `t_mul` times longer and starts at `m_mul`
+    times the height.
+    """
 
     def __init__(
         self,
