@@ -56,6 +56,7 @@ strided, contiguous_format, channels_last, preserve_format = "strided", "contigu
 
 # PyTorch's functions: each is written once, in `chainrule.tensor.functions`; here they take `out=`.
 globals().update({name: _methods.with_out(f) for name, f in _methods.public_functions().items()})
+globals().update(_methods.in_place_functions())
 globals().update({name: getattr(_creation, name) for name in _creation.__all__})
 for _name in ("relu", "selu", "celu", "prelu", "rrelu", "dropout", "layer_norm", "batch_norm", "conv1d", "conv2d", "conv3d",
               "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "max_pool1d", "max_pool2d", "avg_pool1d",

@@ -30,7 +30,32 @@ _NO_METHOD = {
 }  # fmt: skip
 
 #: In-place forms: x.add_(y) is x ← add(x, y).
-_IN_PLACE = ["abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "addmm", "addmv", "addr", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "asin", "asinh", "atan", "atan2", "arctan2", "atanh", "baddbmm", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "cos", "cosh", "cumprod", "cumsum", "deg2rad", "digamma", "div", "divide", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fix", "floor", "floor_divide", "fmod", "frac", "hypot", "index_add", "index_copy", "index_fill", "index_put", "lerp", "lgamma", "log", "log10", "log1p", "log2", "logit", "logical_and", "logical_not", "logical_or", "logical_xor", "masked_fill", "masked_scatter", "mul", "multiply", "nan_to_num", "neg", "negative", "pow", "rad2deg", "reciprocal", "relu", "remainder", "round", "rsqrt", "scatter", "scatter_add", "scatter_reduce", "sigmoid", "sign", "sin", "sinc", "sinh", "sqrt", "square", "sub", "subtract", "tan", "tanh", "tril", "triu", "true_divide", "trunc", "xlogy", "eq", "ne", "lt", "le", "gt", "ge", "not_equal", "less", "less_equal", "greater", "greater_equal", "sgn", "float_power"]
+_IN_PLACE = [
+    "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "addmm", "addmv", "addr",
+    "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "asin", "asinh", "atan",
+    "atan2", "arctan2", "atanh", "baddbmm", "bitwise_and", "bitwise_left_shift", "bitwise_not",
+    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "clamp_max",
+    "clamp_min", "clip", "copysign", "cos", "cosh", "cumprod", "cumsum", "deg2rad", "digamma",
+    "div", "divide", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fix", "floor",
+    "floor_divide", "fmod", "frac", "hypot", "index_add", "index_copy", "index_fill",
+    "index_put", "lerp", "lgamma", "log", "log10", "log1p", "log2", "logit", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "masked_fill", "masked_scatter", "mul",
+    "multiply", "nan_to_num", "neg", "negative", "pow", "rad2deg", "reciprocal", "relu",
+    "remainder", "round", "rsqrt", "scatter", "scatter_add", "scatter_reduce", "sigmoid",
+    "sign", "sin", "sinc", "sinh", "sqrt", "square", "sub", "subtract", "tan", "tanh", "tril",
+    "triu", "true_divide", "trunc", "xlogy", "eq", "ne", "lt", "le", "gt", "ge", "not_equal",
+    "less", "less_equal", "greater", "greater_equal", "sgn", "float_power",
+]  # fmt: skip
+
+#: Those that PyTorch also has as functions: torch.relu_(x).
+_IN_PLACE_FUNCTIONS = [
+    "abs", "acos", "acosh", "addmv", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
+    "arctanh", "asin", "asinh", "atan", "atanh", "ceil", "clamp", "clamp_max", "clamp_min",
+    "clip", "cos", "cosh", "deg2rad", "erf", "erfc", "exp", "exp2", "expm1", "fix", "floor",
+    "frac", "index_put", "log", "log10", "log1p", "log2", "logit", "nan_to_num", "neg",
+    "negative", "rad2deg", "reciprocal", "relu", "round", "rsqrt", "sigmoid", "sin", "sinc",
+    "sinh", "sqrt", "square", "tan", "tanh", "trunc", "xlogy",
+]  # fmt: skip
 
 
 def _in_place(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -341,6 +366,11 @@ def public_functions() -> dict[str, Any]:
         if not name.startswith("_") and name in functions.__all__
         and name != "values_indices"
     }  # fmt: skip
+
+
+def in_place_functions() -> dict[str, Any]:
+    """torch.relu_(x) and the like: the methods, as functions."""
+    return {f"{name}_": getattr(Tensor, f"{name}_") for name in (*_IN_PLACE_FUNCTIONS, "fill", "zero")}
 
 
 def attach() -> None:
