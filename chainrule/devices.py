@@ -15,14 +15,15 @@ class device:
     """
 
     __slots__ = ("index", "type")
+    type: str
+    index: int | None
 
     def __init__(self, type: Any, index: int | None = None) -> None:
         if isinstance(type, device):
             type, index = type.type, type.index
         if isinstance(type, int):
             type, index = "cuda", type
-        name, _, number = str(type).partition(":")
-        self.type = name
+        self.type, _, number = str(type).partition(":")
         self.index = int(number) if number else index
 
     def __repr__(self) -> str:

@@ -178,7 +178,7 @@ class finfo:
         d = dtype or _default
         if not d.is_floating_point:
             raise TypeError(f"finfo takes a floating point dtype, got {d}; use iinfo for integers")
-        info = ml_dtypes.finfo(d.np)
+        info: Any = ml_dtypes.finfo(d.np)  # type: ignore[no-untyped-call]  # it has no annotations
         self.dtype, self.bits = d.name, d.itemsize * 8
         self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
         self.tiny = self.smallest_normal = float(info.smallest_normal)

@@ -128,10 +128,10 @@ def parse(text: str) -> Graph:
         m = _STATEMENT.match(line)
         if m is None:
             raise GraphError(f"cannot read {line!r}")
-        name, op, args, attrs, type_text = m.groups()
+        name, op, args, attributes, type_text = m.groups()
         if op not in registry:
             raise GraphError(f"unknown op {op!r} in {line!r}")
-        pairs = [a.partition("=") for a in _split(attrs or "")]
+        pairs = [a.partition("=") for a in _split(attributes or "")]
         node = registry[op].make(
             tuple(names[a] for a in _split(args)), tuple((k, _parse_value(v)) for k, _, v in pairs)
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from chainrule.ir.node import Node
-from chainrule.ir.op import Domain
+from chainrule.ir.op import Domain, Op
 from chainrule.ops.core import convert, op, promote, promote_float, zeros_like
 from chainrule.ops.elementwise import (
     clamp,
@@ -30,7 +33,7 @@ _OPEN = Domain((-3.0, 3.0))
 _KINKED = Domain((-3.0, 3.0), order=1)
 
 
-def _act(tex: str, torch: str, domain: Domain = _OPEN):  # type: ignore[no-untyped-def]  # a decorator of decorators
+def _act(tex: str, torch: str, domain: Domain = _OPEN) -> Callable[[Callable[..., Any]], Op]:
     return op(tex=tex, prepare=promote_float, elementwise=True, torch=torch, domain=domain)
 
 

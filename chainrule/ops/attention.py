@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from chainrule.ir.node import Node
 from chainrule.ir.op import Domain
@@ -26,7 +27,7 @@ def weights(s: Node) -> Node:
     return where(blocked, 0.0, softmax(where(blocked, 0.0, s), axis=-1))
 
 
-_QKV = [((2, 3, 4), (2, 5, 4), (2, 5, 2), {})]
+_QKV: list[Any] = [((2, 3, 4), (2, 5, 4), (2, 5, 2), {})]
 
 
 @op(tex=r"\operatorname{{softmax}}\left(\frac{{{0} {1}^T}}{{\sqrt{{d_k}}}}\right) {2}", prepare=promote,

@@ -26,6 +26,14 @@ from chainrule.ops.core import (
     zeros_like,
 )
 
+# rows whose gradient names a row further down
+cos: Op
+cosh: Op
+floor: Op
+sign: Op
+trunc: Op
+where: Op
+
 # ------------------------------------------------------------------ arithmetic
 
 
@@ -142,7 +150,7 @@ atanh = unary("atanh", np.arctanh, lambda g, y, x: g / (1 - x * x), tex=r"\opera
 _TWO_OVER_ROOT_PI, _ROOT_PI_OVER_TWO = 1.1283791670955126, 0.8862269254527580
 erf = unary("erf", special.erf, lambda g, y, x: g * exp(-(x * x)) * _TWO_OVER_ROOT_PI, tex=r"\operatorname{{erf}}({0})", doc="the error function, 2/√π ∫₀ˣ e^{−t²} dt")  # fmt: skip
 erfinv = unary("erfinv", special.erfinv, lambda g, y, x: g * exp(y * y) * _ROOT_PI_OVER_TWO, tex=r"\operatorname{{erf}}^{{-1}}({0})", doc="the inverse of erf", over=(-0.8, 0.8))  # fmt: skip
-lgamma = unary("lgamma", special.lgamma, lambda g, y, x: g * polygamma(x, n=0), tex=r"\log \Gamma({0})", doc="log |Γ(x)|", over=(0.5, 4))  # fmt: skip
+lgamma = unary("lgamma", special.lgamma, lambda g, y, x: g * digamma(x), tex=r"\log \Gamma({0})", doc="log |Γ(x)|", over=(0.5, 4))  # fmt: skip
 
 
 @primitive(
@@ -157,6 +165,11 @@ def polygamma(x: np.ndarray, *, n: int) -> np.ndarray:
 @polygamma.vjp
 def _(g: Node, y: Node, x: Node, *, n: int) -> Node:
     return g * polygamma(x, n=n + 1)
+
+
+def digamma(x: Node) -> Node:
+    """ψ(x) = (log Γ)'(x)"""
+    return polygamma(x, n=0)
 
 
 # ------------------------------------------------------------------ truth

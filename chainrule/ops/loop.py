@@ -45,8 +45,8 @@ def items(x: Node) -> tuple[Node, ...]:
     return tuple(item(x, i) for i in range(len(x.type)))
 
 
-def _boundary_type(*inputs: Node, outputs: int, index: int) -> tuple[Type, ...]:
-    return tuple(x.type for x in inputs[:outputs])
+def _boundary_type(*inputs: Node, outputs: int, index: int) -> tuple[TensorType, ...]:
+    return tuple(TensorType(x.shape, x.dtype) for x in inputs[:outputs])
 
 
 def _boundary(*inputs: np.ndarray, outputs: int, index: int) -> tuple[np.ndarray, ...]:
@@ -132,7 +132,7 @@ def scan(
     reverse: bool = False,
 ) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
     """Record a loop: step(carry, x, constants) → (next carry, outputs); gives (final carry, stacked outputs)."""
-    formal = []
+    formal: list[Node] = []
     for x in carry:
         formal.append(input(index=len(formal), shape=x.shape, dtype=x.dtype, scope="arg"))
     for x in xs:

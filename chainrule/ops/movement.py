@@ -19,16 +19,6 @@ from chainrule.ops.core import const, convert, primitive, promote, zeros_like
 from chainrule.shapes import Shape
 
 
-def view(put: Any) -> Any:
-    """Decorator: the op is a view; `put(base, value, **attrs)` writes through it."""
-
-    def mark(o: Op) -> Op:
-        o.put = put
-        return o
-
-    return mark
-
-
 # ------------------------------------------------------------------ views
 
 
@@ -38,7 +28,6 @@ def _reshape_type(x: Node, *, shape: Shape) -> TensorType:
     return TensorType(shape, x.dtype)
 
 
-@view(lambda base, v, *, shape: reshape(v, shape=base.shape))
 @primitive(_reshape_type, tex="{0}", wide=False, domain=Domain((-3, 3), dtypes="any", cases=[((2, 6), {"shape": (3, 4)})]))
 def reshape(x: np.ndarray, *, shape: Shape) -> np.ndarray:
     """The same elements, in order, under another shape."""
@@ -57,7 +46,6 @@ def _inverse(order: Shape) -> Shape:
     return tuple(out)
 
 
-@view(lambda base, v, *, order: permute(v, order=_inverse(order)))
 @primitive(
     lambda x, *, order: TensorType(tuple(x.shape[i] for i in order), x.dtype), tex="{0}^{{T}}", wide=False,
     domain=Domain((-3, 3), dtypes="any", cases=[((2, 3, 4), {"order": (2, 0, 1)})]),
@@ -102,7 +90,6 @@ def slices(start: Shape, stop: Shape, step: Shape) -> tuple[Any, ...]:
     )
 
 
-@view(lambda base, v, **at: slice_update(base, v, **at))
 @primitive(
     _slice_type, tex=r"{0}[\cdot]", wide=False,
     domain=Domain((-3, 3), dtypes="any", cases=[((4, 6), {"start": (1, 5), "stop": (4, -1), "step": (2, -2)})]),
@@ -117,7 +104,6 @@ def _(g: Node, y: Node, x: Node, *, start: Shape, stop: Shape, step: Shape) -> N
     return slice_update(zeros_like(x), g, start=start, stop=stop, step=step)
 
 
-@view(lambda base, v, **at: diagonal_update(base, v, **at))
 @primitive(
     lambda x, *, offset: TensorType((*x.shape[:-2], _diagonal_length(x.shape, offset)), x.dtype),
     tex=r"\operatorname{{diag}}({0})", wide=False, domain=Domain((-3, 3), dtypes="any", cases=[((2, 3, 4), {"offset": 1})]),
@@ -196,7 +182,8 @@ def unwindows(x: np.ndarray, *, shape: Shape, stride: Shape, dilation: Shape) ->
             np.s_[i * d : i * d + s * (c - 1) + 1 : s]
             for i, d, s, c in zip(k, dilation, stride, counts, strict=True)
         )
-        out[(..., *at)] += x[(..., *k)]
+        target: Any = (..., *at)
+        out[target] += x[(..., *k)]
     return out
 
 
@@ -241,6 +228,11 @@ def diagonal_update(x: np.ndarray, v: np.ndarray, *, offset: int) -> np.ndarray:
 def _(g: Node, y: Node, x: Node, v: Node, *, offset: int) -> tuple[Node, Node]:
     return diagonal_update(g, zeros_like(v), offset=offset), diagonal(g, offset=offset)
 
+
+reshape.put = lambda base, v, *, shape: reshape(v, shape=base.shape)
+permute.put = lambda base, v, *, order: permute(v, order=_inverse(order))
+slice.put = slice_update
+diagonal.put = diagonal_update
 
 # ------------------------------------------------------------------ copies
 

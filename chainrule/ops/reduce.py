@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,14 @@ import numpy as np
 from chainrule import dtypes, shapes
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node, TensorType
-from chainrule.ir.op import Domain
+from chainrule.ir.op import Domain, Op
 from chainrule.ops.core import cast, op, primitive, promote_float, zeros_like
 from chainrule.ops.elementwise import eq, exp, isfinite, log, stop_gradient, where
 from chainrule.ops.index import take_along
 from chainrule.ops.movement import broadcast_to, flip, narrow, pad, reshape
 
 Axes = tuple[int, ...]
+Maker = Callable[[Callable[..., Any]], Op]
 
 
 def _over(x: Node, *, axis: Any = None, keepdim: bool = False, **rest: Any) -> Any:
@@ -45,8 +47,8 @@ _CASES = Domain((-3, 3), cases=[((3, 4), {"axis": (0,)}), ((2, 3, 2), {"axis": (
 _ALONG = Domain((-3, 3), cases=[((3, 4), {"axis": 1}), ((2, 3, 2), {"axis": 0})])
 
 
-def _reduction(infer: Any, *, tex: str, torch: str, domain: Domain = _CASES) -> Any:
-    def make(f: Any) -> Any:
+def _reduction(infer: Any, *, tex: str, torch: str, domain: Domain = _CASES) -> Maker:
+    def make(f: Callable[..., Any]) -> Op:
         o = primitive(infer, tex=tex, torch=torch, domain=domain)(f)
         o.prepare = _over
         return o
@@ -54,8 +56,8 @@ def _reduction(infer: Any, *, tex: str, torch: str, domain: Domain = _CASES) -> 
     return make
 
 
-def _along(infer: Any, *, tex: str, torch: str, domain: Domain = _ALONG, defaults: Any = None) -> Any:
-    def make(f: Any) -> Any:
+def _along(infer: Any, *, tex: str, torch: str, domain: Domain = _ALONG) -> Maker:
+    def make(f: Callable[..., Any]) -> Op:
         o = primitive(infer, tex=tex, torch=torch, domain=domain)(f)
         o.prepare = _one
         return o
@@ -64,9 +66,9 @@ def _along(infer: Any, *, tex: str, torch: str, domain: Domain = _ALONG, default
 
 
 @_reduction(_reduced, tex=r"\sum{over} {0}", torch="sum")
-def sum(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
+def sum(x: Any, *, axis: Axes, keepdim: bool) -> Any:
     """Σ over axes, in the type of x. (torch's sum of integers is in int64: cast first.)"""
-    return np.add.reduce(x, axis=axis, keepdims=keepdim, dtype=x.dtype)
+    return np.sum(x, axis=axis, keepdims=keepdim, dtype=x.dtype)
 
 
 @sum.vjp
@@ -75,9 +77,9 @@ def _(g: Node, y: Node, x: Node, *, axis: Axes, keepdim: bool) -> Node:
 
 
 @_reduction(_reduced, tex=r"\prod{over} {0}", torch="prod")
-def prod(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
+def prod(x: Any, *, axis: Axes, keepdim: bool) -> Any:
     """Π over axes."""
-    return np.multiply.reduce(x, axis=axis, keepdims=keepdim, dtype=x.dtype)
+    return np.prod(x, axis=axis, keepdims=keepdim, dtype=x.dtype)
 
 
 @prod.vjp
@@ -107,15 +109,15 @@ def _exclusive_product(x: Node, axis: int) -> Node:
 
 
 @_reduction(_non_empty, tex=r"\max{over} {0}", torch="amax")
-def amax(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
+def amax(x: Any, *, axis: Axes, keepdim: bool) -> Any:
     """The largest over axes; NaN wins; equal elements share the gradient."""
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdim)
+    return np.max(x, axis=axis, keepdims=keepdim)
 
 
 @_reduction(_non_empty, tex=r"\min{over} {0}", torch="amin")
-def amin(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
+def amin(x: Any, *, axis: Axes, keepdim: bool) -> Any:
     """The smallest over axes; NaN wins; equal elements share the gradient."""
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdim)
+    return np.min(x, axis=axis, keepdims=keepdim)
 
 
 def _extreme_vjp(g: Node, y: Node, x: Node, *, axis: Axes, keepdim: bool) -> Node:
