@@ -33,20 +33,27 @@ from chainrule.rewrite import merge_loops
 from chainrule.tensor import Tensor
 
 
-def gradient(y: Any, wrt: Any = None, *, names: Any = None, expand: Expand = False, width: int = 60) -> Formula:
+def gradient(
+    y: Any, wrt: Any = None, *, names: Any = None, expand: Expand = False, width: int = 60
+) -> Formula:
     """Back-propagation from the scalar y, one equation for each step of the chain rule.
 
     wrt     a tensor, or several (default: every input that asks for gradients)
-    names, expand, width   as in `formula`; values that `names` gives a name appear in the derivation
+    names, expand, width   as in `formula`; values that `names` gives a name appear on the way
 
-    First come the values of the forward pass, then ∂L/∂· from the result back to the inputs. `y` is called L unless it has
-    a name. Nothing is computed. ShapeError if y is not a scalar; GradientError where an op has no derivative.
+    First come the values of the forward pass, then ∂L/∂· from the result back to the inputs.
+    `y` is called L unless it has a name. Nothing is computed. ShapeError if y is not a scalar;
+    GradientError where an op has no derivative.
     """
     (target,) = subjects_of(y)
-    subject = Subject([target, *subjects_of([] if wrt is None else wrt)], names, expand, opened=True)
+    subject = Subject(
+        [target, *subjects_of([] if wrt is None else wrt)], names, expand, opened=True
+    )
     out, *asked = subject.nodes
     if not isinstance(out.type, TensorType) or out.shape:
-        raise ShapeError(f"explain.gradient takes a scalar, got {out.type}; take .sum() of it, or one element")
+        raise ShapeError(
+            f"explain.gradient takes a scalar, got {out.type}; take .sum() of it, or one element"
+        )
     inputs = asked or _trainable(subject)
     subject.names.setdefault(out, subject.letters.one("L"))
 
@@ -62,7 +69,8 @@ def gradient(y: Any, wrt: Any = None, *, names: Any = None, expand: Expand = Fal
     pairs = [(n, g) for n, g in zip(wanted, found, strict=True) if g is not None]
     missing = [n for n, g in zip(wanted, found, strict=True) if g is None and n in asked]
     if missing:
-        raise GradientError(f"the result does not depend on {', '.join(subject.names.get(n, repr(n)) for n in missing)}")
+        which = ", ".join(subject.names.get(n, repr(n)) for n in missing)
+        raise GradientError(f"the result does not depend on {which}")
 
     forward = in_order([n for n in subject.names if n.op.name != "input"], [out])
     head = subject.names[out]
@@ -80,11 +88,13 @@ def gradient(y: Any, wrt: Any = None, *, names: Any = None, expand: Expand = Fal
 
 
 def _apart(values: Sequence[Node], titles: Sequence[str]) -> tuple[list[Target], dict[Node, str]]:
-    """Each value in terms of the others' names, tidied on its own, so that every step of the chain rule stays visible."""
+    """Each value in terms of the others' names, so that every step of the chain rule stays."""
     holders: dict[Node, Node] = {}
     for n in values:
         if n.op.name != "input" and n not in holders:
-            holders[n] = graph_input(index=len(holders), shape=n.shape, dtype=n.dtype, scope="symbol")
+            holders[n] = graph_input(
+                index=len(holders), shape=n.shape, dtype=n.dtype, scope="symbol"
+            )
     shown: dict[Node, str] = {}
     targets: list[Target] = []
     for n, title in zip(values, titles, strict=True):
@@ -101,12 +111,14 @@ def _apart(values: Sequence[Node], titles: Sequence[str]) -> tuple[list[Target],
 def _trainable(subject: Subject) -> list[Node]:
     found = [n for n, t in subject.leaves.items() if isinstance(t, Tensor) and t.requires_grad]
     if not found:
-        raise GradientError("no input asks for gradients: give wrt=, or make tensors with requires_grad=True")
+        raise GradientError(
+            "no input asks for gradients: give wrt=, or make tensors with requires_grad=True"
+        )
     return found
 
 
 def _steps(out: Node, inputs: Sequence[Node], subject: Subject) -> list[Node]:
-    """The values on the way that the chain rule shall stop at: what is affine, activations, rows, states of loops."""
+    """Where the chain rule shall stop: what is affine, activations, rows, states of loops."""
     order = topological([out])
     active = depends_on(order, inputs)
     users: dict[Node, list[Node]] = {}
@@ -121,6 +133,11 @@ def _is_step(n: Node, users: list[Node]) -> bool:
     if not isinstance(n.type, TensorType) or n.op.name == "input":
         return False
     kind = letter_for(n)
-    if kind == "z" and len(users) == 1 and letter_for(users[0]) == "z" and users[0].op.name == "add":
+    if (
+        kind == "z"
+        and len(users) == 1
+        and letter_for(users[0]) == "z"
+        and users[0].op.name == "add"
+    ):
         return False  # W x + b is one step
     return kind in ("z", "a", "p", "h")

@@ -2,7 +2,8 @@ r"""A recorded computation as formulas.
 
 >>> import chainrule as torch
 >>> from chainrule import explain
->>> x, W, b = torch.ones(3), torch.ones(2, 3, requires_grad=True), torch.zeros(2, requires_grad=True)
+>>> x, b = torch.ones(3), torch.zeros(2, requires_grad=True)
+>>> W = torch.ones(2, 3, requires_grad=True)
 >>> z = W @ x + b
 >>> print(explain.formula(torch.softmax(z, 0), names={"x": x, "W": W, "b": b}))
 y = \operatorname{softmax}(W x + b)
@@ -47,7 +48,7 @@ class Formula:
 
     @property
     def markdown(self) -> str:
-        r"""A block of mathematics for Markdown. (Some hosts refuse \operatorname: names are set as \mathrm.)"""
+        r"""A block of mathematics for Markdown, with \mathrm: some hosts refuse \operatorname."""
         return "```math\n" + re.sub(r"\\operatorname\b", r"\\mathrm", self.tex) + "\n```"
 
     def __iter__(self) -> Iterator[Equation]:
@@ -70,7 +71,9 @@ class Subject:
     """Nodes to explain, with the names that are known from the start. `opened`: layers with
     loops and attention as what they do, which is what their gradient speaks of."""
 
-    def __init__(self, subjects: list[Any], names: Any, expand: Expand, opened: bool = False) -> None:
+    def __init__(
+        self, subjects: list[Any], names: Any, expand: Expand, opened: bool = False
+    ) -> None:
         given = named_tensors(names)
         inner = [(s, t) for s, t in given if isinstance(t, Node) or place_of(t) is not None]
         found = recorded([*subjects, *(t for _, t in inner)])
@@ -87,7 +90,9 @@ class Subject:
         for (s, _), node in zip(inner, named, strict=True):
             self.names.setdefault(node, symbol(s))
         self.letters = Letters(self.names.values())
-        unnamed = {n: letter for n, letter in leaf_letters(found.leaves).items() if n not in self.names}
+        unnamed = {
+            n: letter for n, letter in leaf_letters(found.leaves).items() if n not in self.names
+        }
         for n, s in zip(unnamed, self.letters.several(list(unnamed.values())), strict=True):
             self.names[n] = s
         self.inner = [n for n in named if n not in found.leaves]
@@ -99,17 +104,24 @@ def _expanded(nodes: list[Node], expand: Expand) -> list[Node]:
     unknown = set() if expand is True else {n for n in expand if n not in registry}
     if unknown:
         raise ValueError(f"expand names ops that do not exist: {sorted(unknown)}")
-    keep = [o for o in registry.values() if not o.is_primitive and expand is not True and o.name not in expand]
+    keep = [
+        o
+        for o in registry.values()
+        if not o.is_primitive and expand is not True and o.name not in expand
+    ]
     return decompose(nodes, keep)
 
 
 def _opened(nodes: list[Node]) -> set[str]:
-    """Layers whose gradient speaks of what is inside them, loops and rows of probabilities: they are shown open."""
+    """Layers whose gradient speaks of what is inside them: loops, rows of probabilities."""
     found = set()
     for n in topological(nodes):
         if not n.op.is_primitive and n.op.gradient is None:
             inside = n.op.expand(n)
-            if any(m.op.name in ("scan", "softmax") for m in topological(inside if isinstance(inside, tuple) else (inside,))):
+            if any(
+                m.op.name in ("scan", "softmax")
+                for m in topological(inside if isinstance(inside, tuple) else (inside,))
+            ):
                 found.add(n.op.name)
     return found
 
@@ -117,8 +129,8 @@ def _opened(nodes: list[Node]) -> set[str]:
 def formula(x: Any, *, names: Any = None, expand: Expand = False, width: int = 60) -> Formula:
     """The formula of what was recorded behind a tensor (a node, a graph, or a list of these).
 
-    names   {name: tensor} for inputs and for values on the way, a module (its parameters' names), or a list of both;
-            what has no name becomes x (data), w (asks for gradients), c (a number)
+    names   {name: tensor} for inputs and for values on the way, a module (its parameters' names),
+            or a list of both; what has no name becomes x (data), w (asks for gradients), c (number)
     expand  True: composites (softmax, …) as their formulas; or the names of those that shall be
     width   about how many signs an equation may have before parts of it are named
 

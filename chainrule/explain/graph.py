@@ -28,9 +28,10 @@ from chainrule.ir.text import print_graph, print_type
 
 
 def graph(x: Any, *, names: Any = None, expand: Expand = False) -> Drawing:
-    """What was recorded behind a tensor (a node, a graph, or a list of these). Arguments as in `formula`.
+    """What was recorded behind a tensor (a node, a graph, or a list). Arguments as in `formula`.
 
-    An array of which nothing is known any more (data; results that were computed and carry no gradient) is an input.
+    An array of which nothing is known any more is an input: data, and results that were computed
+    and carry no gradient.
     """
     subjects = subjects_of(x)
     subject = Subject(subjects, names, expand)
@@ -43,7 +44,7 @@ def stages(x: Any) -> str:
 
 
 class Drawing:
-    """A graph that can be looked at. `str()` is the text form of `chainrule.ir.text`, and which input is what."""
+    """A graph to look at. `str()` is the text form, and what each input is."""
 
     def __init__(self, outputs: Sequence[Node], names: dict[Node, str]) -> None:
         self.outputs, self.names = tuple(outputs), names
@@ -55,7 +56,9 @@ class Drawing:
         return print_graph(self.outputs)
 
     def __str__(self) -> str:
-        inputs = sorted((n for n in self.order if n.op.name == "input"), key=lambda n: int(n.attr("index")))
+        inputs = sorted(
+            (n for n in self.order if n.op.name == "input"), key=lambda n: int(n.attr("index"))
+        )
         told = [f"%{i} = {self.names[n]}" for i, n in enumerate(inputs) if n in self.names]
         return self.text + ("\nwhere " + ", ".join(told) if told else "")
 
@@ -113,7 +116,12 @@ class Drawing:
 
 # ------------------------------------------------------------------ a plain drawing in layers
 
-_WIDE, _HIGH, _GAP_X, _GAP_Y = 7.2, 36, 24, 34  # a sign, a box, and the space between boxes, in pixels
+_WIDE, _HIGH, _GAP_X, _GAP_Y = (
+    7.2,
+    36,
+    24,
+    34,
+)  # a sign, a box, and the space between boxes, in pixels
 
 
 def _svg(nodes: list[Node], edges: list[tuple[Node, Node]], label: Any) -> str:
@@ -148,9 +156,11 @@ def _svg(nodes: list[Node], edges: list[tuple[Node, Node]], label: Any) -> str:
     parts += [_box(x[n], y[n], width[n], label(n), n) for n in nodes]
     high = 24 + len(rows) * (_HIGH + _GAP_Y) - _GAP_Y
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total + 12:.0f} {high}" width="{total + 12:.0f}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total + 12:.0f} {high}" '
+        f'width="{total + 12:.0f}" '
         f'height="{high}" font-family="monospace" font-size="12">\n'
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
+        'markerHeight="7" orient="auto">'
         '<path d="M0 0L8 4L0 8z"/></marker></defs>\n' + "\n".join(parts) + "\n</svg>"
     )
 
@@ -162,7 +172,8 @@ def _mean(values: list[float]) -> float:
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:
     bend = (y2 - y1) / 2
     return (
-        f'<path d="M{x1:.0f} {y1:.0f}C{x1:.0f} {y1 + bend:.0f} {x2:.0f} {y2 - bend:.0f} {x2:.0f} {y2:.0f}" '
+        f'<path d="M{x1:.0f} {y1:.0f}C{x1:.0f} {y1 + bend:.0f} {x2:.0f} {y2 - bend:.0f} '
+        f'{x2:.0f} {y2:.0f}" '
         'fill="none" stroke="#555" marker-end="url(#tip)"/>'
     )
 
@@ -172,9 +183,11 @@ def _box(x: float, y: float, w: float, lines: tuple[str, str], n: Node) -> str:
     fill = "#e8f0fe" if kind == "input" else "#f6f6f6"
     rounded = 16 if kind == "input" else 4
     text = "".join(
-        f'<text x="{x:.0f}" y="{y + 15 + 14 * k:.0f}" text-anchor="middle">{html.escape(s)}</text>' for k, s in enumerate(lines)
+        f'<text x="{x:.0f}" y="{y + 15 + 14 * k:.0f}" text-anchor="middle">{html.escape(s)}</text>'
+        for k, s in enumerate(lines)
     )
     return (
-        f'<rect x="{x - w / 2:.0f}" y="{y:.0f}" width="{w:.0f}" height="{_HIGH}" rx="{rounded}" fill="{fill}" '
+        f'<rect x="{x - w / 2:.0f}" y="{y:.0f}" width="{w:.0f}" height="{_HIGH}" '
+        f'rx="{rounded}" fill="{fill}" '
         f'stroke="#999"/>{text}'
     )

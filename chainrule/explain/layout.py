@@ -1,7 +1,7 @@
-"""From a graph to equations: what gets a name, in which order the equations stand, loops step by step.
+"""From a graph to equations: what gets a name, in which order they stand, loops step by step.
 
-A value that is used twice, or a formula that grows too long, becomes a definition: z = …, a = …. A loop is written as what
-one step of it does: h_t = … h_{t-1} ….
+A value that is used twice, or a formula that grows too long, becomes a definition: z = …, a = ….
+A loop is written as what one step of it does: h_t = … h_{t-1} ….
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from chainrule.explain.symbols import Letters, index, letter_for
 from chainrule.explain.template import Binds, read
-from chainrule.explain.write import Piece, atom, is_tensor, write
+from chainrule.explain.write import Piece, atom, fit, is_tensor, write
 from chainrule.ir.graph import Graph, topological
 from chainrule.ir.node import Node
 
@@ -92,12 +92,20 @@ class Layout:
             self.pieces[n] = found
         return found
 
+    def _whole(self, n: Node) -> str:
+        """A node as the right side of an equation."""
+        return fit(
+            self.right(n), Binds.LIST if self.right(n).tex.startswith(r"\begin") else Binds.SUM
+        )
+
     # ------------------------------------------------------------------ what gets a name
 
     def choose(self, targets: Sequence[Target]) -> None:
         """First pass: decide the definitions, then give them letters."""
         own = {n for n, _ in targets}
-        order = topological([n for n, _ in targets], stop=lambda n: n in self.names and n not in own)
+        order = topological(
+            [n for n, _ in targets], stop=lambda n: n in self.names and n not in own
+        )
         uses: dict[Node, int] = {}
         for n in order:
             for i in {self.strip(i) for i in n.inputs}:
@@ -112,7 +120,10 @@ class Layout:
         self.pieces.clear()
         chosen = [n for n in order if n in self.defined and n.op.name != "scan"]
         bases = self.letters.several([self.letter(n) for n in chosen])
-        self.waiting = {n: index(s, self.suffix) if self.suffix else s for n, s in zip(chosen, bases, strict=True)}
+        self.waiting = {
+            n: index(s, self.suffix) if self.suffix else s
+            for n, s in zip(chosen, bases, strict=True)
+        }
 
     def _worth(self, n: Node) -> bool:
         return n.op.name != "const" and self.right(n).weight > SHARE
@@ -129,7 +140,11 @@ class Layout:
         while self.right(n).weight > self.width:
             operands = {self.strip(i) for i in n.inputs}
             operands |= {self.strip(j) for i in operands if not is_tensor(i) for j in i.inputs}
-            long = [i for i in operands if is_tensor(i) and i not in self.names and i not in self.defined]
+            long = [
+                i
+                for i in operands
+                if is_tensor(i) and i not in self.names and i not in self.defined
+            ]
             long = [i for i in long if self.right(i).weight > 2 * SHARE]
             if not long:
                 return
@@ -147,7 +162,7 @@ class Layout:
                 self.equations.append(Equation(name, owners.get(n) or self._alias(n, name)))
             else:
                 self._define(n)
-                self.equations.append(Equation(name, self.right(n).tex))
+                self.equations.append(Equation(name, self._whole(n)))
             owners.setdefault(n, name)
         return self._used()
 
@@ -178,7 +193,7 @@ class Layout:
 
     def _introduce(self, d: Node) -> None:
         name = self.waiting.pop(d)
-        self.equations.append(Equation(name, self.right(d).tex))
+        self.equations.append(Equation(name, self._whole(d)))
         self.introduced.add(name)
         self.names[d] = name
 
@@ -207,14 +222,20 @@ class Layout:
         for i, o in enumerate(body.outputs):
             if i < carries:
                 element = index(bases[i], "t")
-                if o in targets or o in names:  # the same value, or unchanged: an equation of its own
+                if (
+                    o in targets or o in names
+                ):  # the same value, or unchanged: an equation of its own
                     self.equations.append(Equation(element, targets.get(o) or names[o]))
                 else:
                     targets[o] = element
             elif o in names or o in targets:
                 element = names.get(o) or targets[o]
             else:
-                base = self.letters.one(r"\delta", "d") if _backward(body) else self.letters.one("y", "r", "q", "v")
+                base = (
+                    self.letters.one(r"\delta", "d")
+                    if _backward(body)
+                    else self.letters.one("y", "r", "q", "v")
+                )
                 element = targets[o] = index(base, "t")
             elements.append(element)
         order = {n: k for k, n in enumerate(topological(body.outputs))}
@@ -226,15 +247,19 @@ class Layout:
         ]
 
     def _state(self, i: int, formal: Node, after: Node, start: str) -> str:
-        """A letter for what is carried: that of its start, if it has one; h and c; with a bar on the way back."""
+        """A letter for what is carried: that of its start, else h, c; barred on the way back."""
         if start.endswith("_{0}"):
             return start[: -len("_{0}")]
         letter = "hcs"[i] if i < 3 else "s"
         if any(k == "scope" and v == "back" for k, v in formal.attrs):
-            total = after.op.name == "add" and formal in after.inputs  # a gradient that is added up over the steps
+            total = (
+                after.op.name == "add" and formal in after.inputs
+            )  # a gradient that is added up over the steps
             letter = "G" if total else rf"\bar{{{letter}}}"
         layer = len(self.loops) + 1
-        return self.letters.one(letter, *(f"{letter}^{{({k})}}" for k in range(max(layer, 2), layer + 9)))
+        return self.letters.one(
+            letter, *(f"{letter}^{{({k})}}" for k in range(max(layer, 2), layer + 9))
+        )
 
     def _element(self, given: Node) -> str:
         """Step t of a sequence."""
@@ -250,7 +275,11 @@ def _backward(body: Graph) -> bool:
 
 def _at(element: str, i: str) -> str:
     """h_t at another time: h_T, or all of them, h_{1:T}."""
-    moved = {"t": i, "t-1": {"T": "T-1", "1": "0", "1:T": "0:T-1"}[i], "t+1": {"T": "T+1", "1": "2", "1:T": "2:T+1"}[i]}
+    moved = {
+        "t": i,
+        "t-1": {"T": "T-1", "1": "0", "1:T": "0:T-1"}[i],
+        "t+1": {"T": "T+1", "1": "2", "1:T": "2:T+1"}[i],
+    }
     return re.sub(r"\b(t[+-]1|t)(?=\}$)", lambda m: moved[m[1]], element)
 
 

@@ -1,8 +1,9 @@
 """What stands behind a tensor: the graph that was recorded, read without recording anything.
 
-A tensor that waits to be computed hangs in the pending trace; one that was computed still knows the closed trace through
-which its gradient would go. Traces number their inputs from zero again, so closed ones are put together here under one
-numbering; an input that was itself computed in an earlier trace is replaced by its graph there.
+A tensor that waits to be computed hangs in the pending trace; one that was computed still knows
+the closed trace through which its gradient would go. Traces number their inputs from zero again, so
+closed ones are put together here under one numbering; an input that was itself computed in an
+earlier trace is replaced by its graph there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from chainrule.tensor.trace import Trace
 
 
 class Recorded(NamedTuple):
-    """Nodes for what was asked, and for each input the tensor that entered (None: a random state, a number)."""
+    """Nodes for what was asked, and the tensor of each input (None: a random state, a number)."""
 
     nodes: list[Node]
     leaves: dict[Node, Tensor | None]
@@ -28,7 +29,7 @@ Place = tuple[Trace, Node]
 
 
 def place_of(t: Tensor) -> Place | None:
-    """Trace and node of a tensor; None for an array that nothing is known of: the user's data, or computed and let go."""
+    """Trace and node of a tensor; None for the user's data and for what was computed and let go."""
     s = t.storage
     if t.seen_in is not None and t.node is not None and t.version == s.version:
         return t.seen_in, t.node
@@ -41,7 +42,7 @@ def place_of(t: Tensor) -> Place | None:
 
 
 def recorded(subjects: Sequence[Any]) -> Recorded:
-    """The graphs behind tensors, under one numbering of inputs. Nodes and graphs are taken as they are."""
+    """The graphs behind tensors, under one numbering of inputs. Nodes are taken as they are."""
     stitch = _Stitch()
     places: list[Place | None] = []
     for x in subjects:
@@ -109,7 +110,7 @@ class _Stitch:
                 self.done[trace, node] = new
 
     def leaf(self, t: Tensor | None, key: Any, like: Node | None = None) -> Node:
-        """The input that stands for an array; for a view of data, that view of the input that stands for its base."""
+        """The input that stands for an array; for a view of data, that view of its base's input."""
         if t is not None and t.chain and t.base is not None and not t.level:
             node = self.leaf(t.base, id(t.base.storage))
             for op, attrs in t.chain:
@@ -145,7 +146,7 @@ def subjects_of(x: Any) -> list[Any]:
 
 
 def named_tensors(names: Any) -> list[tuple[str, Any]]:
-    """Names that the user gave: {name: tensor}, a module (the names of its parameters), or a list of such."""
+    """Names that the user gave: {name: tensor}, a module (its parameters), or a list of such."""
     if names is None:
         return []
     if isinstance(names, Mapping):
@@ -155,5 +156,6 @@ def named_tensors(names: Any) -> list[tuple[str, Any]]:
     if isinstance(names, (list, tuple)):
         return [pair for part in names for pair in named_tensors(part)]
     raise TypeError(
-        f"names takes a dictionary {{name: tensor}}, a module, or a list of these, got {type(names).__name__}"
+        "names takes a dictionary {name: tensor}, a module, or a list of these, "
+        f"got {type(names).__name__}"
     )

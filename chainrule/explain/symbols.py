@@ -18,15 +18,16 @@ from chainrule.ir.node import Node, TensorType
 from chainrule.tensor import Tensor
 
 _GREEK = {
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi", "pi", "rho",
-    "sigma", "tau", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Sigma", "Phi", "Psi", "Omega",
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu",
+    "nu", "xi", "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega",
+    "Gamma", "Delta", "Theta", "Lambda", "Sigma", "Phi", "Psi", "Omega",
 }  # fmt: skip
 _ACCENTS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde"}
 _MEMBERS = {"weight": "W", "bias": "b", "kernel": "W", "gamma": r"\gamma", "beta": r"\beta"}
 
 
 def symbol(name: str) -> str:
-    """A Python name, or the path of a parameter, as a TeX symbol. What looks like TeX already stays as it is."""
+    """A Python name, or the path of a parameter, as a TeX symbol. What is TeX already stays."""
     if "\\" in name or "^" in name or "{" in name:
         return name
     path, _, last = name.rpartition(".")
@@ -100,7 +101,11 @@ def leaf_letters(leaves: dict[Node, Tensor | None]) -> dict[Node, str]:
     for node, t in leaves.items():
         if t is not None:
             out[node] = "w" if t.requires_grad else "x"
-        elif isinstance(node.type, TensorType) and node.shape == (2,) and not node.dtype.is_floating_point:
+        elif (
+            isinstance(node.type, TensorType)
+            and node.shape == (2,)
+            and not node.dtype.is_floating_point
+        ):
             out[node] = r"\xi"
         else:
             out[node] = "x" if node.shape else "c"
@@ -111,13 +116,15 @@ _PRODUCTS = {"linear", "matmul", "contract", "conv", "conv_transpose"}
 
 
 def letter_for(node: Node) -> str:
-    """z for what is affine in its input, a for activations, p for probabilities, h for states, m for masks, else u."""
+    """z: affine in its input, a: activation, p: probabilities, h: state, m: mask, else u."""
     name = node.op.name
     if name in _PRODUCTS or (name == "add" and any(i.op.name in _PRODUCTS for i in node.inputs)):
         return "z"
     if name == "softmax":
         return "p"
-    if name == "tanh" or (node.op.elementwise and not node.op.is_primitive and len(node.inputs) == 1):
+    if name == "tanh" or (
+        node.op.elementwise and not node.op.is_primitive and len(node.inputs) == 1
+    ):
         return "a"
     if name == "item":
         return "h"

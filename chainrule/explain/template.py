@@ -1,11 +1,11 @@
 r"""What an op's `tex` field says about brackets.
 
-A row of the vocabulary writes its formula once, `\log {0}` or `{0} + {1}`. How tightly that binds, and how tightly an
-argument must bind to stand in it without brackets, can be read off the text itself:
+A row of the vocabulary writes its formula once, `\log {0}` or `{0} + {1}`. How tightly that binds,
+and how tightly an argument must bind to stand in it without brackets, can be read off the text:
 
-    list < relation < sum < big operator (Σ, Π) < product < function without brackets < power, fraction < atom
+    list < relation < sum < big operator (Σ, Π) < product < function < power, fraction < atom
 
->>> read(r"{0} + {1}").binds.name, [(s.index, s.needs.name) for s in read(r"{0} - {1}").slots]
+>>> read(r"{0} + {1}").binds.name, [(s.argument, s.needs.name) for s in read(r"{0} - {1}").slots]
 ('SUM', [(0, 'SUM'), (1, 'BIG')])
 >>> read(r"\log {0}").binds.name, read(r"\frac{{{0}}}{{{1}}}").slots[0].needs.name
 ('PREFIX', 'LIST')
@@ -34,9 +34,9 @@ class Binds(IntEnum):
 
 
 class Slot(NamedTuple):
-    """A place for an argument: which one, how tightly it must bind, and whether a leading minus would be misread."""
+    """A place for an argument: which one, and what it must be like to need no brackets."""
 
-    index: int
+    argument: int
     needs: Binds
     signed: bool  # may begin with a minus
     base: bool  # carries an exponent or an index
@@ -56,26 +56,40 @@ class Template(NamedTuple):
 
 
 _TOKEN = re.compile(r"\x00[^\x01]*\x01|\\[a-zA-Z]+|\\.|\s+|[0-9.]+|.", re.DOTALL)
-_RELATIONS = {"=", "<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\wedge", r"\vee", r"\oplus", r"\ll", r"\gg", r"\leftarrow"}
+_RELATIONS = {
+    "=",
+    "<",
+    ">",
+    r"\le",
+    r"\ge",
+    r"\ne",
+    r"\in",
+    r"\wedge",
+    r"\vee",
+    r"\oplus",
+    r"\ll",
+    r"\gg",
+    r"\leftarrow",
+}
 _SUMS = {"+", "-", r"\pm"}
 _PRODUCTS = {r"\cdot", r"\odot", r"\times", r"\star", r"\bmod", r"\otimes", "/"}
 _PREFIXES = {
-    r"\log", r"\sin", r"\cos", r"\tan", r"\arcsin", r"\arccos", r"\arctan", r"\sinh", r"\cosh", r"\tanh", r"\neg",
-    r"\arg", r"\exists", r"\forall",
+    r"\log", r"\sin", r"\cos", r"\tan", r"\arcsin", r"\arccos", r"\arctan", r"\sinh", r"\cosh",
+    r"\tanh", r"\neg", r"\arg", r"\exists", r"\forall",
 }  # fmt: skip
 _BIG = {r"\sum", r"\prod"}
 _FUNCTIONS = {r"\operatorname", r"\max", r"\min"}  # with brackets an atom, without them a prefix
 _OPENS = {"(", "[", r"\lvert", r"\lVert", r"\lfloor", r"\lceil", r"\{", r"\begin", r"\left"}
 _CLOSES = {")", "]", r"\rvert", r"\rVert", r"\rfloor", r"\rceil", r"\}", r"\end", r"\right"}
 _TAKES = {  # commands, and how many braced arguments follow them
-    r"\frac": 2, r"\tfrac": 2, r"\sqrt": 1, r"\overline": 1, r"\operatorname": 1, r"\text": 1, r"\hat": 1, r"\bar": 1,
-    r"\mathbb": 1, r"\mathrm": 1, r"\tilde": 1,
+    r"\frac": 2, r"\tfrac": 2, r"\sqrt": 1, r"\overline": 1, r"\operatorname": 1, r"\text": 1,
+    r"\hat": 1, r"\bar": 1, r"\mathbb": 1, r"\mathrm": 1, r"\tilde": 1,
 }  # fmt: skip
 _SPACE = {r"\,", r"\;", r"\!", r"\quad", "'"}
 
 
 class _Item(NamedTuple):
-    """One piece: a slot, a word, something in brackets, a fraction, a script, or an operator of some kind."""
+    """One piece: a slot, a word, something in brackets, a fraction, a script, or an operator."""
 
     kind: str
     text: str
@@ -96,7 +110,7 @@ def read(tex: str) -> Template:
 
 
 def _tokens(tex: str) -> tuple[list[str | int], list[str]]:
-    """Literal parts and slot numbers; and all tokens, a slot being the part's number between two marks."""
+    """Literal parts and slot numbers; and all tokens, a slot as its part's number between marks."""
     parts: list[str | int] = []
     marked = ""
     for literal, field, _, _ in string.Formatter().parse(tex):
@@ -209,7 +223,7 @@ _THINGS = {"word", "slot", "call", "fraction", "cases"}
 
 
 def _need(items: list[_Item], i: int) -> tuple[Binds, bool, bool]:
-    """How tightly the argument at item i must bind, whether it may begin with a minus, whether it carries a script."""
+    """What slot i needs: how tight a binding; may it begin with a minus; does it carry a script."""
     if i + 1 < len(items) and items[i + 1].kind == "script":
         return Binds.ATOM, False, True
     solid = [k for k in items if k.kind != "script" or k is items[i]]
@@ -244,8 +258,9 @@ def _binds(items: list[_Item]) -> Binds:
     """How tightly the whole template binds."""
     kinds = [k.kind for k in items]
     for kind, level in (
-        ("list", Binds.LIST), ("relation", Binds.RELATION), ("cases", Binds.RELATION), ("sum", Binds.SUM),
-        ("big", Binds.BIG), ("product", Binds.PRODUCT), ("prefix", Binds.PREFIX),
+        ("list", Binds.LIST), ("relation", Binds.RELATION), ("cases", Binds.RELATION),
+        ("sum", Binds.SUM), ("big", Binds.BIG), ("product", Binds.PRODUCT),
+        ("prefix", Binds.PREFIX),
     ):  # fmt: skip
         if kind in kinds:
             return level

@@ -1,4 +1,4 @@
-"""What the chain rule leaves behind, cleared away for reading: factors 1, scattered constants, minus signs inside sums.
+"""What the chain rule leaves behind, cleared away: factors 1, scattered constants, minus signs.
 
 The values stay the same but for rounding, so this is for the page and never for what runs.
 """
@@ -30,7 +30,12 @@ def _rule(n: Node) -> Node | None:
     if found is not None:
         return found
     rule = RULES.get(n.op.name)
-    return rule(n) if rule is not None and n.op.name not in ("stop_gradient", "copy", "mul", "div", "neg", "pow") else None
+    return (
+        rule(n)
+        if rule is not None
+        and n.op.name not in ("stop_gradient", "copy", "mul", "div", "neg", "pow")
+        else None
+    )
 
 
 def _body(v: object) -> object:
@@ -71,13 +76,18 @@ def _product(n: Node) -> Node | None:
 
 
 def _quotient(n: Node) -> Node | None:
-    """(c a)/d = (c/d) a for numbers c, d; 1/n stays under its bar"""
+    """(c a)/d = (c/d) a for numbers c, d; 1/n stays under its bar;  (a/b)/b = a/b²"""
     (c, a), (d, b) = (_split(i) for i in n.inputs)
     if b is None and a is None:
         return ops.full_like(n, c / d)
     if b is None and a is not None and (c != 1.0 or d == 1.0):
         return _scaled(c / d, a, n)
-    return _scaled(c, ops.div(a, n.inputs[1]), n) if a is not None and c == -1.0 else None
+    if a is not None and c == -1.0:
+        return _scaled(c, ops.div(a, n.inputs[1]), n)
+    x, y = n.inputs
+    return (
+        ops.div(x.inputs[0], ops.pow(y, 2.0)) if x.op.name == "div" and x.inputs[1] is y else None
+    )
 
 
 def _negated(n: Node) -> Node | None:

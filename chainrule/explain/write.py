@@ -1,7 +1,7 @@
-"""One node as TeX, given its operands: by the op's `tex` field, with as many brackets as are needed and no more.
+"""One node as TeX, given its operands: by the op's `tex` field, with the brackets that are needed.
 
-The ops whose formula depends on their attributes or shapes (a contraction is A B or Aᵀ B; a product has a dot or not) have
-a writer in the table `WRITERS`; all others are written as their row says.
+The ops whose formula depends on their attributes or shapes (a contraction is A B or Aᵀ B; a product
+has a dot or not) have a writer in the table `WRITERS`; all others are written as their row says.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ AXES = "ijklmnpqr"
 
 
 class Piece(NamedTuple):
-    """A formula, how tightly it binds, and what it is the transpose of (so that two transposes are none)."""
+    """A formula, how tightly it binds, and its transpose where that is known."""
 
     tex: str
     binds: Binds
@@ -36,7 +36,9 @@ class Piece(NamedTuple):
         return len(_SEEN.sub("", self.tex).replace("\\", ""))
 
 
-_SEEN = re.compile(r"\\(?:left|right|operatorname|mathrm|begin|end|frac|quad|,|;)|(?<=\\)[a-zA-Z]+|[{}^_&\s]")
+_SEEN = re.compile(
+    r"\\(?:left|right|operatorname|mathrm|begin|end|frac|quad|,|;)|(?<=\\)[a-zA-Z]+|[{}^_&\s]"
+)
 _TALL = re.compile(r"\\(?:frac|sum|prod|begin|sqrt|overline)\b")
 
 Look = Callable[[Node], Piece]
@@ -54,7 +56,11 @@ def brackets(tex: str) -> str:
 
 def fit(p: Piece, needs: Binds, *, signed: bool = True, base: bool = False) -> str:
     """A piece where something that binds as tightly as `needs` is wanted."""
-    reaches = p.binds == Binds.BIG and needs == Binds.PREFIX  # log Σ x: a sum after a function is read to its end
+    reaches = (
+        p.binds == Binds.BIG and needs == Binds.PREFIX
+    )  # log Σ x: a sum after a function is read to its end
+    if p.binds == Binds.RELATION < needs and not p.tex.startswith(r"\begin"):
+        return f"[{p.tex}]"  # Iverson's bracket: 1 where it holds, else 0
     if (p.binds < needs and not reaches) or (p.signed and not signed):
         return brackets(p.tex)
     return f"{{{p.tex}}}" if base and re.search(r"[_^]", p.tex) else p.tex
@@ -78,7 +84,11 @@ def number(value: Any) -> str:
     if v == int(v) and v < 1e6:
         return f"{sign}{int(v)}"
     near = Fraction(v).limit_denominator(1_000_000 if v < 0.01 else 1000)
-    if 0 < near.numerator <= 20 and abs(v / near - 1) < 1e-6 and (v == 0.5 or len(f"{v:.9g}") > 6):
+    if (
+        0 < near.numerator <= 20
+        and abs(v / near - 1) < 1e-6
+        and (near == Fraction(1, 2) or len(f"{v:.9g}") > 6)
+    ):
         return rf"{sign}\frac{{{near.numerator}}}{{{near.denominator}}}"
     mantissa, _, exponent = f"{v:.6g}".partition("e")
     if not exponent:
@@ -123,14 +133,14 @@ def by_template(node: Node, look: Look) -> Piece:
     """As the op's row says."""
     template = read(node.op.tex)
     if template.transparent:
-        return look(node.inputs[template.slots[0].index])
+        return look(node.inputs[template.slots[0].argument])
     if not template.parts:
         args = ", ".join(fit(look(i), Binds.RELATION) for i in node.inputs)
         return atom(rf"{_name(node.op.name)}({args})")
     out, binds = "", template.binds
     for part in template.parts:
         if isinstance(part, Slot):
-            p = look(node.inputs[part.index])
+            p = look(node.inputs[part.argument])
             text = fit(p, part.needs, signed=part.signed, base=part.base)
             if part is template.parts[-1] and text == p.tex:
                 binds = min(binds, p.binds)  # what ends in a sum over … reaches as far as that does
@@ -171,7 +181,7 @@ def _axes(node: Node) -> tuple[int, ...]:
 
 
 def over(node: Node) -> str:
-    """The reduced axes as an index, i for the first, j for the second, …; nothing for all of them."""
+    """The reduced axes as an index, i for the first, j for the second …; nothing for all."""
     axes, rank = _axes(node), len(node.inputs[0].shape)
     return "" if len(axes) >= rank else f"_{{{''.join(AXES[a] for a in axes)}}}"
 
@@ -211,7 +221,9 @@ def _product(a: Piece, b: Piece, x: Node, y: Node) -> Piece:
         sign = " "
     else:
         sign = r" \cdot "
-    return Piece(left + sign + right, min(Binds.PRODUCT, b.binds if right == b.tex else Binds.PRODUCT))
+    return Piece(
+        left + sign + right, min(Binds.PRODUCT, b.binds if right == b.tex else Binds.PRODUCT)
+    )
 
 
 def _div(node: Node, look: Look) -> Piece:
@@ -221,7 +233,10 @@ def _div(node: Node, look: Look) -> Piece:
         one = atom(rf"\frac{{1}}{{{look(y).tex}}}")
         if a.signed and a.binds == Binds.SUM and not re.search(r" [+-] ", a.tex):
             return Piece(f"-{one.tex} {a.tex[1:]}", Binds.SUM)
-        return Piece(f"{one.tex} {fit(a, Binds.BIG, signed=False)}", min(Binds.PRODUCT, max(a.binds, Binds.BIG)))
+        return Piece(
+            f"{one.tex} {fit(a, Binds.BIG, signed=False)}",
+            min(Binds.PRODUCT, max(a.binds, Binds.BIG)),
+        )
     if a.signed and a.binds == Binds.SUM and not re.search(r" [+-] ", a.tex):
         return Piece(rf"-\frac{{{a.tex[1:].lstrip()}}}{{{look(y).tex}}}", Binds.SUM)
     return by_template(node, look)
@@ -250,11 +265,15 @@ def _contract(node: Node, look: Look) -> Piece:
 
 
 def _factor(x: Node, look: Look) -> Piece:
-    """A factor of a product of matrices: one number everywhere is that number times the matrix of ones."""
+    """A factor of a product of matrices: one number everywhere is a matrix of ones, scaled."""
     v, p = value_of(x), look(x)
     if v is None or not x.shape or p.tex != number(v):
         return p
-    return atom(r"\mathbf{1}") if v == 1 else Piece(rf"{fit(p, Binds.PRODUCT)} \mathbf{{1}}", Binds.PRODUCT)
+    return (
+        atom(r"\mathbf{1}")
+        if v == 1
+        else Piece(rf"{fit(p, Binds.PRODUCT)} \mathbf{{1}}", Binds.PRODUCT)
+    )
 
 
 def matrix_form(spec: str, a: Piece, b: Piece) -> Piece | None:
@@ -337,7 +356,7 @@ def _slice(node: Node, look: Look) -> Piece:
         elif length == 1:
             at.append(str(a))
         else:
-            at.append(f"{a}:{b}" + (f":{s}" if s != 1 else ""))
+            at.append(f"{a}:{b if b >= 0 else ''}" + (f":{s}" if s != 1 else ""))
     base = fit(look(node.inputs[0]), Binds.ATOM, signed=False, base=True)
     return Piece(f"{base}_{{{', '.join(at)}}}", Binds.POWER)
 
@@ -349,19 +368,20 @@ def _cat(node: Node, look: Look) -> Piece:
 def _where(node: Node, look: Look) -> Piece:
     """A choice between something and nothing as Iverson's bracket: x ⊙ [z > 0]."""
     c, x, y = node.inputs
-    truth = atom(f"[{look(c).tex}]")
     if value_of(y) == 0:
-        if value_of(x) == 1:
-            return truth
-        return _product(look(x), truth, x, c)
-    if value_of(x) == 0:
-        return _product(look(y), atom(f"[{transposed_truth(c, look)}]"), y, c)
-    return by_template(node, look)
+        kept, truth = x, atom(f"[{look(c).tex}]")
+    elif value_of(x) == 0:
+        kept, truth = y, atom(f"[{_opposite(c, look)}]")
+    else:
+        return by_template(node, look)
+    return truth if value_of(kept) == 1 else _product(look(kept), truth, kept, c)
 
 
-def transposed_truth(c: Node, look: Look) -> str:
+def _opposite(c: Node, look: Look) -> str:
     """The opposite of a condition."""
-    opposite = {"lt": r"\ge", "le": ">", "gt": r"\le", "ge": "<", "eq": r"\ne", "ne": "="}.get(c.op.name)
+    opposite = {"lt": r"\ge", "le": ">", "gt": r"\le", "ge": "<", "eq": r"\ne", "ne": "="}.get(
+        c.op.name
+    )
     p = look(c)
     if opposite is None or p.binds != Binds.RELATION:
         return r"\neg " + fit(p, Binds.PREFIX)
