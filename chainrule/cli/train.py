@@ -57,9 +57,9 @@ OWN = {
 }
 SETTINGS = {
     ("mlp", "digits"): Settings(40, 32, 0.001, "Adam"),
-    ("dcnn", "digits"): Settings(20, 16, 0.05, "SGD"),
+    ("dcnn", "digits"): Settings(20, 16, 0.1, "SGD"),
     ("rnn", "digits"): Settings(15, 32, 0.005, "Adam"),
-    ("rnn", "sonar"): Settings(40, 16, 0.01, "Adam"),
+    ("rnn", "sonar"): Settings(15, 16, 0.005, "Adam"),
     ("transformer", "shakespeare"): Settings(3, 64, 0.003, "Adam"),
 }
 
@@ -208,7 +208,9 @@ class Training:
                 batches,
                 callbacks,
                 epochs=self.settings.epochs,
-                validate=lambda: self._test(data.test, CallbackList([progress], self)),
+                validate=lambda: self._test(
+                    data.test, CallbackList([progress], self, **callbacks.params)
+                ),
                 validates_at=lambda epoch: self.signal is None,
             )
         seconds = time.perf_counter() - began

@@ -8,8 +8,8 @@ rising chirp and each number is the energy in one band; six steps of ten bands e
 metal cylinder, and nobody has to make them up. The other real two-class data at hand would need a step that the
 document does not have: an embedding for words, or cut points for temperatures.
 
-There are 208 echoes: 166 to train, 42 to test, so that one echo more or less is 2.4 percentage points. They are read
-from the folder that CHAINRULE_DATA names (uci/sonar.csv), from the cache, or downloaded.
+There are 208 echoes: 166 to train, 42 to test, so that one echo more or less is 2.4 percentage points. Each band is
+standardised: without it the printed ten epochs mostly stay at chance, in PyTorch too. The echoes are read from the folder that CHAINRULE_DATA names (uci/sonar.csv), from the cache, or downloaded.
 """
 
 # ── what the document leaves open: the data ──
@@ -20,8 +20,13 @@ from chainrule.utils.data import DataLoader, TensorDataset
 args = around.options(__doc__, batch_size=16)
 with around.data_or_exit():
     sets = [datasets.load_sonar(split) for split in ("train", "test")]  # (n, 6, 10) and (n,)
+mean, spread = sets[0][0].mean(axis=0), sets[0][0].std(axis=0)  # each band's, of the training echoes
 train_set, test_set = (
-    TensorDataset(*(around.torch.from_numpy(part[: args.limit]) for part in s)) for s in sets
+    TensorDataset(
+        around.torch.from_numpy((x[: args.limit] - mean) / spread),
+        around.torch.from_numpy(y[: args.limit]),
+    )
+    for x, y in sets
 )
 test_loader = DataLoader(test_set, batch_size=1000)
 train_loader = around.Epochs(
