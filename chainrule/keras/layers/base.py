@@ -101,6 +101,7 @@ class Layer(Operation):
         self._trainable = bool(trainable)
         self._own_weights: list[Variable] = []
         self._own_losses: list[Any] = []
+        self._regularized: tuple[int, list[Variable]] | None = None
         self.built = False
 
     # identity -------------------------------------------------------------------------------------
@@ -316,11 +317,10 @@ class Layer(Operation):
         return [loss for layer in self._flatten_layers() for loss in layer._own_losses]
 
     def _penalties(self) -> list[Any]:
-        return [
-            weight.regularizer(weight)
-            for weight in self.trainable_weights
-            if weight.regularizer is not None
-        ]
+        if self._regularized is None or self._regularized[0] != structure_version:
+            weights = [w for w in self.trainable_weights if w.regularizer is not None]
+            self._regularized = (structure_version, weights)
+        return [weight.regularizer(weight) for weight in self._regularized[1]]
 
     # calling --------------------------------------------------------------------------------------
 
@@ -554,7 +554,7 @@ class Layer(Operation):
 
 
 _HERE = __name__.partition(".")[0] + ".keras"
-_NOT_SEARCHED = frozenset({"nodes", "_constructor", "_own_weights", "_own_losses"})
+_NOT_SEARCHED = frozenset({"nodes", "_constructor", "_own_weights", "_own_losses", "_regularized"})
 
 
 def _shapes(structure: Any) -> Any:
