@@ -16,7 +16,7 @@ from chainrule.explain.write import Piece, atom, fit, is_tensor, write
 from chainrule.ir.graph import Graph, topological
 from chainrule.ir.node import Node
 
-SHARE = 6  # signs: what is shorter is written again instead of being named
+SHARE = 5  # signs: what is shorter is written again instead of being named
 
 
 class Equation(NamedTuple):

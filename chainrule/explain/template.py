@@ -40,6 +40,7 @@ class Slot(NamedTuple):
     needs: Binds
     signed: bool  # may begin with a minus
     base: bool  # carries an exponent or an index
+    joined: bool  # a factor follows without a sign
 
 
 class Template(NamedTuple):
@@ -132,7 +133,7 @@ class _Reader:
 
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
-        self.needs: dict[int, tuple[Binds, bool, bool]] = {}
+        self.needs: dict[int, tuple[Binds, bool, bool, bool]] = {}
         self.lists: list[list[_Item]] = [[]]
 
     def outermost(self) -> list[_Item]:
@@ -222,10 +223,10 @@ def _kind(tok: str) -> str:
 _THINGS = {"word", "slot", "call", "fraction", "cases"}
 
 
-def _need(items: list[_Item], i: int) -> tuple[Binds, bool, bool]:
+def _need(items: list[_Item], i: int) -> tuple[Binds, bool, bool, bool]:
     """What slot i needs: how tight a binding; may it begin with a minus; does it carry a script."""
     if i + 1 < len(items) and items[i + 1].kind == "script":
-        return Binds.ATOM, False, True
+        return Binds.ATOM, False, True, False
     solid = [k for k in items if k.kind != "script" or k is items[i]]
     i = solid.index(items[i])
     left = solid[i - 1] if i else _Item("", "")
@@ -251,7 +252,7 @@ def _need(items: list[_Item], i: int) -> tuple[Binds, bool, bool]:
         need = max(need, Binds.SUM)
     elif right == "list":
         need = max(need, Binds.RELATION)
-    return need, left.kind in ("", "relation", "list"), False
+    return need, left.kind in ("", "relation", "list"), False, right in _THINGS
 
 
 def _binds(items: list[_Item]) -> Binds:

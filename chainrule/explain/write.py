@@ -33,15 +33,20 @@ class Piece(NamedTuple):
     @property
     def weight(self) -> int:
         """About how many signs a reader sees."""
-        return len(_SEEN.sub("", self.tex).replace("\\", ""))
+        return len(_UNSEEN.sub("", _COMMAND.sub(_as_seen, self.tex)))
 
 
-_SEEN = re.compile(
-    r"\\(?:left|right|operatorname|mathrm|begin|end|frac|quad|,|;)|(?<=\\)[a-zA-Z]+|[{}^_&\s]"
+_UNSEEN = re.compile(r"[{}^_&\s\\]")
+_COMMAND = re.compile(
+    r"(\\(?:left|right|operatorname|mathrm|begin|end|frac|quad)\b|\\[,;])|\\[a-zA-Z]+"
 )
 _TALL = re.compile(r"\\(?:frac|sum|prod|begin|sqrt|overline)\b")
 
 Look = Callable[[Node], Piece]
+
+
+def _as_seen(m: re.Match[str]) -> str:
+    return "x" if m[1] is None else ""
 
 
 def atom(tex: str) -> Piece:
@@ -54,14 +59,21 @@ def brackets(tex: str) -> str:
     return rf"\left({tex}\right)" if _TALL.search(tex) else f"({tex})"
 
 
-def fit(p: Piece, needs: Binds, *, signed: bool = True, base: bool = False) -> str:
-    """A piece where something that binds as tightly as `needs` is wanted."""
+def fit(
+    p: Piece, needs: Binds, *, signed: bool = True, base: bool = False, joined: bool = False
+) -> str:
+    """A piece where something that binds as tightly as `needs` is wanted.
+
+    signed  it may begin with a minus      base    it carries an exponent or an index
+    joined  another factor follows without a sign, which a function would swallow: (log x) y
+    """
     reaches = (
         p.binds == Binds.BIG and needs == Binds.PREFIX
     )  # log Σ x: a sum after a function is read to its end
     if p.binds == Binds.RELATION < needs and not p.tex.startswith(r"\begin"):
         return f"[{p.tex}]"  # Iverson's bracket: 1 where it holds, else 0
-    if (p.binds < needs and not reaches) or (p.signed and not signed):
+    swallows = joined and p.binds == Binds.PREFIX
+    if (p.binds < needs and not reaches) or (p.signed and not signed) or swallows:
         return brackets(p.tex)
     return f"{{{p.tex}}}" if base and re.search(r"[_^]", p.tex) else p.tex
 
@@ -141,7 +153,7 @@ def by_template(node: Node, look: Look) -> Piece:
     for part in template.parts:
         if isinstance(part, Slot):
             p = look(node.inputs[part.argument])
-            text = fit(p, part.needs, signed=part.signed, base=part.base)
+            text = fit(p, part.needs, signed=part.signed, base=part.base, joined=part.joined)
             if part is template.parts[-1] and text == p.tex:
                 binds = min(binds, p.binds)  # what ends in a sum over … reaches as far as that does
         elif part.startswith("\x00"):
@@ -256,7 +268,8 @@ def transposed(p: Piece) -> Piece:
 
 
 def _times(a: Piece, b: Piece) -> Piece:
-    return Piece(f"{fit(a, Binds.PRODUCT)} {fit(b, Binds.BIG, signed=False)}", Binds.PRODUCT)
+    left = fit(a, Binds.PRODUCT, joined=True)
+    return Piece(f"{left} {fit(b, Binds.BIG, signed=False)}", Binds.PRODUCT)
 
 
 def _contract(node: Node, look: Look) -> Piece:

@@ -1,0 +1,121 @@
+"""The printed derivation is the chain rule of the library, and each of its steps is right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as torch
+from chainrule import dtypes, explain, ops
+from chainrule.autodiff import gradients
+from chainrule.errors import GradientError, ShapeError
+from chainrule.explain.tidy import tidy
+from chainrule.ir import registry
+from chainrule.ir.interpret import interpret
+from chainrule.tensor.record import apply
+
+
+def lines(f):
+    return [str(e).replace(r"\partial ", "d").replace(r"\frac", "") for e in f]
+
+
+def test_one_layer():
+    rng = np.random.default_rng(0)
+    x, y = (torch.from_numpy(rng.standard_normal(s)) for s in ((5, 3), (5, 2)))
+    W = torch.from_numpy(rng.standard_normal((2, 3))).requires_grad_()
+    b = torch.zeros(2, dtype=torch.float64).requires_grad_()
+    a = torch.sigmoid(x @ W.T + b)
+    loss = ((y - a) ** 2).sum() / (2 * 5)
+    f = explain.gradient(loss, names={"x": x, "y": y, "W": W, "b": b})
+    assert lines(f) == [
+        r"z = x W^{T} + b",
+        r"a = \sigma(z)",
+        r"L = {1}{10} \sum (y - a)^{2}",
+        r"{dL}{da} = -0.2 (y - a)",
+        r"{dL}{dz} = {dL}{da} \odot a \odot (1 - a)",
+        r"{dL}{dW} = \left({dL}{dz}\right)^{T} x",
+        r"{dL}{db} = \sum_{i} {dL}{dz}",
+    ]
+    # the printed steps, in NumPy, are what backward() computes
+    loss.backward()
+    A = a.detach().numpy()
+    dz = -0.2 * (y.numpy() - A) * A * (1 - A)
+    np.testing.assert_allclose(W.grad.numpy(), dz.T @ x.numpy(), rtol=1e-12)
+    np.testing.assert_allclose(b.grad.numpy(), dz.sum(0), rtol=1e-12)
+
+
+def test_only_what_was_asked():
+    w = torch.tensor([1.0, 2.0], requires_grad=True)
+    v = torch.tensor([1.0, 2.0], requires_grad=True)
+    f = explain.gradient((w * v).sum(), w, names={"w": w, "v": v})
+    assert lines(f) == [r"L = \sum w \odot v", "{dL}{dw} = v"]
+
+
+def test_back_through_time():
+    rng = np.random.default_rng(0)
+    x, h0, W = (torch.from_numpy(rng.standard_normal(s)) for s in ((5, 2, 3), (2, 3), (3, 3)))
+    W.requires_grad_()
+    _, h = apply(registry["rnn"], x, h0, W, nonlinearity="tanh", reverse=False)
+    f = explain.gradient((h * h).sum(), names={"x": x, "h0": h0, "W": W})
+    assert lines(f) == [
+        r"h_{t} = \tanh (x_{t} + h_{t-1} W^{T})",
+        r"h = h_{T}",
+        r"L = \sum h^{2}",
+        r"{dL}{dh} = 2 h",
+        r"\bar{h}_{T+1} = {dL}{dh}",
+        r"G_{T+1} = 0",
+        r"\delta_{t} = \bar{h}_{t+1} \odot (1 - {h_{t}}^{2})",
+        r"\bar{h}_{t} = \delta_{t} W",
+        r"G_{t} = G_{t+1} + {\delta_{t}}^{T} h_{t-1}",
+        r"{dL}{dW} = G_{1}",
+    ]
+
+
+def test_refusals_say_what_to_do():
+    w = torch.tensor([1.0, 2.0], requires_grad=True)
+    v = torch.tensor(3.0, requires_grad=True)
+    with pytest.raises(ShapeError, match=r"take \.sum"):
+        explain.gradient(w * 2)
+    with pytest.raises(GradientError, match="does not depend on v"):
+        explain.gradient(w.sum(), v, names={"v": v})
+    with pytest.raises(GradientError, match="requires_grad=True"):
+        explain.gradient((torch.tensor([1.0]) * 2).sum())
+
+
+def cases():
+    for op in registry.values():
+        if op.domain is None or op.domain.dtypes != "float" or not op.domain.order:
+            continue
+        n = len(op.domain.intervals)
+        sampled = [c for c in op.domain.cases if isinstance(c[-1], dict) and len(c) == n + 1]
+        if op.domain.cases and not sampled:
+            continue
+        *shapes, attrs = sampled[0] if sampled else (*[(3, 4)] * n, {})
+        yield pytest.param(op, shapes, attrs, id=op.name)
+
+
+def _parts(node):
+    return node if hasattr(node.type, "dtype") else ops.items(node)[0]
+
+
+@pytest.mark.parametrize(("op", "shapes", "attrs"), [*cases()])
+def test_tidying_keeps_every_gradient_and_it_renders(op, shapes, attrs):
+    convert = pytest.importorskip("latex2mathml.converter").convert
+    xs = [ops.input(index=i, shape=s, dtype=dtypes.float64) for i, s in enumerate(shapes)]
+    y = _parts(op(*xs, **attrs))
+    if y.dtype is not dtypes.float64:
+        pytest.skip("not a floating point result")
+    total = ops.sum(ops.sin(y), axis=tuple(range(y.ndim)), keepdim=False)
+    grads = gradients(total, xs)
+    rng = np.random.default_rng(0)
+    bound = {
+        x: rng.uniform(lo, hi, x.shape) for x, (lo, hi) in zip(xs, op.domain.intervals, strict=True)
+    }
+    with np.errstate(all="ignore"):
+        before, after = interpret(grads, bound), interpret(tidy(grads), bound)
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+    names = dict(zip("ABCD", xs, strict=False))
+    convert(explain.formula(y, names=names).tex)
+    convert(explain.formula(y, names=names, expand=True).tex)
+    convert(explain.gradient(total, xs, names=names).tex)
