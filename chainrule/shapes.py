@@ -36,6 +36,17 @@ def broadcast(*shapes: Shape) -> Shape:
     return tuple(out)
 
 
+def stretches(shape: Shape, to: Shape) -> bool:
+    """Whether an array of one shape broadcasts to another, given one.
+
+    >>> stretches((3, 1), (2, 3, 4)), stretches((2, 4), (1, 4))
+    (True, False)
+    """
+    return len(shape) <= len(to) and all(
+        n in (1, m) for n, m in zip(reversed(shape), reversed(to), strict=False)
+    )
+
+
 def _mismatch(shapes: Sequence[Shape], axis: int) -> str:
     sizes = [s[axis] for s in shapes if len(s) >= -axis]
     text = " and ".join(str(tuple(s)) for s in shapes)

@@ -70,7 +70,7 @@ def put(x: np.ndarray, i: np.ndarray, v: np.ndarray, *, axis: int, mode: str) ->
     _in_range(i, x.shape[axis], "index")
     out = np.moveaxis(x, axis, 0).copy()
     flat = i.reshape(-1)
-    source = np.moveaxis(v.reshape(*x.shape[:axis], -1, *x.shape[axis + 1 :]), axis, 0)
+    source = np.moveaxis(v.reshape(*x.shape[:axis], i.size, *x.shape[axis + 1 :]), axis, 0)
     if mode == "set":
         out[flat] = source
     elif flat.size:

@@ -61,7 +61,7 @@ def _(g: Node, y: Node, x: Node, *, order: Shape) -> Node:
 
 
 def _broadcast_type(x: Node, *, shape: Shape) -> TensorType:
-    if shapes.broadcast(x.shape, shape) != shape:
+    if not shapes.stretches(x.shape, shape):
         raise ShapeError(f"cannot broadcast {x.shape} to {shape}")
     return TensorType(shape, x.dtype)
 

@@ -21,7 +21,7 @@ from chainrule.ir.op import registry
 from chainrule.tensor.handle import Tensor, blank, node_of, wrap
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.record import apply
-from chainrule.tensor.trace import Storage, Trace, flush_if_due, grad_inputs, grad_mode, state
+from chainrule.tensor.trace import Storage, Trace, flush, flush_if_due, grad_inputs, grad_mode, state
 
 _TWICE = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
@@ -206,7 +206,10 @@ def _free(trace: Trace, d: Derivative, roots: set[Node], root_handles: set[int])
 
 def place(t: Tensor) -> tuple[Trace, Node]:
     """The trace and node through which gradients of a computed tensor go."""
-    trace = state.trace
+    trace, pending = state.trace, t.storage.trace
+    if pending is not None and pending is not trace:  # another thread recorded it
+        flush(pending)
+        trace = state.trace
     if t.storage.trace is None and t.history is not None:
         return t.history
     if t.storage.trace is trace or t.seen_in is trace:

@@ -14,9 +14,9 @@ from chainrule.ir.node import Node
 from chainrule.ops.random import blocks, normal_blocks
 from chainrule.runtime import random as streams
 from chainrule.runtime.random import Generator
-from chainrule.tensor.handle import Size, Tensor, from_array, wrap
+from chainrule.tensor.handle import Size, Tensor, blank, from_array, wrap
 from chainrule.tensor.record import varying, varying_fill
-from chainrule.tensor.trace import flush_if_due, state
+from chainrule.tensor.trace import Storage, flush_if_due, state
 
 
 def _finish(t: Tensor, requires_grad: bool, device: Any = None) -> Tensor:
@@ -112,8 +112,12 @@ def from_numpy(array: np.ndarray) -> Tensor:
             "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
             "currently supported. (You can probably work around this by making a copy of your array with array.copy().)"
         )
-    t: Tensor = from_array(array, dtype)
-    if t.storage.array is array and array.flags.writeable:
+    if any(s % array.itemsize for s in array.strides):
+        raise ValueError("strides of the given numpy array are no multiples of its element size: copy() it first")
+    t: Tensor = blank(Tensor, Storage(array, None, None), array.shape, dtype)
+    if not array.flags.c_contiguous:
+        t.strides = tuple(s // array.itemsize for s in array.strides)
+    if array.flags.writeable:
         t.storage.export = True
     return t
 

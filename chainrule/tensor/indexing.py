@@ -225,8 +225,11 @@ def put_at(x: Node, v: Node, *tensors: Node, axes: tuple[int, ...], mode: str) -
     k = len(at.index.shape)
     home = at.home if len(axes) > 1 else axes[0]
     want = (*at.rest[:home], *at.index.shape, *at.rest[home:])
-    if shapes.broadcast(v.shape, want) != want:
-        raise ShapeError(f"shape mismatch: value tensor of shape {list(v.shape)} cannot be broadcast to indexing result of shape {list(want)}")
+    if not shapes.stretches(v.shape, want):
+        raise ShapeError(
+            f"shape mismatch: value tensor of shape {list(v.shape)} cannot be broadcast to indexing result of shape "
+            f"{list(want)}"
+        )
     v = ops.cast(ops.broadcast_to(v, shape=want), dtype=x.dtype)
     v = ops.permute(v, order=(*range(home, home + k), *range(home), *range(home + k, len(want))))
     flat = ops.reshape(ops.permute(x, order=at.order), shape=(shapes.size(at.sizes), *at.rest))

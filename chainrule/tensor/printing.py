@@ -77,14 +77,17 @@ def _lines(a: np.ndarray, form: Any, width: int, indent: int, summarize: bool) -
 
 def _body(t: Tensor, array: np.ndarray, indent: int) -> str:
     if array.size == 0:
-        return "[" * max(array.ndim, 1) + "]" * max(array.ndim, 1)
+        return "[]"
     a = array.astype(np.float32) if t.dtype is dtypes.bfloat16 else array
     summarize = a.size > _options["threshold"]
     seen = _summary(a) if summarize else a
     form = _float_formatter(seen) if t.dtype.is_floating_point else str
     if a.ndim == 0:
         return str(form(a.item()))
-    width = max(len(form(v)) for v in seen.reshape(-1).tolist())
+    counted = seen.reshape(-1)
+    if t.dtype.is_floating_point:  # zeros, infinities and NaN do not widen the columns
+        counted = counted[np.isfinite(counted) & (counted != 0)]
+    width = max((len(form(v)) for v in counted.tolist()), default=1)
     return _lines(a, form, width, indent, summarize)
 
 

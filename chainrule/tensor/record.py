@@ -87,7 +87,8 @@ def _number(fn: Callable[..., Any], a: Any, before: list[Any], args: tuple[Any, 
         )
     if isinstance(fn, Op) and fn.prepare is not None and not _is_structure(fn, a):
         rest = args[len(before) + 1 :]
-        place = (fn, len(before), *(n for n in before if isinstance(n, Node)), *_known(rest, trace))
+        kinds = tuple(type(x) for x in args if not isinstance(x, Tensor))
+        place = (fn, len(before), kinds, *(n for n in before if isinstance(n, Node)), *_known(rest, trace))
         node = _promoted(place, a, trace, lambda: _type_at(fn, len(before), [*args]))
         if node is not None:
             return node
@@ -121,8 +122,6 @@ def _promoted(place: tuple[Any, ...], a: Any, trace: Trace, dtype: Callable[[], 
         if serial == trace.serial or (value == a and type(value) is type(a)):
             return None
         seen = _numbers[place] = dtype()
-    if not seen.is_floating_point and type(a) is float:  # the number decides about the result's type
-        return None
     return trace.bind(np.array(a).astype(seen.np), seen, None)
 
 

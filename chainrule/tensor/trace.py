@@ -242,7 +242,7 @@ def _settle(s: Storage, value: np.ndarray) -> None:
         np.copyto(old, value)  # somebody outside looks at this very memory
     else:
         s.array = value
-    s.node = s.trace = None
+    s.node = s.trace = s.failure = None
 
 
 def _roots(trace: Trace) -> list[tuple[Tensor, Node]]:

@@ -246,13 +246,15 @@ def argmin(input: Tensor, dim: Any = None, keepdim: bool = False, **kw: Any) -> 
 def any(input: Tensor, dim: Any = None, keepdim: bool = False, **kw: Any) -> Tensor:
     """Whether any is non-zero."""
     dim, keepdim = _axis_names(dim, keepdim, kw)
-    return apply(ops.any_, input, axis=_dims(dim, input.ndim), keepdim=keepdim)
+    out: Tensor = apply(ops.any_, input, axis=_dims(dim, input.ndim), keepdim=keepdim)
+    return to_dtype(out, input._dtype) if input._dtype is dtypes.uint8 else out  # as PyTorch has it
 
 
 def all(input: Tensor, dim: Any = None, keepdim: bool = False, **kw: Any) -> Tensor:
     """Whether all are non-zero."""
     dim, keepdim = _axis_names(dim, keepdim, kw)
-    return apply(ops.all_, input, axis=_dims(dim, input.ndim), keepdim=keepdim)
+    out: Tensor = apply(ops.all_, input, axis=_dims(dim, input.ndim), keepdim=keepdim)
+    return to_dtype(out, input._dtype) if input._dtype is dtypes.uint8 else out  # as PyTorch has it
 
 
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
