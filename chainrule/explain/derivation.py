@@ -20,15 +20,13 @@ from typing import Any
 
 from chainrule.autodiff import derivative
 from chainrule.errors import GradientError, ShapeError
-from chainrule.explain.formula import Expand, Formula, Subject, in_order
-from chainrule.explain.layout import Layout, Target
+from chainrule.explain.formula import Expand, Formula, Subject, apart, in_order
+from chainrule.explain.layout import Layout
 from chainrule.explain.recorded import subjects_of
 from chainrule.explain.symbols import letter_for
-from chainrule.explain.tidy import tidy
-from chainrule.ir.graph import depends_on, substitute, topological
+from chainrule.ir.graph import depends_on, topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.ops import full_like
-from chainrule.ops import input as graph_input
 from chainrule.rewrite import merge_loops
 from chainrule.tensor import Tensor
 
@@ -77,7 +75,7 @@ def gradient(
     titles = [subject.names[n] for n in forward]
     titles += [rf"\frac{{\partial {head}}}{{\partial {subject.names[n]}}}" for n, _ in pairs]
     values = merge_loops([*forward, *(g for _, g in pairs)])
-    targets, shown = _apart(values, titles)
+    targets, shown = apart(values, titles)
     behind = set(topological([n for n, _ in targets[: len(forward)]]))
     names_now = {n: s for n, s in subject.names.items() if n.op.name == "input"} | shown
 
@@ -85,27 +83,6 @@ def gradient(
         return letter_for(n) if n in behind else r"\delta"
 
     return Formula(Layout(names_now, subject.letters, width, letter).write(targets))
-
-
-def _apart(values: Sequence[Node], titles: Sequence[str]) -> tuple[list[Target], dict[Node, str]]:
-    """Each value in terms of the others' names, so that every step of the chain rule stays."""
-    holders: dict[Node, Node] = {}
-    for n in values:
-        if n.op.name != "input" and n not in holders:
-            holders[n] = graph_input(
-                index=len(holders), shape=n.shape, dtype=n.dtype, scope="symbol"
-            )
-    shown: dict[Node, str] = {}
-    targets: list[Target] = []
-    for n, title in zip(values, titles, strict=True):
-        if n not in holders or holders[n] in shown:
-            targets.append((holders.get(n, n), title))
-            continue
-        others = {m: h for m, h in holders.items() if m is not n}
-        (new,) = tidy(substitute([n], others))
-        shown[holders[n]] = title
-        targets.append((new, title))
-    return targets, shown
 
 
 def _trainable(subject: Subject) -> list[Node]:

@@ -17,15 +17,17 @@ y &= \operatorname{softmax}(z)
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from chainrule.explain.layout import Equation, Layout
+from chainrule.explain.layout import Equation, Layout, Target
 from chainrule.explain.recorded import named_tensors, place_of, recorded, same_place, subjects_of
 from chainrule.explain.symbols import Letters, leaf_letters, symbol
-from chainrule.ir.graph import topological
+from chainrule.explain.tidy import tidy as tidied
+from chainrule.ir.graph import substitute, topological
 from chainrule.ir.node import Node
 from chainrule.ir.op import registry
+from chainrule.ops import input as graph_input
 from chainrule.rewrite import decompose
 from chainrule.tensor import Tensor
 
@@ -126,13 +128,16 @@ def _opened(nodes: list[Node]) -> set[str]:
     return found
 
 
-def formula(x: Any, *, names: Any = None, expand: Expand = False, width: int = 60) -> Formula:
+def formula(
+    x: Any, *, names: Any = None, expand: Expand = False, width: int = 60, tidy: bool = False
+) -> Formula:
     """The formula of what was recorded behind a tensor (a node, a graph, or a list of these).
 
     names   {name: tensor} for inputs and for values on the way, a module (its parameters' names),
             or a list of both; what has no name becomes x (data), w (asks for gradients), c (number)
     expand  True: composites (softmax, …) as their formulas; or the names of those that shall be
     width   about how many signs an equation may have before parts of it are named
+    tidy    collect constants and signs: for graphs that contain derived gradients
 
     The tensor is not computed, and nothing is recorded.
     """
@@ -143,7 +148,11 @@ def formula(x: Any, *, names: Any = None, expand: Expand = False, width: int = 6
     subject.names.update(zip(dict.fromkeys(outputs), results, strict=True))
     order = in_order([*subject.inner, *subject.nodes], subject.nodes)
     targets = [(n, subject.names[n]) for n in order]
-    return Formula(Layout(subject.names, subject.letters, width).write(targets))
+    known = subject.names
+    if tidy:
+        targets, shown = apart(order, [s for _, s in targets])
+        known = {n: s for n, s in known.items() if n.op.name == "input"} | shown
+    return Formula(Layout(known, subject.letters, width).write(targets))
 
 
 def in_order(nodes: list[Node], outputs: list[Node]) -> list[Node]:
@@ -151,3 +160,24 @@ def in_order(nodes: list[Node], outputs: list[Node]) -> list[Node]:
     from_outputs = topological(outputs)
     wanted = set(nodes)
     return [n for n in from_outputs if n in wanted]
+
+
+def apart(values: Sequence[Node], titles: Sequence[str]) -> tuple[list[Target], dict[Node, str]]:
+    """Each value in terms of the others' names, so that every step of the chain rule stays."""
+    holders: dict[Node, Node] = {}
+    for n in values:
+        if n.op.name != "input" and n not in holders:
+            holders[n] = graph_input(
+                index=len(holders), shape=n.shape, dtype=n.dtype, scope="symbol"
+            )
+    shown: dict[Node, str] = {}
+    targets: list[Target] = []
+    for n, title in zip(values, titles, strict=True):
+        if n not in holders or holders[n] in shown:
+            targets.append((holders.get(n, n), title))
+            continue
+        others = {m: h for m, h in holders.items() if m is not n}
+        (new,) = tidied(substitute([n], others))
+        shown[holders[n]] = title
+        targets.append((new, title))
+    return targets, shown

@@ -21,7 +21,7 @@ from typing import Any
 from chainrule import compiler
 from chainrule.explain.formula import Expand, Subject
 from chainrule.explain.recorded import recorded, subjects_of
-from chainrule.explain.write import number
+from chainrule.explain.symbols import plain
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.text import print_graph, print_type
@@ -72,13 +72,13 @@ class Drawing:
 
     def _label(self, n: Node) -> tuple[str, str]:
         """Two lines: what it is, and its type."""
+        name = plain(self.names[n]) if n in self.names else ""
         if n.op.name == "input":
-            first = self.names.get(n, f"%{n.attr('index')}")
+            first = name or f"%{n.attr('index')}"
         else:
-            constants = [number(i.attr("value")) for i in n.inputs if i.op.name == "const"]
+            constants = [f"{i.attr('value'):.6g}" for i in n.inputs if i.op.name == "const"]
             first = n.op.name + (f" {', '.join(constants)}" if constants else "")
-            if n in self.names:
-                first = f"{self.names[n]} = {first}"
+            first = f"{name} = {first}" if name else first
         return first, print_type(n.type)
 
     def _edges(self) -> list[tuple[Node, Node]]:

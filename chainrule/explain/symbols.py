@@ -11,6 +11,7 @@ r"""Names as TeX, and letters for what has no name.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -30,6 +31,8 @@ def symbol(name: str) -> str:
     """A Python name, or the path of a parameter, as a TeX symbol. What is TeX already stays."""
     if "\\" in name or "^" in name or "{" in name:
         return name
+    if name.endswith("'"):
+        return symbol(name[:-1]) + "'"
     path, _, last = name.rpartition(".")
     head, _, rest = last.partition("_")
     front, _, tail = last.rpartition("_")
@@ -64,6 +67,43 @@ def index(name: str, i: str) -> str:
         return f"{m[1]}_{{{m[2]},{i}}}"
     plain = re.fullmatch(r"(\\?[A-Za-z]+|\\[a-z]+\{\w\})(\^\{\(\d+\)\})?", name)
     return f"{name}_{{{i}}}" if plain else rf"\left({name}\right)_{{{i}}}"
+
+
+_SUBSCRIPTS = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
+_GREEK_LETTERS = dict(
+    zip(
+        (
+            "alpha",
+            "beta",
+            "gamma",
+            "delta",
+            "epsilon",
+            "eta",
+            "theta",
+            "lambda",
+            "mu",
+            "xi",
+            "sigma",
+        ),
+        "αβγδεηθλμξσ",
+        strict=True,
+    )
+)
+
+
+def plain(tex: str) -> str:
+    r"""A symbol where there is no TeX, in a picture.
+
+    >>> plain("W_{1}"), plain(r"\hat{y}"), plain(r"\theta'"), plain(r"W_{\mathrm{fc.0}}")
+    ('W₁', 'ŷ', "θ'", 'W fc.0')
+    """
+    text = re.sub(r"\\(?:mathrm|operatorname)\{([^{}]*)\}", r"\1", tex)
+    for command, mark in (("hat", "\u0302"), ("bar", "\u0304"), ("tilde", "\u0303")):
+        text = re.sub(rf"\\{command}\{{(\w)\}}", rf"\1{mark}", text)
+    text = re.sub(r"\\([a-z]+)", lambda m: _GREEK_LETTERS.get(m[1], m[1]), text)
+    text = re.sub(r"_\{?([0-9]+)\}?", lambda m: m[1].translate(_SUBSCRIPTS), text)
+    text = re.sub(r"[_^]\{([^{}]*)\}", r" \1", text)
+    return unicodedata.normalize("NFC", text.replace("\\_", "_"))
 
 
 class Letters:

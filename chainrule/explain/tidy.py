@@ -75,6 +75,14 @@ def _product(n: Node) -> Node | None:
     return None if c * d == 1.0 else _scaled(c * d, ops.mul(a, b), n)
 
 
+def _contraction(n: Node) -> Node | None:
+    """(c A)(d B) = (c d)(A B)"""
+    (c, a), (d, b) = (_split(i) for i in n.inputs)
+    if a is None or b is None or c * d == 1.0:
+        return None
+    return _scaled(c * d, n.op.make((a, b), n.attrs), n)
+
+
 def _quotient(n: Node) -> Node | None:
     """(c a)/d = (c/d) a for numbers c, d; 1/n stays under its bar;  (a/b)/b = a/b²"""
     (c, a), (d, b) = (_split(i) for i in n.inputs)
@@ -133,6 +141,8 @@ _LAWS = {
     "sub": _difference,
     "add": _sum_of_two,
     "sum": _outside,
+    "contract": _contraction,
+    "matmul": _contraction,
     "reshape": _outside,
     "broadcast_to": _outside,
     "permute": _outside,

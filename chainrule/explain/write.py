@@ -162,7 +162,15 @@ def by_template(node: Node, look: Look) -> Piece:
             text = part
         out += " " if out and text and _glued(out, text) else ""
         out += text
-    return Piece(out, binds)
+    return Piece(_tall_brackets(out), binds)
+
+
+_CALL = re.compile(r"(?<!\\left)\(([^()]*)\)")
+
+
+def _tall_brackets(tex: str) -> str:
+    """Innermost round brackets around something high grow with it."""
+    return _CALL.sub(lambda m: brackets(m[1]), tex)
 
 
 def _glued(left: str, right: str) -> bool:
@@ -375,7 +383,10 @@ def _slice(node: Node, look: Look) -> Piece:
 
 
 def _cat(node: Node, look: Look) -> Piece:
-    return atom("[" + ", ".join(fit(look(i), Binds.RELATION) for i in node.inputs) + "]")
+    if len(node.inputs) == 1:
+        return look(node.inputs[0])
+    inside = ", ".join(fit(look(i), Binds.RELATION) for i in node.inputs)
+    return atom(rf"\left[{inside}\right]" if _TALL.search(inside) else f"[{inside}]")
 
 
 def _where(node: Node, look: Look) -> Piece:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 
@@ -100,7 +102,6 @@ def _parts(node):
 
 @pytest.mark.parametrize(("op", "shapes", "attrs"), [*cases()])
 def test_tidying_keeps_every_gradient_and_it_renders(op, shapes, attrs):
-    convert = pytest.importorskip("latex2mathml.converter").convert
     xs = [ops.input(index=i, shape=s, dtype=dtypes.float64) for i, s in enumerate(shapes)]
     y = _parts(op(*xs, **attrs))
     if y.dtype is not dtypes.float64:
@@ -116,6 +117,13 @@ def test_tidying_keeps_every_gradient_and_it_renders(op, shapes, attrs):
     for a, b in zip(before, after, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
     names = dict(zip("ABCD", xs, strict=False))
-    convert(explain.formula(y, names=names).tex)
-    convert(explain.formula(y, names=names, expand=True).tex)
-    convert(explain.gradient(total, xs, names=names).tex)
+    renders(explain.formula(y, names=names))
+    renders(explain.formula(y, names=names, expand=True))
+    renders(explain.gradient(total, xs, names=names))
+
+
+def renders(formula):
+    """A reader of TeX accepts it, where one is installed."""
+    if importlib.util.find_spec("latex2mathml"):
+        importlib.import_module("latex2mathml.converter").convert(formula.tex)
+    assert formula.tex.count("{") == formula.tex.count("}")
