@@ -1,8 +1,8 @@
 """chainrule: deep learning whose subject is the chain rule.
 
-`import chainrule as torch` runs programs written for PyTorch; `import chainrule as tf` and `from chainrule import keras` run
-programs written for Keras. Operations are recorded; a training step becomes one graph; the graph is what is shown, derived
-and compiled.
+`import chainrule as torch` runs programs written for PyTorch; `import chainrule as tf` and `from
+chainrule import keras` run programs written for Keras. Operations are recorded; a training step
+becomes one graph; the graph is what is shown, derived and compiled.
 
 >>> import chainrule as torch
 >>> x = torch.tensor(3.0, requires_grad=True)
@@ -21,26 +21,67 @@ from chainrule import autograd, config, cuda, devices, dtypes, linalg, nn, optim
 from chainrule import special as special
 from chainrule._version import __version__
 from chainrule.devices import device
-from chainrule.dtypes import (
-    bfloat16, finfo, float16, float32, float64, get_default_dtype, iinfo, int8, int16, int32, int64, set_default_dtype, uint8,
-)
 from chainrule.dtypes import DType as dtype
+from chainrule.dtypes import (
+    bfloat16,
+    finfo,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    set_default_dtype,
+    uint8,
+)
 from chainrule.dtypes import bool_ as bool
 from chainrule.flags import (
-    accelerator, amp, are_deterministic_algorithms_enabled, autocast, backends, compile, distributed,
-    get_float32_matmul_precision, get_num_threads, jit, mps, set_float32_matmul_precision, set_num_threads,
-    use_deterministic_algorithms, xpu,
-)  # fmt: skip
+    accelerator,
+    amp,
+    are_deterministic_algorithms_enabled,
+    autocast,
+    backends,
+    compile,
+    distributed,
+    get_float32_matmul_precision,
+    get_num_threads,
+    jit,
+    mps,
+    set_float32_matmul_precision,
+    set_num_threads,
+    use_deterministic_algorithms,
+    xpu,
+)
 from chainrule.legacy import (
-    BoolTensor, ByteTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, LongTensor, ShortTensor, is_tensor,
-    set_default_device, set_default_tensor_type,
-)  # fmt: skip
+    BoolTensor,
+    ByteTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    is_tensor,
+    set_default_device,
+    set_default_tensor_type,
+)
 from chainrule.runtime.random import Generator, initial_seed, manual_seed, seed
 from chainrule.serialization import load, save
 from chainrule.tensor import (
-    Parameter, Size, Tensor, enable_grad, flush, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad,
+    Parameter,
+    Size,
+    Tensor,
+    enable_grad,
+    flush,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
     set_grad_enabled,
-)  # fmt: skip
+)
 from chainrule.tensor import creation as _creation
 from chainrule.tensor import methods as _methods
 from chainrule.tensor.printing import set_printoptions
@@ -52,24 +93,35 @@ long = int64
 int = int32
 short = int16
 inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
-strided, contiguous_format, channels_last, preserve_format = "strided", "contiguous", "channels_last", "preserve"
+strided, contiguous_format, channels_last, preserve_format = (
+    "strided",
+    "contiguous",
+    "channels_last",
+    "preserve",
+)
 
 # PyTorch's functions: each is written once, in `chainrule.tensor.functions`; here they take `out=`.
 globals().update({name: _methods.with_out(f) for name, f in _methods.public_functions().items()})
 globals().update(_methods.in_place_functions())
 globals().update({name: getattr(_creation, name) for name in _creation.__all__})
-for _name in ("relu", "selu", "celu", "prelu", "rrelu", "dropout", "layer_norm", "batch_norm", "conv1d", "conv2d", "conv3d",
-              "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "max_pool1d", "max_pool2d", "avg_pool1d",
-              "cosine_similarity", "pairwise_distance", "pixel_shuffle", "embedding", "bilinear", "group_norm"):  # fmt: skip
+for _name in (
+    "relu", "selu", "celu", "prelu", "rrelu", "dropout", "embedding", "bilinear", "pixel_shuffle",
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "max_pool1d", "max_pool2d", "avg_pool1d", "layer_norm", "batch_norm", "group_norm",
+    "cosine_similarity", "pairwise_distance",
+):  # fmt: skip
     globals()[_name] = getattr(nn.functional, _name)
 
 _LAZY = ("keras", "vision", "explain", "models", "training", "datasets")
 
 
 def __getattr__(name: str) -> Any:
-    """Rooms that a program may not need are loaded when it names them, so that `import chainrule` stays quick."""
+    """Rooms that a program may not need are loaded when it names them, so that `import chainrule`
+    stays quick.
+    """
     if name in _LAZY:
         return importlib.import_module(f"chainrule.{name}")
     raise AttributeError(
-        f"chainrule has no {name!r}. If it is a name of PyTorch or Keras, it is not implemented in version {__version__}."
+        f"chainrule has no {name!r}. If it is a name of PyTorch or Keras, it is not implemented in "
+        f"version {__version__}."
     )

@@ -1,4 +1,6 @@
-"""`torch.cuda`, truthfully: there is no CUDA device in this version, and everything that needs one says so."""
+"""`torch.cuda`, truthfully: there is no CUDA device in this version, and everything that needs one
+says so.
+"""
 
 from __future__ import annotations
 
@@ -59,4 +61,6 @@ def _none(*_: Any, **__: Any) -> NoReturn:
     raise AssertionError("unreachable")
 
 
-current_device = set_device = get_device_name = get_device_properties = get_device_capability = Event = Stream = _none
+current_device = set_device = get_device_name = get_device_properties = get_device_capability = (
+    Event
+) = Stream = _none

@@ -1,4 +1,5 @@
-"""Modules and switches of PyTorch that programs touch and that mean nothing here: accepted, and truthful where they answer.
+"""Modules and switches of PyTorch that programs touch and that mean nothing here: accepted, and
+truthful where they answer.
 
 `torch.backends`, `torch.amp`, `torch.accelerator`, `torch.jit`, `torch.mps`, `torch.distributed`.
 """
@@ -18,15 +19,16 @@ def _no(*_: Any) -> bool:
 
 backends = SimpleNamespace(
     cudnn=SimpleNamespace(
-        deterministic=True, benchmark=False, enabled=False, allow_tf32=False, is_available=_no, version=lambda: None
+        deterministic=True, benchmark=False, enabled=False, allow_tf32=False,
+        is_available=_no, version=lambda: None,
     ),
     cuda=SimpleNamespace(
-        matmul=SimpleNamespace(allow_tf32=False), is_built=_no, sdp_kernel=lambda **_: nullcontext(),
-        enable_flash_sdp=lambda _: None, enable_mem_efficient_sdp=lambda _: None, enable_math_sdp=lambda _: None,
+        matmul=SimpleNamespace(allow_tf32=False), is_built=_no,
+        sdp_kernel=lambda **_: nullcontext(), enable_flash_sdp=lambda _: None,
+        enable_mem_efficient_sdp=lambda _: None, enable_math_sdp=lambda _: None,
     ),
     mps=SimpleNamespace(is_available=_no, is_built=_no),
-    mkldnn=SimpleNamespace(is_available=_no, enabled=False),
-    mkl=SimpleNamespace(is_available=_no),
+    mkldnn=SimpleNamespace(is_available=_no, enabled=False), mkl=SimpleNamespace(is_available=_no),
     openmp=SimpleNamespace(is_available=_no),
 )  # fmt: skip
 mps = SimpleNamespace(is_available=_no, manual_seed=lambda _: None, empty_cache=lambda: None)
@@ -34,7 +36,12 @@ xpu = SimpleNamespace(is_available=_no, device_count=lambda: 0)
 accelerator = SimpleNamespace(
     is_available=_no, current_accelerator=lambda check_available=False: None, device_count=lambda: 0
 )
-distributed = SimpleNamespace(is_available=_no, is_initialized=_no, get_rank=lambda group=None: 0, get_world_size=lambda group=None: 1)
+distributed = SimpleNamespace(
+    is_available=_no,
+    is_initialized=_no,
+    get_rank=lambda group=None: 0,
+    get_world_size=lambda group=None: 1,
+)
 
 
 class autocast:
@@ -43,7 +50,10 @@ class autocast:
     A context manager and a decorator, as in PyTorch.
     """
 
-    def __init__(self, device_type: str = "cpu", dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None) -> None:
+    def __init__(
+        self, device_type: str = "cpu", dtype: Any = None, enabled: bool = True,
+        cache_enabled: bool | None = None,
+    ) -> None:  # fmt: skip
         self.device_type, self.fast_dtype, self.enabled = device_type, dtype, enabled
 
     def __enter__(self) -> autocast:
@@ -57,9 +67,13 @@ class autocast:
 
 
 class GradScaler:
-    """Accepted: without float16 arithmetic no loss needs scaling, so the scale is 1 and steps are never skipped."""
+    """Accepted: without float16 arithmetic no loss needs scaling, so the scale is 1 and steps are
+    never skipped.
+    """
 
-    def __init__(self, device: str = "cpu", init_scale: float = 65536.0, enabled: bool = True, **_: Any) -> None:
+    def __init__(
+        self, device: str = "cpu", init_scale: float = 65536.0, enabled: bool = True, **_: Any
+    ) -> None:
         self._enabled = False
 
     def scale(self, outputs: Any) -> Any:
@@ -95,8 +109,9 @@ def _identity(f: Any = None, **_: Any) -> Any:
 
 
 jit = SimpleNamespace(
-    is_scripting=_no, is_tracing=_no, script=_identity, trace=lambda f, *_, **__: f, unused=_identity, ignore=_identity, export=_identity,
-    script_method=_identity, _script_if_tracing=_identity,
+    is_scripting=_no, is_tracing=_no, script=_identity, trace=lambda f, *_, **__: f,
+    unused=_identity, ignore=_identity, export=_identity, script_method=_identity,
+    _script_if_tracing=_identity,
 )  # fmt: skip
 
 
@@ -107,11 +122,15 @@ def compile(model: Any = None, **options: Any) -> Any:
 
 def get_num_threads() -> int:
     """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    )
 
 
 def set_num_threads(n: int) -> None:
-    """Checked and accepted: the reference backend's threads are NumPy's (OMP_NUM_THREADS before the start sets them)."""
+    """Checked and accepted: the reference backend's threads are NumPy's (OMP_NUM_THREADS before
+    the start sets them).
+    """
     if not isinstance(n, int) or n < 1:
         raise RuntimeError(f"set_num_threads expects a positive integer, got {n!r}")
 

@@ -85,7 +85,13 @@ def is_tensor(x: object) -> bool:
 def set_default_tensor_type(t: Any) -> None:
     """The default dtype, by the old name of its tensors."""
     kind = t.rpartition(".")[2] if isinstance(t, str) else t.__name__
-    dtypes.set_default_dtype({"FloatTensor": dtypes.float32, "DoubleTensor": dtypes.float64, "HalfTensor": dtypes.float16}[kind])
+    dtypes.set_default_dtype(
+        {
+            "FloatTensor": dtypes.float32,
+            "DoubleTensor": dtypes.float64,
+            "HalfTensor": dtypes.float16,
+        }[kind]
+    )
 
 
 def set_default_device(d: Any) -> None:

@@ -1,4 +1,4 @@
-"""`torch.autograd`: gradients on demand, functions with gradients of one's own, and their checks."""
+"""`torch.autograd`: gradients on demand, functions with gradients of one's own, checks."""
 
 from chainrule.autograd import functional
 from chainrule.autograd.function import Function
@@ -7,6 +7,7 @@ from chainrule.autograd.grads import Variable, backward, detect_anomaly, grad, s
 from chainrule.tensor import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 __all__ = [
-    "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "functional", "grad", "gradcheck",
-    "gradgradcheck", "inference_mode", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad",
+    "functional", "grad", "gradcheck", "gradgradcheck", "inference_mode", "no_grad",
+    "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip

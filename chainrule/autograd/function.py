@@ -1,17 +1,17 @@
 """`Function`: a computation whose gradient the user writes.
 
-    class Exp(Function):
-        @staticmethod
-        def forward(ctx, x):
-            y = x.exp()
-            ctx.save_for_backward(y)
-            return y
-        @staticmethod
-        def backward(ctx, grad):
-            (y,) = ctx.saved_tensors
-            return grad * y
+class Exp(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = x.exp()
+        ctx.save_for_backward(y)
+        return y
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return grad * y
 
-    Exp.apply(x)
+Exp.apply(x)
 """
 
 from __future__ import annotations
@@ -46,8 +46,10 @@ class FunctionContext:
         for t, version in zip(self._saved, self._versions, strict=True):
             if t is not None and t._version != version:
                 raise RuntimeError(
-                    "one of the variables needed for gradient computation has been modified by an inplace operation: a tensor "
-                    f"of shape {list(t.shape)} that was saved for backward is at version {t._version}; expected version {version} instead."
+                    "one of the variables needed for gradient computation has been modified by an "
+                    "inplace operation: a tensor "
+                    f"of shape {list(t.shape)} that was saved for backward is at version "
+                    f"{t._version}; expected version {version} instead."
                 )
         return self._saved
 
@@ -67,19 +69,25 @@ class FunctionContext:
 
 
 class Function:
-    """A function with a gradient of one's own: static `forward(ctx, …)` and `backward(ctx, *grads)`; call `apply`.
+    """A function with a gradient of one's own: static `forward(ctx, …)` and `backward(ctx,
+    *grads)`; call `apply`.
 
-    `backward` gives one gradient (or None) for each argument of `forward`. It is recorded, so with create_graph it is
-    differentiated again.
+    `backward` gives one gradient (or None) for each argument of `forward`. It is recorded, so with
+    create_graph it is differentiated again.
     """
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function."
+        )
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        raise NotImplementedError("You must implement either the backward or vjp method for your custom autograd.Function.")
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom "
+            "autograd.Function."
+        )
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
@@ -96,7 +104,11 @@ class Function:
         if not is_grad_enabled() or not any(ctx.needs_input_grad):
             return result
         outputs = [result] if isinstance(result, Tensor) else list(result)
-        moving = [i for i, o in enumerate(outputs) if isinstance(o, Tensor) and o.dtype.is_floating_point and id(o) not in ctx._no_grad]
+        moving = [
+            i
+            for i, o in enumerate(outputs)
+            if isinstance(o, Tensor) and o.dtype.is_floating_point and id(o) not in ctx._no_grad
+        ]
         where = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
 
         def call(grads: list[Tensor]) -> list[Tensor | None]:
@@ -107,13 +119,15 @@ class Function:
             parts = found if isinstance(found, tuple) else (found,)
             if len(parts) < len(args) or any(p is not None for p in parts[len(args) :]):
                 raise RuntimeError(
-                    f"function {cls.__name__}Backward returned an incorrect number of gradients (expected {len(args)}, got {len(parts)})"
+                    f"function {cls.__name__}Backward returned an incorrect number of gradients "
+                    f"(expected {len(args)}, got {len(parts)})"
                 )
             for i in where:
                 p, a = parts[i], args[i]
                 if p is not None and tuple(p.shape) != tuple(a.shape):
                     raise RuntimeError(
-                        f"Function {cls.__name__}Backward returned an invalid gradient at index {i} - got {list(p.shape)} but expected "
+                        f"Function {cls.__name__}Backward returned an invalid gradient at index "
+                        f"{i} - got {list(p.shape)} but expected "
                         f"shape compatible with {list(a.shape)}"
                     )
             return [parts[i] for i in where]

@@ -25,8 +25,12 @@ def _outputs(f: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Tensor, ..
     return tuple(t for t in _tensors(f(*inputs)) if t.dtype.is_floating_point)
 
 
-def _numerical(f: Callable[..., Any], inputs: tuple[Any, ...], at: int, eps: float) -> list[np.ndarray]:
-    """Columns of the Jacobian by central differences: one matrix (inputs × outputs) for each output."""
+def _numerical(
+    f: Callable[..., Any], inputs: tuple[Any, ...], at: int, eps: float
+) -> list[np.ndarray]:
+    """Columns of the Jacobian by central differences: one matrix (inputs × outputs) for each
+    output.
+    """
     x = inputs[at].detach().numpy().copy()
     rows: list[list[np.ndarray]] = []
     for i in range(x.size):
@@ -36,7 +40,12 @@ def _numerical(f: Callable[..., Any], inputs: tuple[Any, ...], at: int, eps: flo
             moved.reshape(-1)[i] += step
             args = list(inputs)
             args[at] = from_owned(moved).requires_grad_()
-            values.append([o.detach().numpy().astype(np.float64).reshape(-1) for o in _outputs(f, tuple(args))])
+            values.append(
+                [
+                    o.detach().numpy().astype(np.float64).reshape(-1)
+                    for o in _outputs(f, tuple(args))
+                ]
+            )
         rows.append([(a - b) / (2 * eps) for a, b in zip(*values, strict=True)])
     return [np.stack(r) for r in zip(*rows, strict=True)] if rows else []
 
@@ -47,15 +56,20 @@ def _analytical(y: Tensor, x: Tensor) -> np.ndarray:
         seed = np.zeros(tuple(y.shape), y.dtype.np)
         seed.reshape(-1)[i] = 1
         (g,) = grad(y, x, from_owned(seed), retain_graph=True, allow_unused=True)
-        columns.append(np.zeros(x.numel()) if g is None else g.detach().numpy().astype(np.float64).reshape(-1))
+        columns.append(
+            np.zeros(x.numel()) if g is None else g.detach().numpy().astype(np.float64).reshape(-1)
+        )
     return np.stack(columns, -1) if columns else np.zeros((x.numel(), 0))
 
 
 def gradcheck(
-    func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3, raise_exception: bool = True,
-    nondet_tol: float = 0.0, check_undefined_grad: bool = True, check_batched_grad: bool = False, fast_mode: bool = False, **_: Any,
+    func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5,
+    rtol: float = 1e-3, raise_exception: bool = True, nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True, check_batched_grad: bool = False, fast_mode: bool = False,
+    **_: Any,
 ) -> bool:  # fmt: skip
-    """Whether gradients of `func` agree with central differences, for all inputs that require them (use float64).
+    """Whether gradients of `func` agree with central differences, for all inputs that require them
+    (use float64).
 
     >>> import chainrule as torch
     >>> x = torch.randn(3, dtype=torch.float64, requires_grad=True)
@@ -65,28 +79,45 @@ def gradcheck(
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     checked = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
     if not checked:
-        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True.")
+        raise ValueError(
+            "gradcheck expects at least one input tensor to require gradient, but none of the them "
+            "have requires_grad=True."
+        )
     for i in checked:
         if args[i].dtype is not dtypes.float64:
-            raise ValueError(f"gradcheck: input {i} is {args[i].dtype}; finite differences need float64: x.double().requires_grad_()")
+            raise ValueError(
+                f"gradcheck: input {i} is {args[i].dtype}; finite differences need float64: "
+                "x.double().requires_grad_()"
+            )
     ys = _outputs(func, args)
     for i in checked:
         numerical = _numerical(func, args, i, eps)
         for k, y in enumerate(ys):
-            analytical = _analytical(y, args[i]) if y.requires_grad else np.zeros((args[i].numel(), y.numel()))
+            analytical = (
+                _analytical(y, args[i])
+                if y.requires_grad
+                else np.zeros((args[i].numel(), y.numel()))
+            )
             if not np.allclose(analytical, numerical[k], rtol, atol):
                 if not raise_exception:
                     return False
-                worst = np.unravel_index(np.argmax(np.abs(analytical - numerical[k])), analytical.shape)
+                worst = np.unravel_index(
+                    np.argmax(np.abs(analytical - numerical[k])), analytical.shape
+                )
                 raise GradcheckError(
-                    f"Jacobian mismatch for output {k} with respect to input {i}: d output[{worst[1]}] / d input[{worst[0]}] is "
-                    f"{analytical[worst]:.8g} by the chain rule and {numerical[k][worst]:.8g} by finite differences.\n"
+                    f"Jacobian mismatch for output {k} with respect to input {i}: d "
+                    f"output[{worst[1]}] / d input[{worst[0]}] is "
+                    f"{analytical[worst]:.8g} by the chain rule and {numerical[k][worst]:.8g} by "
+                    "finite differences.\n"
                     f"numerical:\n{numerical[k]}\nanalytical:\n{analytical}"
                 )
     return True
 
 
-def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, raise_exception: bool = True, **kw: Any) -> bool:
+def gradgradcheck(
+    func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *,
+    raise_exception: bool = True, **kw: Any,
+) -> bool:  # fmt: skip
     """`gradcheck` of the gradient: the second derivative."""
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     ys = _outputs(func, args)
@@ -101,8 +132,14 @@ def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = Non
     def first(*both: Any) -> tuple[Tensor, ...]:
         xs, gs = both[:n], both[n:]
         outs = _outputs(func, xs)
-        found = grad([o for o in outs if o.requires_grad], [xs[i] for i in checked], [g for o, g in zip(outs, gs, strict=True) if o.requires_grad],
-                     create_graph=True, allow_unused=True)  # fmt: skip
+        moving = [(o, g) for o, g in zip(outs, gs, strict=True) if o.requires_grad]
+        found = grad(
+            [o for o, _ in moving],
+            [xs[i] for i in checked],
+            [g for _, g in moving],
+            create_graph=True,
+            allow_unused=True,
+        )
         return tuple(g for g in found if g is not None and g.requires_grad)
 
     return gradcheck(first, (*args, *seeds), raise_exception=raise_exception, **kw)

@@ -25,8 +25,9 @@ def _matching(grads: Any, n: int) -> list[Any]:
 
 
 def grad(
-    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
-    only_inputs: bool = True, allow_unused: bool | None = None, is_grads_batched: bool = False, materialize_grads: bool = False,
+    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
+    create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
+    is_grads_batched: bool = False, materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     """Σ outputs · grad_outputs differentiated by `inputs`: a tuple, one for each input.
 
@@ -37,20 +38,29 @@ def grad(
     (tensor(12.),)
     """
     if not only_inputs:
-        raise ValueError("only_inputs argument is deprecated and is ignored now: gradients are only taken of the inputs")
+        raise ValueError(
+            "only_inputs argument is deprecated and is ignored now: gradients are only taken of "
+            "the inputs"
+        )
     if is_grads_batched:
-        raise NotImplementedError("is_grads_batched needs vmap, which this version does not have; loop over the batch")
+        raise NotImplementedError(
+            "is_grads_batched needs vmap, which this version does not have; loop over the batch"
+        )
     ys, xs = _list(outputs), _list(inputs)
     unused = materialize_grads if allow_unused is None else allow_unused
-    found = engine.grad(ys, xs, _matching(grad_outputs, len(ys)), retain_graph, create_graph, unused)
+    found = engine.grad(
+        ys, xs, _matching(grad_outputs, len(ys)), retain_graph, create_graph, unused
+    )
     if materialize_grads:
-        return tuple(x.new_zeros(tuple(x.shape)) if g is None else g for g, x in zip(found, xs, strict=True))
+        return tuple(
+            x.new_zeros(tuple(x.shape)) if g is None else g for g, x in zip(found, xs, strict=True)
+        )
     return found
 
 
 def backward(
-    tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False, grad_variables: Any = None,
-    inputs: Any = None,
+    tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None,
+    create_graph: bool = False, grad_variables: Any = None, inputs: Any = None,
 ) -> None:  # fmt: skip
     """Add the gradients of Σ tensors · grad_tensors to the `.grad` of leaves (or of `inputs`)."""
     ys = _list(tensors)
@@ -66,7 +76,9 @@ def Variable(data: Tensor, requires_grad: bool = False, volatile: bool = False) 
 
 @contextmanager
 def detect_anomaly(check_nan: bool = True) -> Iterator[None]:
-    """Stop at the first operation that makes NaN or infinity out of finite numbers (see `config.nan_guard`)."""
+    """Stop at the first operation that makes NaN or infinity out of finite numbers (see
+    `config.nan_guard`).
+    """
     before = config.nan_guard
     config.nan_guard = check_nan
     try:

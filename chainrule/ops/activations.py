@@ -1,4 +1,6 @@
-"""Activations: formulas, most with the gradient that reads the result rather than the input (it may be overwritten)."""
+"""Activations: formulas, most with the gradient that reads the result rather than the input (it
+may be overwritten).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ from chainrule.ops.elementwise import (
     stop_gradient,
     tanh,
     where,
-)  # fmt: skip
+)
 from chainrule.ops.movement import narrow
 from chainrule.ops.reduce import amax, sum
 
@@ -48,7 +50,13 @@ def _(g: Node, y: Node, x: Node) -> Node:
     return g * y * (1 - y)
 
 
-@op(tex=r"\operatorname{{ReLU}}({0})", prepare=promote, elementwise=True, torch="relu", domain=_KINKED)
+@op(
+    tex=r"\operatorname{{ReLU}}({0})",
+    prepare=promote,
+    elementwise=True,
+    torch="relu",
+    domain=_KINKED,
+)
 def relu(x: Node) -> Node:
     """max(x, 0); derivative 0 at 0"""
     return maximum(x, 0)
@@ -74,7 +82,13 @@ def _abs(x: Node) -> Node:
     return maximum(x, -x)
 
 
-@op(tex=r"\operatorname{{LeakyReLU}}({0})", prepare=promote_float, elementwise=True, torch="nn.functional.leaky_relu", domain=_KINKED)
+@op(
+    tex=r"\operatorname{{LeakyReLU}}({0})",
+    prepare=promote_float,
+    elementwise=True,
+    torch="nn.functional.leaky_relu",
+    domain=_KINKED,
+)
 def leaky_relu(x: Node, *, slope: float = 0.01) -> Node:
     """x for x > 0, slope · x otherwise"""
     return where(gt(x, 0), x, x * slope)
@@ -85,7 +99,13 @@ def _(g: Node, y: Node, x: Node, *, slope: float) -> Node:
     return where(gt(y if slope > 0 else x, 0), g, g * slope)
 
 
-@op(tex=r"\operatorname{{ELU}}({0})", prepare=promote_float, elementwise=True, torch="nn.functional.elu", domain=_KINKED)
+@op(
+    tex=r"\operatorname{{ELU}}({0})",
+    prepare=promote_float,
+    elementwise=True,
+    torch="nn.functional.elu",
+    domain=_KINKED,
+)
 def elu(x: Node, *, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Node:
     """scale · x for x > 0, scale · alpha (e^{input_scale · x} − 1) otherwise"""
     negative = where(gt(x, 0), 0.0, x)  # so that the branch not taken cannot overflow
@@ -96,7 +116,9 @@ def elu(x: Node, *, alpha: float = 1.0, scale: float = 1.0, input_scale: float =
 def _(g: Node, y: Node, x: Node, *, alpha: float, scale: float, input_scale: float) -> Node:
     if alpha * scale <= 0:
         negative = where(gt(x, 0), 0.0, x)
-        return where(gt(x, 0), g * scale, g * exp(negative * input_scale) * (alpha * scale * input_scale))
+        return where(
+            gt(x, 0), g * scale, g * exp(negative * input_scale) * (alpha * scale * input_scale)
+        )
     return where(gt(y, 0), g * scale, g * (y + alpha * scale) * input_scale)
 
 
@@ -143,7 +165,13 @@ def softsign(x: Node) -> Node:
     return x / (x.op.registry["abs"](x) + 1)
 
 
-@op(tex=r"\operatorname{{hardtanh}}({0})", prepare=promote, elementwise=True, torch="nn.functional.hardtanh", domain=_KINKED)
+@op(
+    tex=r"\operatorname{{hardtanh}}({0})",
+    prepare=promote,
+    elementwise=True,
+    torch="nn.functional.hardtanh",
+    domain=_KINKED,
+)
 def hardtanh(x: Node, *, low: float = -1.0, high: float = 1.0) -> Node:
     """x limited to [low, high]; derivative 0 at the limits"""
     return clamp(x, low, high)
@@ -177,31 +205,60 @@ def _(g: Node, y: Node, x: Node) -> Node:
     return where(le(x, -3.0), zeros_like(g), where(ge(x, 3.0), g, inside))
 
 
-@op(tex=r"\operatorname{{hardshrink}}({0})", prepare=promote, elementwise=True, torch="nn.functional.hardshrink", domain=_KINKED)
+@op(
+    tex=r"\operatorname{{hardshrink}}({0})",
+    prepare=promote,
+    elementwise=True,
+    torch="nn.functional.hardshrink",
+    domain=_KINKED,
+)
 def hardshrink(x: Node, *, bound: float = 0.5) -> Node:
     """x where |x| > bound, else 0"""
     return where(gt(x, bound) | lt(x, -bound), x, zeros_like(x))
 
 
-@op(tex=r"\operatorname{{softshrink}}({0})", prepare=promote, elementwise=True, torch="nn.functional.softshrink", domain=_KINKED)
+@op(
+    tex=r"\operatorname{{softshrink}}({0})",
+    prepare=promote,
+    elementwise=True,
+    torch="nn.functional.softshrink",
+    domain=_KINKED,
+)
 def softshrink(x: Node, *, bound: float = 0.5) -> Node:
     """x moved towards 0 by bound, not beyond"""
     return where(gt(x, bound), x - bound, where(lt(x, -bound), x + bound, x * 0))
 
 
-@op(tex=r"\operatorname{{threshold}}({0})", prepare=promote, elementwise=True, torch="nn.functional.threshold", domain=Domain((-3, 3), order=1, cases=[((3, 4), {"bound": 0.5, "value": -1.0})]))
+@op(
+    tex=r"\operatorname{{threshold}}({0})",
+    prepare=promote,
+    elementwise=True,
+    torch="nn.functional.threshold",
+    domain=Domain((-3, 3), order=1, cases=[((3, 4), {"bound": 0.5, "value": -1.0})]),
+)
 def threshold(x: Node, *, bound: float, value: float) -> Node:
     """x where x > bound, else value"""
     return where(gt(x, bound), x, convert(value, x.dtype))
 
 
-@op(tex=r"\operatorname{{PReLU}}({0})", prepare=promote, elementwise=True, torch="nn.functional.prelu", domain=Domain((-3, 3), (0.1, 0.5), order=1))
+@op(
+    tex=r"\operatorname{{PReLU}}({0})",
+    prepare=promote,
+    elementwise=True,
+    torch="nn.functional.prelu",
+    domain=Domain((-3, 3), (0.1, 0.5), order=1),
+)
 def prelu(x: Node, a: Node) -> Node:
     """x for x > 0, a · x otherwise (He et al. 2015)"""
     return where(gt(x, 0), x, a * x)
 
 
-@op(tex=r"\operatorname{{GLU}}({0})", prepare=promote_float, torch="nn.functional.glu", domain=Domain((-3, 3), cases=[((3, 4), {"axis": 1})]))
+@op(
+    tex=r"\operatorname{{GLU}}({0})",
+    prepare=promote_float,
+    torch="nn.functional.glu",
+    domain=Domain((-3, 3), cases=[((3, 4), {"axis": 1})]),
+)
 def glu(x: Node, *, axis: int = -1) -> Node:
     """a σ(b) of the two halves of an axis (Dauphin et al. 2016)"""
     a = axis % len(x.shape)
@@ -218,7 +275,9 @@ _ROWS = Domain((-3, 3), cases=[((3, 4), {"axis": 1}), ((2, 3, 2), {"axis": 0})])
 
 @op(tex=r"\operatorname{{softmax}}({0})", prepare=promote_float, torch="softmax", domain=_ROWS)
 def softmax(x: Node, *, axis: int = -1) -> Node:
-    """eˣ / Σ eˣ along an axis: positive numbers that sum to one. The largest x is subtracted first: nothing overflows."""
+    """eˣ / Σ eˣ along an axis: positive numbers that sum to one. The largest x is subtracted
+    first: nothing overflows.
+    """
     if not x.shape:
         return x * 0 + 1
     e = exp(x - stop_gradient(amax(x, axis=axis, keepdim=True)))
@@ -232,7 +291,12 @@ def _(g: Node, y: Node, x: Node, *, axis: int) -> Node:
     return y * (g - sum(g * y, axis=axis, keepdim=True))
 
 
-@op(tex=r"\log \operatorname{{softmax}}({0})", prepare=promote_float, torch="log_softmax", domain=_ROWS)
+@op(
+    tex=r"\log \operatorname{{softmax}}({0})",
+    prepare=promote_float,
+    torch="log_softmax",
+    domain=_ROWS,
+)
 def log_softmax(x: Node, *, axis: int = -1) -> Node:
     """x − log Σ eˣ along an axis"""
     if not x.shape:
@@ -248,7 +312,12 @@ def _(g: Node, y: Node, x: Node, *, axis: int) -> Node:
     return g - exp(y) * sum(g, axis=axis, keepdim=True)
 
 
-@op(tex=r"\lVert {0} \rVert", prepare=promote_float, torch="linalg.vector_norm", domain=Domain((0.2, 3), cases=[((3, 4), {"axis": (1,)}), ((4,), {})]))
+@op(
+    tex=r"\lVert {0} \rVert",
+    prepare=promote_float,
+    torch="linalg.vector_norm",
+    domain=Domain((0.2, 3), cases=[((3, 4), {"axis": (1,)}), ((4,), {})]),
+)
 def norm2(x: Node, *, axis: object = None, keepdim: bool = False) -> Node:
     """√(Σ x²), with derivative 0 at 0"""
     return sqrt(sum(x * x, axis=axis, keepdim=keepdim))
@@ -260,5 +329,3 @@ def _(g: Node, y: Node, x: Node, *, axis: object, keepdim: bool) -> Node:
     r = x.op.registry["reshape"]
     gk, yk = r(g, shape=wide), r(y, shape=wide)
     return where(x.op.registry["eq"](yk, 0), zeros_like(x), x * (gk / yk))
-
-

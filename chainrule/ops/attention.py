@@ -17,7 +17,10 @@ from chainrule.ops.reduce import amax
 
 def scores(q: Node, k: Node, scale: float | None, causal: bool) -> Node:
     """Q Kᵀ · scale, −∞ where a causal mask forbids to look."""
-    s = matmul(q * (1 / math.sqrt(q.shape[-1]) if scale is None else scale), swap(k, k.ndim - 2, k.ndim - 1))
+    s = matmul(
+        q * (1 / math.sqrt(q.shape[-1]) if scale is None else scale),
+        swap(k, k.ndim - 2, k.ndim - 1),
+    )
     return where(triangle(s.shape[-2], s.shape[-1]), s, -math.inf) if causal else s
 
 
@@ -30,16 +33,26 @@ def weights(s: Node) -> Node:
 _QKV: list[Any] = [((2, 3, 4), (2, 5, 4), (2, 5, 2), {})]
 
 
-@op(tex=r"\operatorname{{softmax}}\left(\frac{{{0} {1}^T}}{{\sqrt{{d_k}}}}\right) {2}", prepare=promote,
+@op(
+    tex=r"\operatorname{{softmax}}\left(\frac{{{0} {1}^T}}{{\sqrt{{d_k}}}}\right) {2}",
+    prepare=promote,
     torch="nn.functional.scaled_dot_product_attention",
-    domain=Domain((-2, 2), (-2, 2), (-2, 2), cases=[*_QKV, ((3, 4), (3, 4), (3, 4), {"causal": True})]))  # fmt: skip
-def attention(q: Node, k: Node, v: Node, *, scale: float | None = None, causal: bool = False) -> Node:
-    """softmax(Q Kᵀ / √d) V: every query q (…, T, d) reads from keys k (…, S, d) and values v (…, S, e) → (…, T, e)"""
+    domain=Domain(*((-2, 2),) * 3, cases=[*_QKV, ((3, 4), (3, 4), (3, 4), {"causal": True})]),
+)
+def attention(
+    q: Node, k: Node, v: Node, *, scale: float | None = None, causal: bool = False
+) -> Node:
+    """softmax(Q Kᵀ / √d) V: every query q (…, T, d) reads from keys k (…, S, d) and values v (…,
+    S, e) → (…, T, e)
+    """
     return matmul(softmax(scores(q, k, scale, causal), axis=-1), v)
 
 
-@op(tex=r"\operatorname{{softmax}}\left(\frac{{{0} {1}^T}}{{\sqrt{{d_k}}}} + {3}\right) {2}", prepare=promote, domain=Domain(
-    (-2, 2), (-2, 2), (-2, 2), (-2, 2), cases=[((2, 3, 4), (2, 5, 4), (2, 5, 2), (3, 5), {})]))  # fmt: skip
+@op(
+    tex=r"\operatorname{{softmax}}\left(\frac{{{0} {1}^T}}{{\sqrt{{d_k}}}} + {3}\right) {2}",
+    prepare=promote,
+    domain=Domain(*((-2, 2),) * 4, cases=[((2, 3, 4), (2, 5, 4), (2, 5, 2), (3, 5), {})]),
+)
 def attention_biased(q: Node, k: Node, v: Node, bias: Node, *, scale: float | None = None) -> Node:
     """softmax(Q Kᵀ / √d + bias) V: −∞ in `bias` (…, T, S) forbids to look."""
     return matmul(weights(scores(q, k, scale, False) + bias), v)

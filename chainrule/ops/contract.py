@@ -1,7 +1,8 @@
 """Products: one primitive, `contract`, and what is spelled with it and with `windows`.
 
-A matrix product and a convolution are one thing, a contraction; a convolution reads one operand through windows.
-Its gradients need no rules of their own: they follow from those of `contract`, `windows` and `pad`.
+A matrix product and a convolution are one thing, a contraction; a convolution reads one operand
+through windows. Its gradients need no rules of their own: they follow from those of `contract`,
+`windows` and `pad`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def _plan(spec: str) -> _Plan:
     rows = [c for c in a if c not in b]
     columns = [c for c in b if c not in a]
     if any(c not in out for c in rows + columns) or len({*a}) != len(a) or len({*b}) != len(b):
-        raise ShapeError(f"contract takes letters that are kept or shared, each once per operand: {spec!r}")
+        raise ShapeError(
+            f"contract takes letters that are kept or shared, each once per operand: {spec!r}"
+        )
     made = batch + rows + columns
     return _Plan(
         tuple(a.index(c) for c in batch + rows + inner),
@@ -59,19 +62,21 @@ def _contract_type(a: Node, b: Node, *, spec: str) -> TensorType:
             raise ShapeError(f"{spec!r} expects {len(letters)} axes, got shape {x.shape}")
         for c, n in zip(letters, x.shape, strict=True):
             if sizes.setdefault(c, n) != n:
-                raise ShapeError(f"{spec!r}: axis {c!r} has sizes {sizes[c]} and {n} in {a.shape} and {b.shape}")
+                raise ShapeError(
+                    f"{spec!r}: axis {c!r} has sizes {sizes[c]} and {n} in {a.shape} and {b.shape}"
+                )
     return TensorType(tuple(sizes[c] for c in out), a.dtype)
 
 
 @primitive(
     _contract_type, prepare=promote, tex="{0} {1}",
     domain=Domain((-3, 3), (-3, 3), cases=[
-        ((3, 4), (4, 2), {"spec": "ik,kj->ij"}), ((2, 3, 4), (2, 5, 4), {"spec": "bik,bjk->bij"}), ((4,), (4,), {"spec": "k,k->"}),
-        ((2, 3), (4,), {"spec": "ij,k->jki"}),
+        ((3, 4), (4, 2), {"spec": "ik,kj->ij"}), ((2, 3, 4), (2, 5, 4), {"spec": "bik,bjk->bij"}),
+        ((4,), (4,), {"spec": "k,k->"}), ((2, 3), (4,), {"spec": "ij,k->jki"}),
     ]),
 )  # fmt: skip
 def contract(a: np.ndarray, b: np.ndarray, *, spec: str) -> np.ndarray:
-    """Σ over the shared letters that the result does not keep, as `numpy.einsum` of two operands."""
+    """Σ over the shared letters that the result does not keep, as `numpy.einsum` does."""
     p = _plan(spec)
     at, bt = a.transpose(p.a), b.transpose(p.b)
     nb, nr, nc = p.batch, p.rows, p.columns
@@ -96,17 +101,25 @@ def _(g: Node, y: Node, a: Node, b: Node, *, spec: str) -> tuple[Node, Node]:
 
 
 @op(tex="{0} {1}", prepare=promote, torch="matmul", domain=Domain((-3, 3), (-3, 3), cases=[
-    ((3, 4), (4, 2), {}), ((4,), (4,), {}), ((3, 4), (4,), {}), ((4,), (4, 2), {}), ((2, 1, 3, 4), (5, 4, 2), {}),
+    ((3, 4), (4, 2), {}), ((4,), (4,), {}), ((3, 4), (4,), {}), ((4,), (4, 2), {}),
+    ((2, 1, 3, 4), (5, 4, 2), {}),
 ]))  # fmt: skip
 def matmul(a: Node, b: Node) -> Node:
-    """Matrix product of the last two axes; the axes before broadcast; a vector is a row at the left, a column at the right."""
+    """Matrix product of the last two axes; the axes before broadcast; a vector is a row at the
+    left, a column at the right.
+    """
     if not a.shape or not b.shape:
-        raise ShapeError(f"both arguments to matmul need at least 1 axis, got {a.shape} and {b.shape}; use * for numbers")
+        raise ShapeError(
+            f"both arguments to matmul need at least 1 axis, got {a.shape} and {b.shape}; use * "
+            "for numbers"
+        )
     inner_b = b.shape[-2] if len(b.shape) > 1 else b.shape[0]
     if a.shape[-1] != inner_b:
         raise ShapeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({_times(a.shape)} and {_times(b.shape)}): the last axis "
-            f"of the left ({a.shape[-1]}) must equal the {'second last' if len(b.shape) > 1 else 'only'} axis of the right ({inner_b})"
+            f"mat1 and mat2 shapes cannot be multiplied ({_times(a.shape)} and {_times(b.shape)}): "
+            "the last axis "
+            f"of the left ({a.shape[-1]}) must equal the "
+            f"{'second last' if len(b.shape) > 1 else 'only'} axis of the right ({inner_b})"
         )
     lead = broadcast(a.shape[:-2], b.shape[:-2])
     batch = string.ascii_uppercase[: len(lead)]
@@ -114,7 +127,11 @@ def matmul(a: Node, b: Node) -> Node:
         free = batch + ("i" if len(a.shape) > 1 else "")
         column = "j" if len(b.shape) > 1 else ""
         return contract(a, b, spec=f"{free}k,k{column}->{free}{column}")
-    a = broadcast_to(a, shape=lead + a.shape[-2:]) if len(a.shape) > 1 and a.shape[:-2] != lead else a
+    a = (
+        broadcast_to(a, shape=lead + a.shape[-2:])
+        if len(a.shape) > 1 and a.shape[:-2] != lead
+        else a
+    )
     b = broadcast_to(b, shape=lead + b.shape[-2:]) if b.shape[:-2] != lead else b
     if len(a.shape) == 1:
         return contract(a, b, spec=f"k,{batch}kj->{batch}j")
@@ -125,8 +142,14 @@ def _times(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
-@op(tex=r"{0} {1}^{{T}} + {2}", prepare=promote, torch="nn.functional.linear", domain=Domain(
-    (-3, 3), (-3, 3), (-3, 3), cases=[((3, 4), (2, 4), (2,), {}), ((2, 3, 4), (2, 4), (2,), {})]))  # fmt: skip
+@op(
+    tex=r"{0} {1}^{{T}} + {2}",
+    prepare=promote,
+    torch="nn.functional.linear",
+    domain=Domain(
+        *((-3, 3),) * 3, cases=[((3, 4), (2, 4), (2,), {}), ((2, 3, 4), (2, 4), (2,), {})]
+    ),
+)
 def linear(x: Node, w: Node, b: Node) -> Node:
     """x Wᵀ + b: W has shape (out, in)."""
     return project(x, w) + b
@@ -137,8 +160,10 @@ def project(x: Node, w: Node) -> Node:
     if not x.shape or x.shape[-1] != w.shape[-1]:
         flat = f"{int(np.prod(x.shape[:-1]))}x{x.shape[-1]}" if x.shape else "a scalar"
         raise ShapeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({flat} and {w.shape[-1]}x{w.shape[0]}): the layer has "
-            f"in_features={w.shape[-1]}, the input {x.shape} has {x.shape[-1] if x.shape else 'no'} in its last axis"
+            f"mat1 and mat2 shapes cannot be multiplied ({flat} and {w.shape[-1]}x{w.shape[0]}): "
+            "the layer has "
+            f"in_features={w.shape[-1]}, the input {x.shape} has "
+            f"{x.shape[-1] if x.shape else 'no'} in its last axis"
         )
     lead = string.ascii_uppercase[: len(x.shape) - 1]
     return contract(x, w, spec=f"{lead}k,ok->{lead}o")
@@ -152,14 +177,19 @@ def _conv_letters(n: int) -> tuple[str, str]:
 
 
 _CONV = Domain((-2, 2), (-2, 2), cases=[
-    ((2, 3, 7), (4, 3, 3), {"stride": (2,), "low": (1,), "high": (1,), "dilation": (1,), "groups": 1}),
-    ((2, 4, 6, 5), (4, 2, 3, 2), {"stride": (1, 2), "low": (1, 0), "high": (0, 1), "dilation": (2, 1), "groups": 2}),
+    ((2, 3, 7), (4, 3, 3),
+     {"stride": (2,), "low": (1,), "high": (1,), "dilation": (1,), "groups": 1}),
+    ((2, 4, 6, 5), (4, 2, 3, 2),
+     {"stride": (1, 2), "low": (1, 0), "high": (0, 1), "dilation": (2, 1), "groups": 2}),
 ])  # fmt: skip
 
 
 @op(tex=r"{1} \star {0}", prepare=promote, domain=_CONV)
-def conv(x: Node, w: Node, *, stride: Any, low: Any, high: Any, dilation: Any, groups: int = 1) -> Node:
-    """y[n, o, p] = Σ_{c, k} x[n, c, p·stride + k·dilation − low] w[o, c, k]: cross-correlation in 1 to 3 dimensions.
+def conv(
+    x: Node, w: Node, *, stride: Any, low: Any, high: Any, dilation: Any, groups: int = 1
+) -> Node:
+    """y[n, o, p] = Σ_{c, k} x[n, c, p·stride + k·dilation − low] w[o, c, k]: cross-correlation in 1
+    to 3 dimensions.
 
     x (N, C, L…), w (O, C / groups, K…) → (N, O, P…). `low` and `high` zeros are put around x.
     """
@@ -172,22 +202,29 @@ def conv(x: Node, w: Node, *, stride: Any, low: Any, high: Any, dilation: Any, g
     p, k = _conv_letters(n)
     if groups == 1:
         return contract(
-            windows(x, size=w.shape[2:], stride=stride, dilation=dilation), w, spec=f"nc{p}{k},oc{k}->no{p}"
+            windows(x, size=w.shape[2:], stride=stride, dilation=dilation),
+            w,
+            spec=f"nc{p}{k},oc{k}->no{p}",
         )
     xg = reshape(x, shape=(batch, groups, channels // groups, *x.shape[2:]))
     wg = reshape(w, shape=(groups, out // groups, per_group, *w.shape[2:]))
     y = contract(
-        windows(xg, size=w.shape[2:], stride=stride, dilation=dilation), wg, spec=f"ngc{p}{k},goc{k}->ngo{p}"
+        windows(xg, size=w.shape[2:], stride=stride, dilation=dilation),
+        wg,
+        spec=f"ngc{p}{k},goc{k}->ngo{p}",
     )
     return reshape(y, shape=(batch, out, *y.shape[3:]))
 
 
 def _check_conv(x: Node, w: Node, n: int, groups: int) -> None:
     if x.ndim != n + 2:
-        raise ShapeError(f"a {n}-d convolution takes (batch, channels, {n} spatial axes), got shape {x.shape}")
+        raise ShapeError(
+            f"a {n}-d convolution takes (batch, channels, {n} spatial axes), got shape {x.shape}"
+        )
     if w.shape[1] * groups != x.shape[1]:
         raise ShapeError(
-            f"Given groups={groups}, weight of size {list(w.shape)}, expected input{list(x.shape)} to have "
+            f"Given groups={groups}, weight of size {list(w.shape)}, expected input{list(x.shape)} "
+            "to have "
             f"{w.shape[1] * groups} channels, but got {x.shape[1]} channels instead"
         )
     if w.shape[0] % groups:
@@ -195,17 +232,30 @@ def _check_conv(x: Node, w: Node, n: int, groups: int) -> None:
 
 
 @op(tex=r"{1} \star^T {0}", prepare=promote, domain=Domain((-2, 2), (-2, 2), cases=[
-    ((2, 3, 4), (3, 2, 3), {"stride": (2,), "padding": (1,), "output_padding": (1,), "dilation": (1,)}),
-    ((1, 4, 3, 3), (4, 1, 2, 3), {"stride": (2, 1), "padding": (0, 1), "output_padding": (0, 0), "dilation": (1, 2), "groups": 2}),
+    ((2, 3, 4), (3, 2, 3),
+     {"stride": (2,), "padding": (1,), "output_padding": (1,), "dilation": (1,)}),
+    ((1, 4, 3, 3), (4, 1, 2, 3),
+     {"stride": (2, 1), "padding": (0, 1), "output_padding": (0, 0), "dilation": (1, 2),
+      "groups": 2}),
 ]))  # fmt: skip
 def conv_transpose(
-    x: Node, w: Node, *, stride: Any, padding: Any, output_padding: Any, dilation: Any, groups: int = 1
+    x: Node,
+    w: Node,
+    *,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    dilation: Any,
+    groups: int = 1,
 ) -> Node:
-    """The transpose of `conv` in x: x (N, C, L…), w (C, O / groups, K…) → (N, O, (L − 1)·stride − 2·padding + dilation (K − 1) + output_padding + 1)."""
+    """The transpose of `conv` in x: x (N, C, L…), w (C, O / groups, K…) → (N, O, (L − 1)·stride −
+    2·padding + dilation (K − 1) + output_padding + 1).
+    """
     n = len(stride)
     if x.ndim != n + 2 or w.shape[0] != x.shape[1]:
         raise ShapeError(
-            f"Given transposed=1, weight of size {list(w.shape)}, expected input{list(x.shape)} to have "
+            f"Given transposed=1, weight of size {list(w.shape)}, expected input{list(x.shape)} to "
+            "have "
             f"{w.shape[0]} channels and {n} spatial axes"
         )
     batch, channels = x.shape[:2]

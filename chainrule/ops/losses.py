@@ -1,4 +1,6 @@
-"""Losses, element by element or row by row; the reduction is applied outside. Unlike shapes are an error."""
+"""Losses, element by element or row by row; the reduction is applied outside. Unlike shapes are an
+error.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,18 @@ from chainrule.ir.node import Node
 from chainrule.ir.op import Domain
 from chainrule.ops.activations import log_softmax, sigmoid
 from chainrule.ops.core import op, promote, promote_float, zeros_like
-from chainrule.ops.elementwise import abs, clamp_min, eq, exp, log, log1p, lt, maximum, square, where
+from chainrule.ops.elementwise import (
+    abs,
+    clamp_min,
+    eq,
+    exp,
+    log,
+    log1p,
+    lt,
+    maximum,
+    square,
+    where,
+)
 from chainrule.ops.index import take_along
 from chainrule.ops.movement import expand_dims, reshape
 
@@ -26,14 +39,24 @@ def absolute_error(x: Node, t: Node) -> Node:
     return abs(x - t)
 
 
-@op(tex=r"\operatorname{{Huber}}({0}, {1})", prepare=promote, torch="nn.functional.huber_loss", domain=_PAIR)
+@op(
+    tex=r"\operatorname{{Huber}}({0}, {1})",
+    prepare=promote,
+    torch="nn.functional.huber_loss",
+    domain=_PAIR,
+)
 def huber(x: Node, t: Node, *, delta: float = 1.0) -> Node:
     """½ d² for |d| < δ, else δ (|d| − ½ δ), d = x − t (Huber 1964)"""
     d = abs(x - t)
     return where(lt(d, delta), d * d * 0.5, (d - 0.5 * delta) * delta)
 
 
-@op(tex=r"\operatorname{{SmoothL1}}({0}, {1})", prepare=promote, torch="nn.functional.smooth_l1_loss", domain=_PAIR)
+@op(
+    tex=r"\operatorname{{SmoothL1}}({0}, {1})",
+    prepare=promote,
+    torch="nn.functional.smooth_l1_loss",
+    domain=_PAIR,
+)
 def smooth_l1(x: Node, t: Node, *, beta: float = 1.0) -> Node:
     """½ d²/β for |d| < β, else |d| − ½ β"""
     d = abs(x - t)
@@ -52,7 +75,11 @@ def _(g: Node, y: Node, p: Node, t: Node) -> tuple[Node, Node]:
     return d, g * (clamp_min(log(1 - p), -100.0) - clamp_min(log(p), -100.0))
 
 
-@op(tex=r"\operatorname{{BCE}}(\sigma({0}), {1})", prepare=promote_float, domain=Domain((-3, 3), (0.1, 0.9)))
+@op(
+    tex=r"\operatorname{{BCE}}(\sigma({0}), {1})",
+    prepare=promote_float,
+    domain=Domain((-3, 3), (0.1, 0.9)),
+)
 def binary_cross_entropy_logits(x: Node, t: Node) -> Node:
     """(1 − t) x + log(1 + e⁻ˣ), without overflow"""
     return clamp_min(x, 0.0) - x * t + log1p(exp(-abs(x)))

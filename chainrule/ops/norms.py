@@ -1,4 +1,6 @@
-"""Normalisation. Batch, layer, instance and group norm differ in the axes over which they standardise."""
+"""Normalisation. Batch, layer, instance and group norm differ in the axes over which they
+standardise.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,16 @@ from chainrule.ops.core import op, promote_float
 from chainrule.ops.elementwise import rsqrt
 from chainrule.ops.reduce import mean
 
-_CASES = Domain((-3, 3), cases=[((3, 4), {"axis": (1,)}), ((2, 3, 4), {"axis": (0, 2), "eps": 1e-3})])
+_CASES = Domain(
+    (-3, 3), cases=[((3, 4), {"axis": (1,)}), ((2, 3, 4), {"axis": (0, 2), "eps": 1e-3})]
+)
 
 
 @op(tex=r"\frac{{{0} - \mu}}{{\sqrt{{\sigma^2 + \epsilon}}}}", prepare=promote_float, domain=_CASES)
 def standardize(x: Node, *, axis: Any, eps: float = 1e-5) -> Node:
-    """(x − x̄) / √(σ² + ε) over axes, σ² = Σ (x − x̄)² / n (Ioffe and Szegedy 2015; Ba, Kiros and Hinton 2016)"""
+    """(x − x̄) / √(σ² + ε) over axes, σ² = Σ (x − x̄)² / n (Ioffe and Szegedy 2015; Ba, Kiros and
+    Hinton 2016)
+    """
     d = x - mean(x, axis=axis, keepdim=True)
     return d * rsqrt(mean(d * d, axis=axis, keepdim=True) + eps)
 
@@ -28,7 +34,11 @@ def _(g: Node, y: Node, x: Node, *, axis: Any, eps: float) -> Node:
     return r * (g - mean(g, axis=axis, keepdim=True) - z * mean(g * z, axis=axis, keepdim=True))
 
 
-@op(tex=r"\frac{{{0}}}{{\sqrt{{\overline{{{0}^2}} + \epsilon}}}}", prepare=promote_float, domain=_CASES)
+@op(
+    tex=r"\frac{{{0}}}{{\sqrt{{\overline{{{0}^2}} + \epsilon}}}}",
+    prepare=promote_float,
+    domain=_CASES,
+)
 def rms_standardize(x: Node, *, axis: Any, eps: float = 1e-6) -> Node:
     """x / √(Σ x² / n + ε) over axes (Zhang and Sennrich 2019)"""
     return x * rsqrt(mean(x * x, axis=axis, keepdim=True) + eps)

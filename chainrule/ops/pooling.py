@@ -15,11 +15,16 @@ from chainrule.shapes import size as count
 
 _CASES = [
     ((2, 3, 7), {"size": (3,), "stride": (2,), "low": (1,), "high": (1,), "dilation": (1,)}),
-    ((1, 2, 5, 6), {"size": (2, 3), "stride": (2, 2), "low": (0, 1), "high": (1, 1), "dilation": (2, 1)}),
+    (
+        (1, 2, 5, 6),
+        {"size": (2, 3), "stride": (2, 2), "low": (0, 1), "high": (1, 1), "dilation": (2, 1)},
+    ),
 ]
 
 
-def _windows(x: Node, size: Any, stride: Any, low: Any, high: Any, dilation: Any, value: float) -> Node:
+def _windows(
+    x: Node, size: Any, stride: Any, low: Any, high: Any, dilation: Any, value: float
+) -> Node:
     if any(low) or any(high):
         lead = (0,) * (x.ndim - len(size))
         x = pad(x, low=(*lead, *low), high=(*lead, *high), value=value)
@@ -30,9 +35,15 @@ def _lowest(x: Node) -> float:
     return -float("inf") if x.dtype.is_floating_point else dtypes.iinfo(x.dtype).min
 
 
-@op(tex=r"\operatorname{{maxpool}}({0})", prepare=promote, domain=Domain((-3, 3), order=1, cases=_CASES))
+@op(
+    tex=r"\operatorname{{maxpool}}({0})",
+    prepare=promote,
+    domain=Domain((-3, 3), order=1, cases=_CASES),
+)
 def max_pool(x: Node, *, size: Any, stride: Any, low: Any, high: Any, dilation: Any) -> Node:
-    """The largest element of every window of the last axes; the first of equal ones gets the gradient."""
+    """The largest element of every window of the last axes; the first of equal ones gets the
+    gradient.
+    """
     n = len(size)
     w = _windows(x, size, stride, low, high, dilation, _lowest(x))
     return amax(w, axis=tuple(range(w.ndim - n, w.ndim)), keepdim=False)
@@ -52,11 +63,15 @@ def max_pool_places(x: Node, **a: Any) -> Node:
     return argmax(reshape(w, shape=(*w.shape[: w.ndim - n], count(a["size"]))), axis=w.ndim - n)
 
 
-def _spread(flat: Node, x: Node, *, size: Any, stride: Any, low: Any, high: Any, dilation: Any) -> Node:
+def _spread(
+    flat: Node, x: Node, *, size: Any, stride: Any, low: Any, high: Any, dilation: Any
+) -> Node:
     """Put window elements back to where they were read; what fell on padding is dropped."""
     n = len(size)
     tail = tuple(a + m + b for a, m, b in zip(low, x.shape[-n:], high, strict=True))
-    whole = unwindows(reshape(flat, shape=(*flat.shape[:-1], *size)), shape=tail, stride=stride, dilation=dilation)
+    whole = unwindows(
+        reshape(flat, shape=(*flat.shape[:-1], *size)), shape=tail, stride=stride, dilation=dilation
+    )
     if whole.shape == x.shape:
         return whole
     lead = x.shape[:-n]

@@ -1,4 +1,5 @@
-"""Recurrent layers as loops over time. The input's part of the gates is one product before the loop: `gx`.
+"""Recurrent layers as loops over time. The input's part of the gates is one product before the
+loop: `gx`.
 
 Sequences are (T, B, …); gates stand side by side in the last axis, in PyTorch's order.
 """
@@ -28,7 +29,9 @@ def rnn_step(gx: Node, h: Node, w_hh: Node, nonlinearity: str) -> Node:
 
 
 def lstm_step(gx: Node, h: Node, c: Node, w_hh: Node) -> tuple[Node, Node]:
-    """c' = σ(f) c + σ(i) tanh(g), h' = σ(o) tanh(c') (Hochreiter and Schmidhuber 1997; Gers et al. 2000)"""
+    """c' = σ(f) c + σ(i) tanh(g), h' = σ(o) tanh(c') (Hochreiter and Schmidhuber 1997; Gers et al.
+    2000)
+    """
     i, f, g, o = _gates(gx + project(h, w_hh), 4)
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
     return sigmoid(o) * tanh(c), c
@@ -52,8 +55,12 @@ def _split(xs: tuple[Node, ...]) -> tuple[Node, Node | None]:
 
 
 @op(tex=r"\operatorname{{RNN}}({0}; {1}, {2})")
-def rnn(gx: Node, h0: Node, w_hh: Node, *mask: Node, nonlinearity: str = "tanh", reverse: bool = False) -> tuple[Node, Node]:
-    """All h' of `rnn_step`, and the last. `mask` (T, B, 1), where given: steps at which a sequence still runs."""
+def rnn(
+    gx: Node, h0: Node, w_hh: Node, *mask: Node, nonlinearity: str = "tanh", reverse: bool = False
+) -> tuple[Node, Node]:
+    """All h' of `rnn_step`, and the last. `mask` (T, B, 1), where given: steps at which a sequence
+    still runs.
+    """
 
     def step(carry: Any, xs: Any, fixed: Any) -> Any:
         g, m = _split(xs)
@@ -65,7 +72,9 @@ def rnn(gx: Node, h0: Node, w_hh: Node, *mask: Node, nonlinearity: str = "tanh",
 
 
 @op(tex=r"\operatorname{{LSTM}}({0}; {1}, {2}, {3})")
-def lstm(gx: Node, h0: Node, c0: Node, w_hh: Node, *mask: Node, reverse: bool = False) -> tuple[Node, Node, Node]:
+def lstm(
+    gx: Node, h0: Node, c0: Node, w_hh: Node, *mask: Node, reverse: bool = False
+) -> tuple[Node, Node, Node]:
     """All h' of `lstm_step`, the last h and the last c."""
 
     def step(carry: Any, xs: Any, fixed: Any) -> Any:
@@ -95,7 +104,9 @@ def lstm_projected(
 
 
 @op(tex=r"\operatorname{{GRU}}({0}; {1}, {2}, {3})")
-def gru(gx: Node, h0: Node, w_hh: Node, b_hh: Node, *mask: Node, reverse: bool = False) -> tuple[Node, Node]:
+def gru(
+    gx: Node, h0: Node, w_hh: Node, b_hh: Node, *mask: Node, reverse: bool = False
+) -> tuple[Node, Node]:
     """All h' of `gru_step`, and the last."""
 
     def step(carry: Any, xs: Any, fixed: Any) -> Any:

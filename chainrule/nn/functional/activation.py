@@ -40,7 +40,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     if weight.numel() > 1:
         if input.ndim < 2 or input.shape[1] != weight.numel():
             raise RuntimeError(
-                f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {weight.numel()} and "
+                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                f"{weight.numel()} and "
                 f"channel size = {input.shape[1] if input.ndim > 1 else 1}."
             )
         weight = weight.reshape((-1, *(1,) * (input.ndim - 2)))
@@ -49,7 +50,10 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return apply(ops.prelu, input, weight)
 
 
-def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Tensor:
+def rrelu(
+    input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False,
+    inplace: bool = False,
+) -> Tensor:  # fmt: skip
     """leaky_relu with a random slope in training, the mean slope else"""
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
@@ -121,7 +125,9 @@ def logsigmoid(input: Tensor) -> Tensor:
     return apply(ops.log_sigmoid, input)
 
 
-def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+def hardtanh(
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Tensor:
     """x limited to [min_val, max_val]"""
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
@@ -166,23 +172,33 @@ def _implicit(dim: int | None, ndim: int) -> int:
     return dim if dim is not None else (0 if ndim in (0, 1, 3) else 1)
 
 
-def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
+def softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
+) -> Tensor:
     """eˣ / Σ eˣ along an axis"""
     return _softmax(input, _implicit(dim, input.ndim), dtype)
 
 
-def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
+def softmin(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
+) -> Tensor:
     """softmax(−x)"""
     return _softmax(-input, _implicit(dim, input.ndim), dtype)
 
 
-def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
+def log_softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
+) -> Tensor:
     """x − log Σ eˣ along an axis"""
     return _log_softmax(input, _implicit(dim, input.ndim), dtype)
 
 
-def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
-    """softmax((logits + Gumbel noise) / tau); hard: one-hot forward, soft gradient (Jang et al. 2016)"""
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """softmax((logits + Gumbel noise) / tau); hard: one-hot forward, soft gradient (Jang et al.
+    2016)
+    """
     u = wrap(random_node("uniform", tuple(logits.shape), logits.dtype, None, "dropout"), 0)
     tiny = dtypes.finfo(logits.dtype).tiny
     noise = -(-(u.clamp(min=tiny)).log()).clamp(min=tiny).log()

@@ -22,22 +22,29 @@ def additive(mask: Tensor, dtype: dtypes.DType, *, true_is_blocked: bool) -> Ten
         return masked_fill(zeros(tuple(mask.shape), dtype=dtype), blocked, -math.inf)
     if not mask.dtype.is_floating_point:
         raise DtypeError(
-            f"attention mask must be bool ({'True: may not look' if true_is_blocked else 'True: may look'}) or floating point "
+            "attention mask must be bool "
+            f"({'True: may not look' if true_is_blocked else 'True: may look'}) or floating point "
             f"(added to the scores), got {mask.dtype}; convert with .bool()"
         )
     return mask.to(dtype)
 
 
 def scaled_dot_product_attention(
-    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
-    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:  # fmt: skip
-    """softmax(Q Kᵀ · scale + mask) V; scale 1/√d unless given; a boolean mask is True where a query may look"""
+    """softmax(Q Kᵀ · scale + mask) V; scale 1/√d unless given; a boolean mask is True where a
+    query may look
+    """
     if enable_gqa:
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
         value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
     if is_causal and attn_mask is not None:
-        raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+        raise RuntimeError(
+            "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
+            "is_causal=True"
+        )
     if dropout_p > 0:
         w = _weights(query, key, attn_mask, is_causal, scale)
         return dropout(w, dropout_p).matmul(value)
@@ -47,7 +54,9 @@ def scaled_dot_product_attention(
     return apply(ops.attention_biased, query, key, value, bias, scale=scale)
 
 
-def _weights(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool, scale: float | None) -> Tensor:
+def _weights(
+    q: Tensor, k: Tensor, mask: Tensor | None, causal: bool, scale: float | None
+) -> Tensor:
     if mask is None:
         return apply(_plain_weights, q, k, scale=scale, causal=bool(causal))
     return apply(_biased_weights, q, k, additive(mask, q.dtype, true_is_blocked=False), scale=scale)
@@ -62,7 +71,13 @@ def _biased_weights(q: Any, k: Any, bias: Any, *, scale: float | None) -> Any:
 
 
 def _projections(
-    query: Tensor, key: Tensor, value: Tensor, e: int, in_proj_weight: Tensor | None, in_proj_bias: Tensor | None, separate: Any
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    e: int,
+    in_proj_weight: Tensor | None,
+    in_proj_bias: Tensor | None,
+    separate: Any,
 ) -> tuple[Tensor, Tensor, Tensor]:
     if separate is None:
         assert in_proj_weight is not None
@@ -73,19 +88,26 @@ def _projections(
     else:
         weights = separate
     biases = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)
-    q, k, v = (linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True))
+    q, k, v = (
+        linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)
+    )
     return q, k, v
 
 
 def multi_head_attention_forward(
-    query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int, in_proj_weight: Tensor | None,
-    in_proj_bias: Tensor | None, bias_k: Tensor | None, bias_v: Tensor | None, add_zero_attn: bool, dropout_p: float,
-    out_proj_weight: Tensor, out_proj_bias: Tensor | None, training: bool = True, key_padding_mask: Tensor | None = None,
-    need_weights: bool = True, attn_mask: Tensor | None = None, use_separate_proj_weight: bool = False,
-    q_proj_weight: Tensor | None = None, k_proj_weight: Tensor | None = None, v_proj_weight: Tensor | None = None,
-    static_k: Tensor | None = None, static_v: Tensor | None = None, average_attn_weights: bool = True, is_causal: bool = False,
+    query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int,
+    in_proj_weight: Tensor | None, in_proj_bias: Tensor | None, bias_k: Tensor | None,
+    bias_v: Tensor | None, add_zero_attn: bool, dropout_p: float, out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None, training: bool = True, key_padding_mask: Tensor | None = None,
+    need_weights: bool = True, attn_mask: Tensor | None = None,
+    use_separate_proj_weight: bool = False, q_proj_weight: Tensor | None = None,
+    k_proj_weight: Tensor | None = None, v_proj_weight: Tensor | None = None,
+    static_k: Tensor | None = None, static_v: Tensor | None = None,
+    average_attn_weights: bool = True, is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """Concat(head₁ … headₕ) W_O, headᵢ = attention(Q Wᵢ^Q, K Wᵢ^K, V Wᵢ^V); shapes (T, B, E) or (T, E)"""
+    """Concat(head₁ … headₕ) W_O, headᵢ = attention(Q Wᵢ^Q, K Wᵢ^K, V Wᵢ^V); shapes (T, B, E) or
+    (T, E)
+    """
     single = query.ndim == 2
     if single:
         same = query is key and key is value
@@ -93,7 +115,10 @@ def multi_head_attention_forward(
         key, value = (query, query) if same else (key.unsqueeze(1), value.unsqueeze(1))
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     if query.ndim != 3:
-        raise ShapeError(f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor")
+        raise ShapeError(
+            f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query "
+            "tensor"
+        )
     t, b, e = query.shape
     if e != embed_dim_to_check:
         raise ShapeError(f"was expecting embedding dimension of {embed_dim_to_check}, but got {e}")
@@ -110,7 +135,11 @@ def multi_head_attention_forward(
     def heads(x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], b, num_heads, -1).permute(1, 2, 0, 3)  # (B, H, T, d)
 
-    q, k, v = heads(q), heads(k if static_k is None else static_k.transpose(0, 1)), heads(v if static_v is None else static_v.transpose(0, 1))
+    q, k, v = (
+        heads(q),
+        heads(k if static_k is None else static_k.transpose(0, 1)),
+        heads(v if static_v is None else static_v.transpose(0, 1)),
+    )
     if add_zero_attn:
         k = cat([k, zeros(b, num_heads, 1, k.shape[-1], dtype=k.dtype)], 2)
         v = cat([v, zeros(b, num_heads, 1, v.shape[-1], dtype=v.dtype)], 2)
@@ -120,7 +149,11 @@ def multi_head_attention_forward(
     w: Tensor | None = None
     if need_weights or p > 0:
         scale = 1.0 / math.sqrt(d)
-        w = apply(_plain_weights, q, k, scale=scale, causal=False) if bias is None else apply(_biased_weights, q, k, bias, scale=scale)
+        w = (
+            apply(_plain_weights, q, k, scale=scale, causal=False)
+            if bias is None
+            else apply(_biased_weights, q, k, bias, scale=scale)
+        )
         w = dropout(w, p, training) if p > 0 else w
         y = w.matmul(v)
     elif bias is None:
@@ -136,7 +169,14 @@ def multi_head_attention_forward(
 
 
 def _bias(
-    mask: Tensor | None, padding: Tensor | None, b: int, h: int, t: int, s: int, extra: int, dtype: dtypes.DType
+    mask: Tensor | None,
+    padding: Tensor | None,
+    b: int,
+    h: int,
+    t: int,
+    s: int,
+    extra: int,
+    dtype: dtypes.DType,
 ) -> Tensor | None:
     """Both masks as one number to add, (B or 1, H or 1, T or 1, S)."""
     bias: Tensor | None = None
@@ -144,15 +184,23 @@ def _bias(
         bias = additive(mask, dtype, true_is_blocked=True)
         if bias.ndim == 3:
             if tuple(bias.shape) != (b * h, t, s - extra):
-                raise ShapeError(f"The shape of the 3D attn_mask is {tuple(bias.shape)}, but should be {(b * h, t, s - extra)}.")
+                raise ShapeError(
+                    f"The shape of the 3D attn_mask is {tuple(bias.shape)}, but should be "
+                    f"{(b * h, t, s - extra)}."
+                )
             bias = bias.reshape(b, h, t, -1)
         elif tuple(bias.shape) != (t, s - extra):
-            raise ShapeError(f"The shape of the 2D attn_mask is {tuple(bias.shape)}, but should be {(t, s - extra)}.")
+            raise ShapeError(
+                f"The shape of the 2D attn_mask is {tuple(bias.shape)}, but should be "
+                f"{(t, s - extra)}."
+            )
         else:
             bias = bias.reshape(1, 1, t, -1)
     if padding is not None:
         if tuple(padding.shape) != (b, s - extra):
-            raise ShapeError(f"key_padding_mask should have shape {(b, s - extra)}, got {tuple(padding.shape)}")
+            raise ShapeError(
+                f"key_padding_mask should have shape {(b, s - extra)}, got {tuple(padding.shape)}"
+            )
         pad = additive(padding, dtype, true_is_blocked=True).reshape(b, 1, 1, -1)
         bias = pad if bias is None else bias + pad
     if bias is not None and extra:

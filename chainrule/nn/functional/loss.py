@@ -18,7 +18,10 @@ from chainrule.tensor.record import apply
 def reduction_of(reduction: str, size_average: Any, reduce: Any) -> str:
     """PyTorch's old flags, as the word that replaced them."""
     if size_average is not None or reduce is not None:
-        warnings.warn("size_average and reduce args will be deprecated, please use reduction instead.", stacklevel=3)
+        warnings.warn(
+            "size_average and reduce args will be deprecated, please use reduction instead.",
+            stacklevel=3,
+        )
         keep = reduce is False
         return "none" if keep else ("sum" if size_average is False else "mean")
     if reduction not in ("none", "mean", "sum"):
@@ -34,14 +37,21 @@ def _alike(input: Tensor, target: Tensor, what: str) -> None:
     if input.shape != target.shape:
         hint = ""
         if input.numel() == target.numel():
-            hint = f" Both have {input.numel()} elements: target.view_as(input), or input.squeeze(), makes them equal."
+            hint = (
+                f" Both have {input.numel()} elements: target.view_as(input), or input.squeeze(), "
+                "makes them equal."
+            )
         raise ShapeError(
-            f"{what}: input has shape {tuple(input.shape)} and target {tuple(target.shape)}. They must be the same: a "
+            f"{what}: input has shape {tuple(input.shape)} and target {tuple(target.shape)}. They "
+            "must be the same: a "
             f"broadcast here would compare every prediction with every target.{hint}"
         )
 
 
-def _pair(op: Any, what: str, input: Tensor, target: Tensor, reduction: str, weight: Tensor | None = None, **attrs: Any) -> Tensor:
+def _pair(
+    op: Any, what: str, input: Tensor, target: Tensor, reduction: str, weight: Tensor | None = None,
+    **attrs: Any,
+) -> Tensor:  # fmt: skip
     _alike(input, target, what)
     loss: Tensor = apply(op, input, target, **attrs)
     if weight is not None:
@@ -49,7 +59,10 @@ def _pair(op: Any, what: str, input: Tensor, target: Tensor, reduction: str, wei
     return _reduce(loss, reduction)
 
 
-def mse_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+def mse_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean", weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """mean (x − t)²"""
     how = reduction_of(reduction, size_average, reduce)
     if weight is not None and how == "mean":
@@ -58,7 +71,10 @@ def mse_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: An
     return _pair(ops.squared_error, "mse_loss", input, target, how, weight)
 
 
-def l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+def l1_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean", weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """mean |x − t|"""
     how = reduction_of(reduction, size_average, reduce)
     if weight is not None and how == "mean":
@@ -67,7 +83,10 @@ def l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any
     return _pair(ops.absolute_error, "l1_loss", input, target, how, weight)
 
 
-def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None) -> Tensor:
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
+    weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """½ d² for |d| < delta, else delta (|d| − ½ delta)"""
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
@@ -78,26 +97,53 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     return _pair(ops.huber, "huber_loss", input, target, how, weight, delta=delta)
 
 
-def smooth_l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean", beta: float = 1.0,
+) -> Tensor:  # fmt: skip
     """½ d²/beta for |d| < beta, else |d| − ½ beta"""
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    return _pair(ops.smooth_l1, "smooth_l1_loss", input, target, reduction_of(reduction, size_average, reduce), beta=beta)
+    return _pair(
+        ops.smooth_l1,
+        "smooth_l1_loss",
+        input,
+        target,
+        reduction_of(reduction, size_average, reduce),
+        beta=beta,
+    )
 
 
-def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """−(t log p + (1 − t) log(1 − p)) of probabilities"""
-    return _pair(ops.binary_cross_entropy, "binary_cross_entropy", input, target, reduction_of(reduction, size_average, reduce), weight)
+    return _pair(
+        ops.binary_cross_entropy,
+        "binary_cross_entropy",
+        input,
+        target,
+        reduction_of(reduction, size_average, reduce),
+        weight,
+    )
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None,
-    reduction: str = "mean", pos_weight: Tensor | None = None,
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean", pos_weight: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """binary_cross_entropy of σ(x), without overflow"""
     how = reduction_of(reduction, size_average, reduce)
     if pos_weight is None:
-        return _pair(ops.binary_cross_entropy_logits, "binary_cross_entropy_with_logits", input, target, how, weight)
+        return _pair(
+            ops.binary_cross_entropy_logits,
+            "binary_cross_entropy_with_logits",
+            input,
+            target,
+            how,
+            weight,
+        )
     _alike(input, target, "binary_cross_entropy_with_logits")
     factor = (pos_weight - 1) * target + 1
     loss = (1 - target) * input - factor * apply(ops.log_sigmoid, input)
@@ -105,14 +151,14 @@ def binary_cross_entropy_with_logits(
 
 
 def nll_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, ignore_index: int = -100,
-    reduce: Any = None, reduction: str = "mean",
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
+    ignore_index: int = -100, reduce: Any = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """−x[target]: log-probabilities (N, C, …), classes (N, …); weighted by class"""
     how = reduction_of(reduction, size_average, reduce)
     x, t, single = _rows(input, target, "nll_loss")
     _check_classes(t, x.shape[1], ignore_index)
-    stays = t != ignore_index
+    stays = t.ne(ignore_index)
     safe = where(stays, t, 0)
     picked = x.gather(1, safe.unsqueeze(1)).squeeze(1)
     return _weighted(-picked, safe, stays, weight, how, single)
@@ -120,16 +166,24 @@ def nll_loss(
 
 def _rows(x: Tensor, t: Tensor, what: str) -> tuple[Tensor, Tensor, bool]:
     if t.dtype.is_floating_point:
-        raise DtypeError(f"{what}: expected target of an integer dtype (class indices), got {t.dtype}; convert with .long()")
+        raise DtypeError(
+            f"{what}: expected target of an integer dtype (class indices), got {t.dtype}; convert "
+            "with .long()"
+        )
     if x.ndim == 1 and t.ndim == 0:
         return x.unsqueeze(0), t.unsqueeze(0), True
     want = (*x.shape[:1], *x.shape[2:])
     if x.ndim < 2 or tuple(t.shape) != want:
         moved = ""
         if tuple(t.shape) == tuple(x.shape[:-1]):
-            moved = f" The classes seem to be on the last axis of input: use input.movedim(-1, 1), or flatten both: input.reshape(-1, {x.shape[-1] if x.ndim else '…'}), target.reshape(-1)."
+            moved = (
+                " The classes seem to be on the last axis of input: use input.movedim(-1, 1), or "
+                f"flatten both: input.reshape(-1, {x.shape[-1] if x.ndim else '…'}), "
+                "target.reshape(-1)."
+            )
         raise ShapeError(
-            f"{what}: classes are axis 1 of input, so input {tuple(x.shape)} needs a target of shape {want}, got {tuple(t.shape)}.{moved}"
+            f"{what}: classes are axis 1 of input, so input {tuple(x.shape)} needs a target of "
+            f"shape {want}, got {tuple(t.shape)}.{moved}"
         )
     return x, t, False
 
@@ -143,11 +197,16 @@ def _check_classes(t: Tensor, n: int, ignore_index: int) -> None:
     if low < 0 or high >= n:
         bad = seen[(seen != ignore_index) & ((seen < 0) | (seen >= n))]
         if bad.size:
-            raise IndexError(f"Target {int(bad.reshape(-1)[0])} is out of bounds: there are {n} classes, 0 to {n - 1}.")
+            raise IndexError(
+                f"Target {int(bad.reshape(-1)[0])} is out of bounds: there are {n} classes, 0 to "
+                f"{n - 1}."
+            )
 
 
-def _weighted(loss: Tensor, t: Tensor, stays: Tensor, weight: Tensor | None, how: str, single: bool) -> Tensor:
-    """Losses per row, classes weighted, ignored rows out; the mean is over the weights that count."""
+def _weighted(
+    loss: Tensor, t: Tensor, stays: Tensor, weight: Tensor | None, how: str, single: bool
+) -> Tensor:
+    """Losses per row, classes weighted, ignored rows out; the mean is over weights that count."""
     w = stays.to(loss.dtype) if weight is None else where(stays, weight[t], 0.0)
     loss = where(stays, loss, 0.0) if weight is None else where(stays, loss, 0.0) * w
     if how == "none":
@@ -156,13 +215,15 @@ def _weighted(loss: Tensor, t: Tensor, stays: Tensor, weight: Tensor | None, how
 
 
 def cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, ignore_index: int = -100,
-    reduce: Any = None, reduction: str = "mean", label_smoothing: float = 0.0,
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
+    ignore_index: int = -100, reduce: Any = None, reduction: str = "mean",
+    label_smoothing: float = 0.0,
 ) -> Tensor:  # fmt: skip
     """−log softmax(x)[target], or −Σ t log softmax(x) for targets that are probabilities
 
-    input (C), (N, C) or (N, C, d₁, …); target of classes (), (N), (N, d₁, …), or of probabilities like input.
-    Classes equal to ignore_index count for nothing. Label smoothing ε (Szegedy et al. 2016) mixes the target with 1/C.
+    input (C), (N, C) or (N, C, d₁, …); target of classes (), (N), (N, d₁, …), or of probabilities
+    like input. Classes equal to ignore_index count for nothing. Label smoothing ε (Szegedy et al.
+    2016) mixes the target with 1/C.
 
     >>> import chainrule as torch
     >>> x = torch.tensor([[2.0, 0.0, -1.0]])
@@ -176,7 +237,7 @@ def cross_entropy(
         return _soft_cross_entropy(input, target, weight, how, label_smoothing)
     x, t, single = _rows(input, target, "cross_entropy")
     _check_classes(t, x.shape[1], ignore_index)
-    stays = t != ignore_index
+    stays = t.ne(ignore_index)
     safe = where(stays, t, 0)
     if weight is not None:
         _same_type("cross_entropy", input, weight)
@@ -198,7 +259,9 @@ def cross_entropy(
     return loss.sum() if how == "sum" else loss.sum() / w.sum()
 
 
-def _soft_cross_entropy(x: Tensor, t: Tensor, weight: Tensor | None, how: str, smoothing: float) -> Tensor:
+def _soft_cross_entropy(
+    x: Tensor, t: Tensor, weight: Tensor | None, how: str, smoothing: float
+) -> Tensor:
     _alike(x, t, "cross_entropy with probabilities")
     axis = 0 if x.ndim == 1 else 1
     n = x.shape[axis]
@@ -213,7 +276,10 @@ def _soft_cross_entropy(x: Tensor, t: Tensor, weight: Tensor | None, how: str, s
     return _reduce(loss, how)
 
 
-def kl_div(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", log_target: bool = False) -> Tensor:
+def kl_div(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean", log_target: bool = False,
+) -> Tensor:  # fmt: skip
     """t (log t − x): x a log-probability; "batchmean" divides the sum by the batch size"""
     _alike(input, target, "kl_div")
     loss = target.exp() * (target - input) if log_target else apply(ops.kl_pointwise, input, target)
@@ -223,91 +289,135 @@ def kl_div(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any 
 
 
 def poisson_nll_loss(
-    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: Any = None, eps: float = 1e-8,
-    reduce: Any = None, reduction: str = "mean",
+    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
+    size_average: Any = None, eps: float = 1e-8, reduce: Any = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """eˣ − t x, or x − t log(x + ε); with Stirling's term where t > 1 if full"""
     _alike(input, target, "poisson_nll_loss")
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
-        stirling = xlogy(target, target) - target + 0.5 * (2 * math.pi * where(target > 1, target, 1.0)).log()
+        stirling = (
+            xlogy(target, target)
+            - target
+            + 0.5 * (2 * math.pi * where(target > 1, target, 1.0)).log()
+        )
         loss = loss + where(target > 1, stirling, 0.0)
     return _reduce(loss, reduction_of(reduction, size_average, reduce))
 
 
-def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> Tensor:
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """½ (log var + (x − t)²/var), var ≥ ε"""
     if not isinstance(var, Tensor):
         var = input.new_full(tuple(input.shape), float(var))
     if var.shape != input.shape:
         if var.shape == input.shape[:-1]:
             var = var.unsqueeze(-1)
-        elif var.ndim != input.ndim or sum(b for a, b in zip(input.shape, var.shape, strict=True) if a != b) != 1:
+        elif (
+            var.ndim != input.ndim
+            or sum(b for a, b in zip(input.shape, var.shape, strict=True) if a != b) != 1
+        ):
             raise ValueError("var is of incorrect size")
     if bool((var < 0).any()):
         raise ValueError("var has negative entry/entries")
     _alike(input, target, "gaussian_nll_loss")
     v = where(var < eps, eps, var.detach()) + (var - var.detach())
     loss = 0.5 * (v.log() + (input - target) ** 2 / v)
-    return _reduce(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction_of(reduction, None, None))
+    return _reduce(
+        loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction_of(reduction, None, None)
+    )
 
 
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def hinge_embedding_loss(
+    input: Tensor, target: Tensor, margin: float = 1.0, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """x for target 1, max(0, margin − x) for −1"""
     _alike(input, target, "hinge_embedding_loss")
     zero = input.new_zeros(())
-    loss = where(target != 1, (margin - input).clamp(min=0), zero) + where(target != -1, input, zero)
+    loss = where(target.ne(1), (margin - input).clamp(min=0), zero) + where(
+        target.ne(-1), input, zero
+    )
     return _reduce(loss, reduction_of(reduction, size_average, reduce))
 
 
-def soft_margin_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def soft_margin_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """log(1 + e^{−t x})"""
     _alike(input, target, "soft_margin_loss")
-    return _reduce(-apply(ops.log_sigmoid, target * input), reduction_of(reduction, size_average, reduce))
+    return _reduce(
+        -apply(ops.log_sigmoid, target * input), reduction_of(reduction, size_average, reduce)
+    )
 
 
-def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def margin_ranking_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """max(0, −t (x₁ − x₂) + margin)"""
     if not input1.ndim == input2.ndim == target.ndim:
         raise RuntimeError(
-            f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {input1.shape}, "
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            f"input1: {input1.shape}, "
             f"input2: {input2.shape}, target: {target.shape} "
         )
-    return _reduce((-target * (input1 - input2) + margin).clamp(min=0), reduction_of(reduction, size_average, reduce))
+    return _reduce(
+        (-target * (input1 - input2) + margin).clamp(min=0),
+        reduction_of(reduction, size_average, reduce),
+    )
 
 
-def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """1 − cos for target 1, max(0, cos − margin) for −1"""
     if input1.shape != input2.shape or target.ndim != input1.ndim - 1:
-        raise ShapeError(f"cosine_embedding_loss: got shapes {tuple(input1.shape)}, {tuple(input2.shape)} and target {tuple(target.shape)}")
+        raise ShapeError(
+            f"cosine_embedding_loss: got shapes {tuple(input1.shape)}, {tuple(input2.shape)} and "
+            f"target {tuple(target.shape)}"
+        )
     eps = 1e-12  # as in PyTorch's own kernel, under the root
     dot = (input1 * input2).sum(-1)
     cos = dot / (((input1 * input1).sum(-1) + eps) * ((input2 * input2).sum(-1) + eps)).sqrt()
     zero = cos * 0
-    loss = where(target == 1, 1 - cos, zero) + where(target == -1, (cos - margin).clamp(min=0), zero)
+    loss = where(target.eq(1), 1 - cos, zero) + where(
+        target.eq(-1), (cos - margin).clamp(min=0), zero
+    )
     return _reduce(loss, reduction_of(reduction, size_average, reduce))
 
 
 def multi_margin_loss(
-    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, size_average: Any = None,
-    reduce: Any = None, reduction: str = "mean",
+    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
+    size_average: Any = None, reduce: Any = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Σ_{j ≠ t} max(0, margin − x[t] + x[j])ᵖ / C"""
-    x, t, single = (input.unsqueeze(0), target.reshape(1), True) if input.ndim == 1 else (input, target, False)
+    x, t, single = (
+        (input.unsqueeze(0), target.reshape(1), True) if input.ndim == 1 else (input, target, False)
+    )
     n = x.shape[1]
     gap = (margin - x.gather(1, t.unsqueeze(1)) + x).clamp(min=0) ** p
     if weight is not None:
         gap = gap * weight[t].unsqueeze(1)
     here = apply(_hit, t, n=n)
     loss = where(here, 0.0, gap).sum(1) / n
-    return _reduce(loss.squeeze(0) if single else loss, reduction_of(reduction, size_average, reduce))
+    return _reduce(
+        loss.squeeze(0) if single else loss, reduction_of(reduction, size_average, reduce)
+    )
 
 
 def _hit(t: Any, *, n: int) -> Any:
     return ops.one_hot(t, n, dtypes.bool_)
 
 
-def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def multilabel_margin_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """Σ max(0, 1 − (x[y] − x[i])) / C over labels y (before the first −1) and non-labels i"""
     _alike(input, target, "multilabel_margin_loss")
     x, t = (input.unsqueeze(0), target.unsqueeze(0)) if input.ndim < 2 else (input, target)
@@ -318,11 +428,18 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: Any = No
     gap = (1 - (x.gather(1, safe).unsqueeze(-1) - x.unsqueeze(1))).clamp(min=0)
     counts = valid.unsqueeze(-1) & ~is_label.unsqueeze(1)
     loss = where(counts, gap, 0.0).sum((1, 2)) / n
-    return _reduce(loss if input.ndim > 1 else loss.squeeze(0), reduction_of(reduction, size_average, reduce))
+    return _reduce(
+        loss if input.ndim > 1 else loss.squeeze(0), reduction_of(reduction, size_average, reduce)
+    )
 
 
 def multilabel_soft_margin_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """The mean over classes of binary cross entropy with logits"""
     _alike(input, target, "multilabel_soft_margin_loss")
@@ -333,19 +450,34 @@ def multilabel_soft_margin_loss(
 
 
 def triplet_margin_loss(
-    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6, swap: bool = False,
-    size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2,
+    eps: float = 1e-6, swap: bool = False, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """max(0, d(a, p) − d(a, n) + margin)"""
 
     def distance(a: Tensor, b: Tensor) -> Tensor:
         return (a - b + eps).norm(p, -1)
 
-    return _triplet(anchor, positive, negative, distance, margin, swap, reduction_of(reduction, size_average, reduce))
+    return _triplet(
+        anchor,
+        positive,
+        negative,
+        distance,
+        margin,
+        swap,
+        reduction_of(reduction, size_average, reduce),
+    )
 
 
 def _triplet(
-    a: Tensor, p: Tensor, n: Tensor, distance: Callable[[Tensor, Tensor], Tensor], margin: float, swap: bool, how: str
+    a: Tensor,
+    p: Tensor,
+    n: Tensor,
+    distance: Callable[[Tensor, Tensor], Tensor],
+    margin: float,
+    swap: bool,
+    how: str,
 ) -> Tensor:
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
@@ -356,13 +488,20 @@ def _triplet(
 
 
 def triplet_margin_with_distance_loss(
-    anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Any = None, margin: float = 1.0, swap: bool = False,
-    reduction: str = "mean",
+    anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Any = None,
+    margin: float = 1.0, swap: bool = False, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """triplet_margin_loss with a distance of one's own"""
 
     def default(a: Tensor, b: Tensor) -> Tensor:
         return (a - b + 1e-6).norm(2, -1)
 
-    return _triplet(anchor, positive, negative, distance_function or default, margin, swap, reduction_of(reduction, None, None))
-
+    return _triplet(
+        anchor,
+        positive,
+        negative,
+        distance_function or default,
+        margin,
+        swap,
+        reduction_of(reduction, None, None),
+    )

@@ -14,30 +14,43 @@ from chainrule.tensor.functions import var as _var
 from chainrule.tensor.record import apply
 
 
-def _affine(y: Tensor, weight: Tensor | None, bias: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+def _affine(
+    y: Tensor, weight: Tensor | None, bias: Tensor | None, shape: tuple[int, ...]
+) -> Tensor:
     if weight is not None:
         y = y * weight.reshape(shape)
     return y if bias is None else y + bias.reshape(shape)
 
 
-def layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
+def layer_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
+    bias: Tensor | None = None, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
     """(x − μ)/√(σ² + ε) over the last axes, then weight and bias"""
     tail = tuple(normalized_shape)
     n = len(tail)
     if tuple(input.shape[input.ndim - n :]) != tail:
         raise ShapeError(
-            f"Given normalized_shape={list(tail)}, expected input with shape [*, {', '.join(map(str, tail))}], but got "
+            f"Given normalized_shape={list(tail)}, expected input with shape [*, "
+            f"{', '.join(map(str, tail))}], but got "
             f"input of size{list(input.shape)}"
         )
-    y: Tensor = apply(ops.standardize, input, axis=tuple(range(input.ndim - n, input.ndim)), eps=eps)
+    y: Tensor = apply(
+        ops.standardize, input, axis=tuple(range(input.ndim - n, input.ndim)), eps=eps
+    )
     return _affine(y, weight, bias, tail)
 
 
-def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Tensor:  # fmt: skip
     """x/√(mean x² + ε) over the last axes, then weight"""
     epsilon = float(finfo(input.dtype).eps) if eps is None else eps
     n = len(tuple(normalized_shape))
-    y: Tensor = apply(ops.rms_standardize, input, axis=tuple(range(input.ndim - n, input.ndim)), eps=epsilon)
+    y: Tensor = apply(
+        ops.rms_standardize, input, axis=tuple(range(input.ndim - n, input.ndim)), eps=epsilon
+    )
     return _affine(y, weight, None, tuple(normalized_shape))
 
 
@@ -46,25 +59,32 @@ def _channels(x: Tensor, n: int) -> tuple[int, ...]:
 
 
 def batch_norm(
-    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
-    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
+    weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
+    momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
     """(x − μ)/√(σ² + ε) per channel (axis 1), of the batch in training, of the running values else
 
-    In training the running values move: r ← (1 − momentum) r + momentum · batch (the variance with n − 1).
+    In training the running values move: r ← (1 − momentum) r + momentum · batch (the variance with
+    n − 1).
     """
     c = input.shape[1]
     shape = _channels(input, c)
     axes = (0, *range(2, input.ndim))
     if not training:
         if running_mean is None or running_var is None:
-            raise ValueError("Expected running_mean and running_var to be defined when training=False")
+            raise ValueError(
+                "Expected running_mean and running_var to be defined when training=False"
+            )
         scale = (running_var + eps).rsqrt()
         y = (input - running_mean.reshape(shape)) * scale.reshape(shape)
         return _affine(y, weight, bias, shape)
     per = shapes.size([input.shape[a] for a in axes])
     if per == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(input.shape)}")
+        raise ValueError(
+            "Expected more than 1 value per channel when training, got input size "
+            f"{list(input.shape)}"
+        )
     if running_mean is not None and running_var is not None:
         with no_grad():
             running_mean.mul_(1 - momentum).add_(_mean(input.detach(), axes) * momentum)
@@ -74,8 +94,9 @@ def batch_norm(
 
 
 def instance_norm(
-    input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None,
-    bias: Tensor | None = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
+    input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
+    weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: bool = True,
+    momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
     """(x − μ)/√(σ² + ε) per sample and channel"""
     axes = tuple(range(2, input.ndim))
@@ -83,7 +104,10 @@ def instance_norm(
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     if shapes.size(input.shape[2:]) == 1:
-        raise ValueError(f"Expected more than 1 spatial element when training, got input size {list(input.shape)}")
+        raise ValueError(
+            "Expected more than 1 spatial element when training, got input size "
+            f"{list(input.shape)}"
+        )
     if running_mean is not None and running_var is not None:
         with no_grad():
             running_mean.mul_(1 - momentum).add_(_mean(_mean(input.detach(), axes), 0) * momentum)
@@ -92,28 +116,41 @@ def instance_norm(
     return _affine(y, weight, bias, shape)
 
 
-def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
     """(x − μ)/√(σ² + ε) per sample and group of channels"""
     n, c = input.shape[:2]
     if c % num_groups:
         raise RuntimeError(
-            f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(input.shape)} and num_groups={num_groups}"
+            "Expected number of channels in input to be divisible by num_groups, but got input of "
+            f"shape {list(input.shape)} and num_groups={num_groups}"
         )
     x = input.reshape(n, num_groups, -1)
     y: Tensor = apply(ops.standardize, x, axis=(2,), eps=eps)
     return _affine(y.reshape(input.shape), weight, bias, _channels(input, c))
 
 
-def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
     """x / (k + alpha/size Σ x²)^beta over `size` neighbouring channels (Krizhevsky et al. 2012)"""
     squares = (input * input).movedim(1, -1)
-    pads = {"size": (size,), "stride": (1,), "low": (size // 2,), "high": ((size - 1) // 2,), "dilation": (1,)}
+    pads = {
+        "size": (size,),
+        "stride": (1,),
+        "low": (size // 2,),
+        "high": ((size - 1) // 2,),
+        "dilation": (1,),
+    }
     total: Tensor = apply(ops.sum_pool, squares, **pads)
     return input / (total.movedim(-1, 1) * (alpha / size) + k).pow(beta)
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
+def normalize(
+    input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
+) -> Tensor:
     """x / max(‖x‖ₚ, ε) along an axis"""
     y = input / _norm(input, p, dim, keepdim=True).clamp(min=eps)
     return y if out is None else out.copy_(y)
-

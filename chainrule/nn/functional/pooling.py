@@ -17,19 +17,26 @@ from chainrule.tensor.functions import stack
 from chainrule.tensor.record import apply
 
 
-def _windows(n: int, x: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> dict[str, Any]:
+def _windows(
+    n: int, x: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> dict[str, Any]:
     if x.ndim not in (n + 1, n + 2):
         raise ShapeError(f"expected a {n + 1}D or {n + 2}D input, got shape {tuple(x.shape)}")
     k = shapes.ntuple(kernel_size, n, "kernel_size")
     s = k if stride is None or stride == [] else shapes.ntuple(stride, n, "stride")
     p, d = shapes.ntuple(padding, n, "padding"), shapes.ntuple(dilation, n, "dilation")
     if any(2 * a > b for a, b in zip(p, k, strict=True)):
-        raise RuntimeError(f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k}")
+        raise RuntimeError(
+            f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k}"
+        )
     high = list(p)
     for i, (length, q, t, e, a) in enumerate(zip(x.shape[-n:], k, s, d, p, strict=True)):
         span = length + 2 * a - e * (q - 1) - 1
         if span < 0 and not ceil_mode:
-            raise ShapeError(f"pooling window {k} is larger than the padded input {tuple(x.shape[-n:])}: output size is too small")
+            raise ShapeError(
+                f"pooling window {k} is larger than the padded input {tuple(x.shape[-n:])}: output "
+                "size is too small"
+            )
         if ceil_mode:
             count = -(-span // t) + 1
             if (count - 1) * t >= length + a:  # the last window must start inside
@@ -38,7 +45,10 @@ def _windows(n: int, x: Tensor, kernel_size: Any, stride: Any, padding: Any, dil
     return {"size": k, "stride": s, "low": p, "high": tuple(high), "dilation": d}
 
 
-def _max_pool(n: int, x: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, return_indices: bool) -> Any:
+def _max_pool(
+    n: int, x: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool,
+    return_indices: bool,
+) -> Any:  # fmt: skip
     a = _windows(n, x, kernel_size, stride, padding, dilation, ceil_mode)
     y: Tensor = apply(ops.max_pool, x, **a)
     return (y, apply(_places, x.detach(), **a)) if return_indices else y
@@ -58,23 +68,35 @@ def _places(x: Node, **a: Any) -> Node:
     return ops.reshape(ops.take_along(rows, places, axis=rows.ndim - 1), shape=places.shape[:-1])
 
 
-def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False) -> Any:
+def max_pool1d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
     """The largest element of each window"""
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False) -> Any:
+def max_pool2d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
     """The largest element of each window"""
     return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def max_pool3d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False) -> Any:
+def max_pool3d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
     """The largest element of each window"""
     return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def _with_indices(f: Any) -> Any:
-    def g(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = True) -> Any:
+    def g(
+        input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+        ceil_mode: bool = False, return_indices: bool = True,
+    ) -> Any:  # fmt: skip
         return f(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
     g.__doc__ = "The largest element of each window, and where it is"
@@ -86,7 +108,10 @@ max_pool1d_with_indices, max_pool2d_with_indices, max_pool3d_with_indices = map(
 )
 
 
-def _avg_pool(n: int, x: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor: int | None) -> Tensor:
+def _avg_pool(
+    n: int, x: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
+    count_include_pad: bool, divisor: int | None,
+) -> Tensor:  # fmt: skip
     a = _windows(n, x, kernel_size, stride, padding, 1, ceil_mode)
     total: Tensor = apply(ops.sum_pool, x, **a)
     if divisor is not None:
@@ -97,7 +122,9 @@ def _avg_pool(n: int, x: Tensor, kernel_size: Any, stride: Any, padding: Any, ce
         return total / shapes.size(a["size"])
     counts = [
         _lengths(length, k, s, p, h, count_include_pad)
-        for length, k, s, p, h in zip(x.shape[-n:], a["size"], a["stride"], a["low"], a["high"], strict=True)
+        for length, k, s, p, h in zip(
+            x.shape[-n:], a["size"], a["stride"], a["low"], a["high"], strict=True
+        )
     ]
     grid = counts[0]
     for c in counts[1:]:
@@ -111,19 +138,32 @@ def _lengths(length: int, k: int, s: int, low: int, high: int, count_pad: bool) 
     return np.minimum(starts + k, last) - np.maximum(starts, first)
 
 
-def avg_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True) -> Tensor:
+def avg_pool1d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:  # fmt: skip
     """The mean of each window"""
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
-def avg_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:
+def avg_pool2d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
     """The mean of each window"""
-    return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _avg_pool(
+        2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
-def avg_pool3d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:
+def avg_pool3d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
     """The mean of each window"""
-    return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _avg_pool(
+        3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 def _lp_pool(n: int, x: Tensor, p: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Tensor:
@@ -132,22 +172,29 @@ def _lp_pool(n: int, x: Tensor, p: float, kernel_size: Any, stride: Any, ceil_mo
     return total.sign() * total.abs().relu().pow(1.0 / p)
 
 
-def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
+def lp_pool1d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
     """(Σ xᵖ)^(1/p) of each window"""
     return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
+def lp_pool2d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
     """(Σ xᵖ)^(1/p) of each window"""
     return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
+def lp_pool3d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
     """(Σ xᵖ)^(1/p) of each window"""
     return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-# ------------------------------------------------------------------ adaptive: so many outputs, whatever the input
+# ------------------------------------------------------------------ adaptive: so many outputs,
+# whatever the input
 
 
 def _parts(length: int, out: int) -> list[tuple[int, int]]:
@@ -158,7 +205,9 @@ def _targets(n: int, x: Tensor, output_size: Any) -> tuple[int, ...]:
     if x.ndim not in (n + 1, n + 2):
         raise ShapeError(f"expected a {n + 1}D or {n + 2}D input, got shape {tuple(x.shape)}")
     wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * n
-    return tuple(length if o is None else int(o) for o, length in zip(wanted, x.shape[-n:], strict=True))
+    return tuple(
+        length if o is None else int(o) for o, length in zip(wanted, x.shape[-n:], strict=True)
+    )
 
 
 def _adaptive_avg(n: int, x: Tensor, output_size: Any) -> Tensor:
@@ -199,7 +248,10 @@ def _adaptive_max(n: int, x: Tensor, output_size: Any, return_indices: bool) -> 
     places = np.arange(shapes.size(x.shape[-n:])).reshape(x.shape[-n:])
     values, indices = [], []
     for at in np.ndindex(*targets):
-        part = tuple(slice(*_parts(length, o)[i]) for length, o, i in zip(x.shape[-n:], targets, at, strict=True))
+        part = tuple(
+            slice(*_parts(length, o)[i])
+            for length, o, i in zip(x.shape[-n:], targets, at, strict=True)
+        )
         v, i = x[(..., *part)].flatten(-n).max(-1)
         values.append(v)
         indices.append(from_owned(places[part].reshape(-1).copy())[i])
@@ -229,7 +281,10 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
 # ------------------------------------------------------------------ back to where the maxima were
 
 
-def _unpool(n: int, x: Tensor, indices: Tensor, kernel_size: Any, stride: Any, padding: Any, output_size: Any) -> Tensor:
+def _unpool(
+    n: int, x: Tensor, indices: Tensor, kernel_size: Any, stride: Any, padding: Any,
+    output_size: Any,
+) -> Tensor:  # fmt: skip
     k = shapes.ntuple(kernel_size, n, "kernel_size")
     s = k if stride is None else shapes.ntuple(stride, n, "stride")
     p = shapes.ntuple(padding, n, "padding")
@@ -241,17 +296,25 @@ def _unpool(n: int, x: Tensor, indices: Tensor, kernel_size: Any, stride: Any, p
     return flat.scatter(-1, indices.flatten(-n), x.flatten(-n)).reshape((*lead, *sizes))
 
 
-def max_unpool1d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
+def max_unpool1d(
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:  # fmt: skip
     """Maxima put back to their places, zeros elsewhere"""
     return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
-def max_unpool2d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
+def max_unpool2d(
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:  # fmt: skip
     """Maxima put back to their places, zeros elsewhere"""
     return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
-def max_unpool3d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
+def max_unpool3d(
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:  # fmt: skip
     """Maxima put back to their places, zeros elsewhere"""
     return _unpool(3, input, indices, kernel_size, stride, padding, output_size)
-

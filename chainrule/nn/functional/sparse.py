@@ -37,7 +37,9 @@ def _drop(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inpla
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Elements set to 0 with probability p, the rest divided by 1 − p (Hinton et al. 2012); stream "dropout"."""
+    """Elements set to 0 with probability p, the rest divided by 1 − p (Hinton et al. 2012); stream
+    "dropout".
+    """
     return _drop(input, tuple(input.shape), p, training, inplace)
 
 
@@ -46,17 +48,23 @@ def _channels(input: Tensor, spatial: int) -> tuple[int, ...]:
     return (*input.shape[:lead], *(1,) * spatial)
 
 
-def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout1d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Whole channels of (N, C, L) set to 0"""
     return _drop(input, _channels(input, 1), p, training, inplace)
 
 
-def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout2d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Whole channels of (N, C, H, W) set to 0"""
     return _drop(input, _channels(input, max(input.ndim - 2, 0)), p, training, inplace)
 
 
-def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout3d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Whole channels of (N, C, D, H, W) set to 0"""
     return _drop(input, _channels(input, 3), p, training, inplace)
 
@@ -64,7 +72,9 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 _ALPHA = -1.7580993408473766  # −(scale · alpha) of selu: its value far to the left
 
 
-def _alpha(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool) -> Tensor:
+def _alpha(
+    input: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool
+) -> Tensor:
     _probability(p)
     if not training or p == 0:
         return input
@@ -77,12 +87,16 @@ def _alpha(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inpl
     return assign(input, y) if inplace else y
 
 
-def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
     """Dropout that keeps mean and variance under selu (Klambauer et al. 2017)"""
     return _alpha(input, tuple(input.shape), p, training, inplace)
 
 
-def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
     """alpha_dropout of whole channels"""
     return _alpha(input, _channels(input, max(input.ndim - 2, 0)), p, training, inplace)
 
@@ -101,13 +115,14 @@ def _renormalise(weight: Tensor, index: Tensor, max_norm: float, norm_type: floa
 
 
 def embedding(
-    input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False, sparse: bool = False,
+    input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
+    norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
 ) -> Tensor:  # fmt: skip
     """Rows of `weight` (V, D) at integer indices: (…) → (…, D)"""
     if input.dtype not in (dtypes.int64, dtypes.int32):
         raise DtypeError(
-            f"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got {input.dtype} "
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
+            f"Long, Int; but got {input.dtype} "
             "instead; convert with .long()"
         )
     if padding_idx is not None:
@@ -121,7 +136,7 @@ def embedding(
         table = _scaled_gradient(weight, input)
     y: Tensor = apply(ops.take, table, input, axis=0)
     if padding_idx is not None and weight.requires_grad:
-        stays = (input == padding_idx).unsqueeze(-1)
+        stays = input.eq(padding_idx).unsqueeze(-1)
         y = where(stays, y.detach(), y)
     return y
 
@@ -129,22 +144,33 @@ def embedding(
 def _scaled_gradient(weight: Tensor, index: Tensor) -> Tensor:
     counts = np.bincount(index._concrete().reshape(-1), minlength=weight.shape[0])
     share = from_owned((1.0 / np.maximum(counts, 1)).astype(weight.dtype.np)).unsqueeze(1)
-    return weight.detach() * (1 - share) + weight * share  # the value is weight, the gradient is share times its own
+    return (
+        weight.detach() * (1 - share) + weight * share
+    )  # the value is weight, the gradient is share times its own
 
 
 def embedding_bag(
-    input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None, norm_type: float = 2,
-    scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False, per_sample_weights: Tensor | None = None,
+    input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None,
+    norm_type: float = 2, scale_grad_by_freq: bool = False, mode: str = "mean",
+    sparse: bool = False, per_sample_weights: Tensor | None = None,
     include_last_offset: bool = False, padding_idx: int | None = None,
 ) -> Tensor:  # fmt: skip
-    """Sums, means or maxima of bags of rows: bags are the rows of a 2-d input, or start at `offsets` of a 1-d one"""
+    """Sums, means or maxima of bags of rows: bags are the rows of a 2-d input, or start at
+    `offsets` of a 1-d one
+    """
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
     if per_sample_weights is not None and mode != "sum":
-        raise NotImplementedError(f"embedding_bag: per_sample_weights was not None. It is only supported for mode='sum' (got mode='{mode}')")
+        raise NotImplementedError(
+            "embedding_bag: per_sample_weights was not None. It is only supported for mode='sum' "
+            f"(got mode='{mode}')"
+        )
     if input.ndim == 2:
         if offsets is not None:
-            raise ValueError("if input is 2D, then offsets has to be None, as input is treated as a mini-batch of fixed length sequences")
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated as a mini-batch "
+                "of fixed length sequences"
+            )
         n, length = input.shape
         starts = np.arange(n) * length
         input = input.reshape(-1)
@@ -156,7 +182,11 @@ def embedding_bag(
         starts = starts[:-1] if include_last_offset else starts
     rows = embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
     bag = np.searchsorted(starts, np.arange(input.numel()), side="right") - 1
-    kept = np.ones(input.numel(), bool) if padding_idx is None else input._concrete() != padding_idx % weight.shape[0]
+    kept = (
+        np.ones(input.numel(), bool)
+        if padding_idx is None
+        else input._concrete() != padding_idx % weight.shape[0]
+    )
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(-1)
     if mode == "max":
@@ -171,5 +201,6 @@ def embedding_bag(
 
 
 __all__ = [
-    "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "embedding", "embedding_bag", "feature_alpha_dropout", "one_hot",
+    "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "embedding", "embedding_bag",
+    "feature_alpha_dropout", "one_hot",
 ]  # fmt: skip

@@ -16,8 +16,11 @@ from chainrule.tensor.creation import from_owned
 from chainrule.tensor.record import apply
 
 
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Elements around the last axes: pad = (left, right, top, bottom, …), the last axis first; negative: cut off
+def pad(
+    input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Tensor:
+    """Elements around the last axes: pad = (left, right, top, bottom, …), the last axis first;
+    negative: cut off
 
     mode "constant", "reflect" (mirrored, edge once), "replicate" (edge repeated), "circular".
     """
@@ -26,7 +29,10 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         raise RuntimeError("Padding length must be divisible by 2")
     n = len(p) // 2
     if n > input.ndim:
-        raise RuntimeError(f"Padding length should be less than or equal to two times the input dimension but got padding length {len(p)} and input of dimension {input.ndim}")
+        raise RuntimeError(
+            "Padding length should be less than or equal to two times the input dimension but got "
+            f"padding length {len(p)} and input of dimension {input.ndim}"
+        )
     pairs = {input.ndim - 1 - i: (p[2 * i], p[2 * i + 1]) for i in range(n)}
     if mode == "constant":
         low = tuple(pairs.get(i, (0, 0))[0] for i in range(input.ndim))
@@ -63,7 +69,10 @@ def _places(n: int, a: int, b: int, mode: str) -> Tensor:
         at = at % n
     else:
         if a >= n or b >= n:
-            raise RuntimeError(f"Padding size should be less than the corresponding input dimension, but got: padding ({a}, {b}) at an axis of size {n}")
+            raise RuntimeError(
+                "Padding size should be less than the corresponding input dimension, but got: "
+                f"padding ({a}, {b}) at an axis of size {n}"
+            )
         at = np.abs(at)
         at = np.where(at >= n, 2 * (n - 1) - at, at)
     return from_owned(at.astype(np.int64))
@@ -72,12 +81,18 @@ def _places(n: int, a: int, b: int, mode: str) -> Tensor:
 # ------------------------------------------------------------------ resizing
 
 
-def _scales(x: Tensor, size: Any, scale_factor: Any, n: int) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
+def _scales(
+    x: Tensor, size: Any, scale_factor: Any, n: int
+) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
     if (size is None) == (scale_factor is None):
         raise ValueError("only one of size or scale_factor should be defined")
     if size is not None:
         return shapes.ntuple(size, n, "size"), None
-    factors = tuple(float(f) for f in scale_factor) if isinstance(scale_factor, (tuple, list)) else (float(scale_factor),) * n
+    factors = (
+        tuple(float(f) for f in scale_factor)
+        if isinstance(scale_factor, (tuple, list))
+        else (float(scale_factor),) * n
+    )
     return tuple(math.floor(m * f) for m, f in zip(x.shape[2:], factors, strict=True)), factors
 
 
@@ -95,7 +110,9 @@ def _cubic(t: np.ndarray, a: float = -0.75) -> np.ndarray:
     return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
 
 
-def _matrix(n: int, out: int, mode: str, align: bool, scale: float | None, antialias: bool) -> np.ndarray:
+def _matrix(
+    n: int, out: int, mode: str, align: bool, scale: float | None, antialias: bool
+) -> np.ndarray:
     """(n, out): weights of input pixels in output pixels."""
     m = np.zeros((n, out))
     cols = np.arange(out)
@@ -135,10 +152,12 @@ def _antialiased(n: int, out: int, mode: str, align: bool, scale: float | None) 
 
 
 def interpolate(
-    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None,
-    recompute_scale_factor: bool | None = None, antialias: bool = False,
+    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+    align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Resize (N, C, …): "nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"
+    """Resize (N, C, …): "nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear",
+    "area"
 
     All but the nearest ones are one matrix per axis.
     """
@@ -147,10 +166,15 @@ def interpolate(
     if recompute_scale_factor:
         factors = None
     if align_corners is not None and mode in ("nearest", "area", "nearest-exact"):
-        raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear")
+        raise ValueError(
+            "align_corners option can only be set with the interpolating modes: linear | bilinear "
+            "| bicubic | trilinear"
+        )
     kinds = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
     if mode in kinds and kinds[mode] != n:
-        raise NotImplementedError(f"Got {input.ndim}D input, but {mode} mode needs {kinds[mode] + 2}D input")
+        raise NotImplementedError(
+            f"Got {input.ndim}D input, but {mode} mode needs {kinds[mode] + 2}D input"
+        )
     if mode not in (*kinds, "nearest", "nearest-exact", "area"):
         raise NotImplementedError(f"unknown interpolation mode {mode!r}")
     x = input
@@ -159,7 +183,9 @@ def interpolate(
         scale = None if factors is None else factors[i]
         if mode.startswith("nearest"):
             ratio = 1 / scale if scale else length / out
-            at = np.floor((np.arange(out) + (0.5 if mode == "nearest-exact" else 0.0)) * np.float32(ratio))
+            at = np.floor(
+                (np.arange(out) + (0.5 if mode == "nearest-exact" else 0.0)) * np.float32(ratio)
+            )
             x = x.index_select(axis, from_owned(np.minimum(at, length - 1).astype(np.int64)))
         elif out != length or (scale not in (None, 1.0)):
             kind = "cubic" if mode == "bicubic" else ("area" if mode == "area" else "linear")
@@ -182,23 +208,38 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         return edge if align_corners else edge * (k - 1) / k
 
     y, x = np.meshgrid(line(h), line(w), indexing="ij")
-    base = from_owned(np.stack([x, y, np.ones_like(x)], -1).reshape(1, h * w, 3).astype(theta.dtype.np))
+    base = from_owned(
+        np.stack([x, y, np.ones_like(x)], -1).reshape(1, h * w, 3).astype(theta.dtype.np)
+    )
     return base.expand(n, h * w, 3).matmul(theta.transpose(1, 2)).reshape(n, h, w, 2)
 
 
-def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None) -> Tensor:
+def grid_sample(
+    input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros",
+    align_corners: bool | None = None,
+) -> Tensor:  # fmt: skip
     """input (N, C, H, W) read at positions grid (N, H', W', 2) in [−1, 1]; bilinear or nearest"""
-    if input.ndim != 4 or mode not in ("bilinear", "nearest") or padding_mode not in ("zeros", "border", "reflection"):
-        raise NotImplementedError(f"grid_sample: {input.ndim}-d input, mode {mode!r}, padding {padding_mode!r}")
+    if (
+        input.ndim != 4
+        or mode not in ("bilinear", "nearest")
+        or padding_mode not in ("zeros", "border", "reflection")
+    ):
+        raise NotImplementedError(
+            f"grid_sample: {input.ndim}-d input, mode {mode!r}, padding {padding_mode!r}"
+        )
     n, c, h, w = input.shape
-    x, y = (_unnormal(grid[..., i], s, bool(align_corners), padding_mode) for i, s in ((0, w), (1, h)))
+    x, y = (
+        _unnormal(grid[..., i], s, bool(align_corners), padding_mode) for i, s in ((0, w), (1, h))
+    )
     flat = input.reshape(n, c, h * w)
 
     def at(ix: Tensor, iy: Tensor) -> Tensor:
         inside = (ix >= 0) & (ix <= w - 1) & (iy >= 0) & (iy <= h - 1)
         i = iy.clamp(0, h - 1).long() * w + ix.clamp(0, w - 1).long()
         i = i.reshape(n, 1, -1).expand(n, c, i.shape[1] * i.shape[2])
-        return flat.gather(2, i).reshape(n, c, *grid.shape[1:3]) * inside.unsqueeze(1).to(input.dtype)
+        return flat.gather(2, i).reshape(n, c, *grid.shape[1:3]) * inside.unsqueeze(1).to(
+            input.dtype
+        )
 
     if mode == "nearest":
         return at(x.detach().round(), y.detach().round())
@@ -233,7 +274,10 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     r = upscale_factor
     *lead, c, h, w = input.shape
     if c % (r * r):
-        raise RuntimeError(f"pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but input.size(-3)={c} is not divisible by {r * r}")
+        raise RuntimeError(
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
+            f"of upscale_factor, but input.size(-3)={c} is not divisible by {r * r}"
+        )
     x = input.reshape(-1, c // (r * r), r, r, h, w).permute(0, 1, 4, 2, 5, 3)
     return x.reshape(*lead, c // (r * r), h * r, w * r)
 
@@ -243,7 +287,10 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     r = downscale_factor
     *lead, c, h, w = input.shape
     if h % r or w % r:
-        raise RuntimeError(f"pixel_unshuffle expects height and width to be divisible by downscale_factor, got {h} x {w} and {r}")
+        raise RuntimeError(
+            "pixel_unshuffle expects height and width to be divisible by downscale_factor, got "
+            f"{h} x {w} and {r}"
+        )
     x = input.reshape(-1, c, h // r, r, w // r, r).permute(0, 1, 3, 5, 2, 4)
     return x.reshape(*lead, c * r * r, h // r, w // r)
 
@@ -252,7 +299,9 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Channels of g groups interleaved (Zhang et al. 2018)"""
     n, c = input.shape[:2]
     if c % groups:
-        raise RuntimeError(f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups.")
+        raise RuntimeError(
+            f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups."
+        )
     return input.reshape(n, groups, c // groups, -1).transpose(1, 2).reshape(input.shape)
 
 
@@ -266,7 +315,9 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return ((x1 / a) * (x2 / b)).sum(dim)
 
 
-def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
     """‖x₁ − x₂ + ε‖ₚ over the last axis"""
     return (x1 - x2 + eps).norm(p, -1, keepdim)
 
@@ -276,5 +327,6 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     if input.ndim != 2:
         raise ShapeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
     i, j = np.triu_indices(input.shape[0], 1)
-    return (input[from_owned(i.astype(np.int64))] - input[from_owned(j.astype(np.int64))]).norm(p, -1)
-
+    return (input[from_owned(i.astype(np.int64))] - input[from_owned(j.astype(np.int64))]).norm(
+        p, -1
+    )

@@ -39,14 +39,26 @@ Tanhshrink = _row("Tanhshrink", F.tanhshrink, doc="x − tanh x")
 Softsign = _row("Softsign", F.softsign, doc="x/(1 + |x|)")
 LogSigmoid = _row("LogSigmoid", F.logsigmoid, doc="log σ(x)")
 Softplus = _row("Softplus", F.softplus, "beta threshold", "beta threshold", "log(1 + e^{βx})/β")
-LeakyReLU = _row("LeakyReLU", F.leaky_relu, "negative_slope inplace", "negative_slope inplace", "x for x > 0, else slope · x")
+LeakyReLU = _row(
+    "LeakyReLU",
+    F.leaky_relu,
+    "negative_slope inplace",
+    "negative_slope inplace",
+    "x for x > 0, else slope · x",
+)
 Hardsigmoid = _row("Hardsigmoid", F.hardsigmoid, "inplace", doc="(x + 3)/6 limited to [0, 1]")
 Hardswish = _row("Hardswish", F.hardswish, "inplace", doc="x · hardsigmoid(x)")
 GLU = _row("GLU", F.glu, "dim", "dim", "a σ(b) of the two halves of an axis")
 Softmin = _row("Softmin", F.softmin, "dim", "dim", "softmax(−x)")
 Softmax = _row("Softmax", F.softmax, "dim", "dim", "eˣ/Σ eˣ along an axis")
 LogSoftmax = _row("LogSoftmax", F.log_softmax, "dim", "dim", "x − log Σ eˣ along an axis")
-Threshold = _row("Threshold", F.threshold, "threshold value inplace", "threshold value inplace", "x where x > threshold, else value")
+Threshold = _row(
+    "Threshold",
+    F.threshold,
+    "threshold value inplace",
+    "threshold value inplace",
+    "x where x > threshold, else value",
+)
 
 
 class _Shrink(FunctionLayer):
@@ -56,8 +68,17 @@ class _Shrink(FunctionLayer):
         return str(self.lambd)
 
 
-Hardshrink = layer("Hardshrink", F.hardshrink, "lambd", doc="x where |x| > λ, else 0", module=__name__, base=_Shrink)
-Softshrink = layer("Softshrink", F.softshrink, "lambd", doc="x moved towards 0 by λ", module=__name__, base=_Shrink)
+Hardshrink = layer(
+    "Hardshrink",
+    F.hardshrink,
+    "lambd",
+    doc="x where |x| > λ, else 0",
+    module=__name__,
+    base=_Shrink,
+)
+Softshrink = layer(
+    "Softshrink", F.softshrink, "lambd", doc="x moved towards 0 by λ", module=__name__, base=_Shrink
+)
 
 
 class Hardtanh(Module):
@@ -66,14 +87,18 @@ class Hardtanh(Module):
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         if max_val <= min_val:
-            raise AssertionError(f"max_val must be larger than min_val, got {min_val} and {max_val}")
+            raise AssertionError(
+                f"max_val must be larger than min_val, got {min_val} and {max_val}"
+            )
         self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
     def extra_repr(self) -> str:
-        return f"min_val={self.min_val}, max_val={self.max_val}" + (", inplace=True" if self.inplace else "")
+        return f"min_val={self.min_val}, max_val={self.max_val}" + (
+            ", inplace=True" if self.inplace else ""
+        )
 
 
 class Softmax2d(Module):
@@ -96,13 +121,18 @@ class RReLU(Module):
         return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
     def extra_repr(self) -> str:
-        return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")
+        return f"lower={self.lower}, upper={self.upper}" + (
+            ", inplace=True" if self.inplace else ""
+        )
 
 
 class PReLU(Module):
     """x for x > 0, else a · x, with learned a (one, or one per channel)"""
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: DType | None = None) -> None:
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, device: Any = None,
+        dtype: DType | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
         self.weight = parameter((num_parameters,), dtype, device)
@@ -121,8 +151,9 @@ class PReLU(Module):
 class MultiheadAttention(Module):
     """Concat(head₁ … headₕ) W_O, headᵢ = softmax(Qᵢ Kᵢᵀ/√dₖ) Vᵢ (Vaswani et al. 2017)
 
-    query (T, B, E), key and value (S, B, E); (B, T, E) with batch_first, (T, E) without batch. A boolean attn_mask (T, S) or
-    key_padding_mask (B, S) is True where one may NOT look; a floating point mask is added to the scores.
+    query (T, B, E), key and value (S, B, E); (B, T, E) with batch_first, (T, E) without batch. A
+    boolean attn_mask (T, S) or key_padding_mask (B, S) is True where one may NOT look; a floating
+    point mask is added to the scores.
 
     >>> import chainrule as torch
     >>> attention = torch.nn.MultiheadAttention(8, 2, batch_first=True)
@@ -133,29 +164,45 @@ class MultiheadAttention(Module):
     """
 
     def __init__(
-        self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, add_bias_kv: bool = False,
-        add_zero_attn: bool = False, kdim: int | None = None, vdim: int | None = None, batch_first: bool = False,
-        device: Any = None, dtype: DType | None = None,
+        self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
+        add_bias_kv: bool = False, add_zero_attn: bool = False, kdim: int | None = None,
+        vdim: int | None = None, batch_first: bool = False, device: Any = None,
+        dtype: DType | None = None,
     ) -> None:  # fmt: skip
         if embed_dim <= 0 or num_heads <= 0:
-            raise ValueError(f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and num_heads={num_heads} instead")
+            raise ValueError(
+                f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and "
+                f"num_heads={num_heads} instead"
+            )
         super().__init__()
-        self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
+        self.embed_dim, self.num_heads, self.dropout, self.batch_first = (
+            embed_dim,
+            num_heads,
+            dropout,
+            batch_first,
+        )
         self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
         self._qkv_same_embed_dim = self.kdim == embed_dim and self.vdim == embed_dim
         self.head_dim = embed_dim // num_heads
         if self.head_dim * num_heads != embed_dim:
-            raise AssertionError(f"embed_dim must be divisible by num_heads, got {embed_dim} and {num_heads}")
+            raise AssertionError(
+                f"embed_dim must be divisible by num_heads, got {embed_dim} and {num_heads}"
+            )
         same = self._qkv_same_embed_dim
         self.register_parameter("in_proj_weight", None)
         for name, shape in (
-            ("q_proj_weight", (embed_dim, embed_dim)), ("k_proj_weight", (embed_dim, self.kdim)), ("v_proj_weight", (embed_dim, self.vdim)),
+            ("q_proj_weight", (embed_dim, embed_dim)), ("k_proj_weight", (embed_dim, self.kdim)),
+            ("v_proj_weight", (embed_dim, self.vdim)),
         ):  # fmt: skip
             self.register_parameter(name, None if same else parameter(shape, dtype, device))
         if same:
             self.in_proj_weight = parameter((3 * embed_dim, embed_dim), dtype, device)
-        self.register_parameter("in_proj_bias", parameter((3 * embed_dim,), dtype) if bias else None)
-        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias=bias, dtype=dtype)
+        self.register_parameter(
+            "in_proj_bias", parameter((3 * embed_dim,), dtype) if bias else None
+        )
+        self.out_proj = NonDynamicallyQuantizableLinear(
+            embed_dim, embed_dim, bias=bias, dtype=dtype
+        )
         self.bias_k = parameter((1, 1, embed_dim), dtype) if add_bias_kv else None
         self.bias_v = parameter((1, 1, embed_dim), dtype) if add_bias_kv else None
         self.add_zero_attn = add_zero_attn
@@ -173,8 +220,9 @@ class MultiheadAttention(Module):
                 init.xavier_normal_(b)
 
     def forward(
-        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None, need_weights: bool = True,
-        attn_mask: Tensor | None = None, average_attn_weights: bool = True, is_causal: bool = False,
+        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None,
+        need_weights: bool = True, attn_mask: Tensor | None = None,
+        average_attn_weights: bool = True, is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
         swap = self.batch_first and query.ndim == 3
         if swap:
@@ -185,11 +233,12 @@ class MultiheadAttention(Module):
                 query, key = query.transpose(1, 0), key.transpose(1, 0)
                 value = key if same else value.transpose(1, 0)
         y, w = F.multi_head_attention_forward(
-            query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight, self.in_proj_bias, self.bias_k, self.bias_v,
-            self.add_zero_attn, self.dropout, self.out_proj.weight, self.out_proj.bias, training=self.training,
+            query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight,
+            self.in_proj_bias, self.bias_k, self.bias_v, self.add_zero_attn, self.dropout,
+            self.out_proj.weight, self.out_proj.bias, training=self.training,
             key_padding_mask=key_padding_mask, need_weights=need_weights, attn_mask=attn_mask,
             use_separate_proj_weight=not self._qkv_same_embed_dim, q_proj_weight=self.q_proj_weight,
-            k_proj_weight=self.k_proj_weight, v_proj_weight=self.v_proj_weight, average_attn_weights=average_attn_weights,
-            is_causal=is_causal,
+            k_proj_weight=self.k_proj_weight, v_proj_weight=self.v_proj_weight,
+            average_attn_weights=average_attn_weights, is_causal=is_causal,
         )  # fmt: skip
         return (y.transpose(1, 0) if swap else y), w

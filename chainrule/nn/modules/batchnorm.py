@@ -16,23 +16,34 @@ from chainrule.tensor.creation import ones, tensor, zeros
 
 
 class _NormBase(Module):
-    """What they share: weight, bias, running mean and variance. Abstract: subclasses say `ranks`."""
+    """Weight, bias, running mean and variance. Abstract: subclasses say `ranks`."""
 
     _version = 2
     ranks: tuple[int, ...] = ()
 
     def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-        track_running_stats: bool = True, device: Any = None, dtype: DType | None = None, *, bias: bool = True,
+        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
+        affine: bool = True, track_running_stats: bool = True, device: Any = None,
+        dtype: DType | None = None, *, bias: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        self.register_parameter("weight", parameter((num_features,), dtype, device) if affine else None)
-        self.register_parameter("bias", parameter((num_features,), dtype) if affine and bias else None)
-        self.register_buffer("running_mean", zeros(num_features, dtype=dtype) if track_running_stats else None)
-        self.register_buffer("running_var", ones(num_features, dtype=dtype) if track_running_stats else None)
-        self.register_buffer("num_batches_tracked", tensor(0, dtype=int64) if track_running_stats else None)
+        self.register_parameter(
+            "weight", parameter((num_features,), dtype, device) if affine else None
+        )
+        self.register_parameter(
+            "bias", parameter((num_features,), dtype) if affine and bias else None
+        )
+        self.register_buffer(
+            "running_mean", zeros(num_features, dtype=dtype) if track_running_stats else None
+        )
+        self.register_buffer(
+            "running_var", ones(num_features, dtype=dtype) if track_running_stats else None
+        )
+        self.register_buffer(
+            "num_batches_tracked", tensor(0, dtype=int64) if track_running_stats else None
+        )
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
@@ -62,11 +73,22 @@ class _NormBase(Module):
         )
 
     def _load_from_state_dict(
-        self, state_dict: Any, prefix: str, local_metadata: Any, strict: bool, missing_keys: Any, unexpected_keys: Any, error_msgs: Any
+        self,
+        state_dict: Any,
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing_keys: Any,
+        unexpected_keys: Any,
+        error_msgs: Any,
     ) -> None:
         """Files of version 1 have no count of batches: it starts at 0."""
         key = prefix + "num_batches_tracked"
-        if (local_metadata.get("version") or 1) < 2 and self.track_running_stats and key not in state_dict:
+        if (
+            (local_metadata.get("version") or 1) < 2
+            and self.track_running_stats
+            and key not in state_dict
+        ):
             state_dict[key] = tensor(0, dtype=int64)
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
@@ -80,7 +102,8 @@ class _BatchNorm(_NormBase):
         self._check_input_dim(input)
         if input.shape[1] != self.num_features:
             raise ValueError(
-                f"expected input with {self.num_features} channels on axis 1, got shape {tuple(input.shape)}; the layer has "
+                f"expected input with {self.num_features} channels on axis 1, got shape "
+                f"{tuple(input.shape)}; the layer has "
                 f"num_features={self.num_features}"
             )
         factor = 0.0 if self.momentum is None else self.momentum
@@ -91,15 +114,16 @@ class _BatchNorm(_NormBase):
         batch = self.training or self.running_mean is None
         keep = not self.training or self.track_running_stats
         return F.batch_norm(
-            input, self.running_mean if keep else None, self.running_var if keep else None, self.weight, self.bias,
-            batch, factor, self.eps,
+            input, self.running_mean if keep else None, self.running_var if keep else None,
+            self.weight, self.bias, batch, factor, self.eps,
         )  # fmt: skip
 
 
 class BatchNorm1d(_BatchNorm):
     """(x − μ)/√(σ² + ε) · weight + bias per channel of (N, C) or (N, C, L) (Ioffe and Szegedy 2015)
 
-    In training μ, σ² are the batch's, and running values move by `momentum`; in evaluation they are the running values.
+    In training μ, σ² are the batch's, and running values move by `momentum`; in evaluation they are
+    the running values.
     """
 
     ranks = (2, 3)
@@ -127,20 +151,26 @@ class _InstanceNorm(_NormBase):
     """Abstract."""
 
     def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False, track_running_stats: bool = False,
-        device: Any = None, dtype: DType | None = None, *, bias: bool = True,
+        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
+        track_running_stats: bool = False, device: Any = None, dtype: DType | None = None, *,
+        bias: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
         single = input.ndim == self.ranks[0]
         x = input.unsqueeze(0) if single else input
         if self.affine and x.shape[1] != self.num_features:
-            raise ValueError(f"expected input's size at dim=1 to match num_features ({self.num_features}), but got: {x.shape[1]}.")
+            raise ValueError(
+                f"expected input's size at dim=1 to match num_features ({self.num_features}), but "
+                f"got: {x.shape[1]}."
+            )
         y = F.instance_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, self.training or not self.track_running_stats,
-            self.momentum or 0.0, self.eps,
+            x, self.running_mean, self.running_var, self.weight, self.bias,
+            self.training or not self.track_running_stats, self.momentum or 0.0, self.eps,
         )  # fmt: skip
         return y.squeeze(0) if single else y
 
@@ -166,7 +196,11 @@ class InstanceNorm3d(_InstanceNorm):
 class _LazyNorm(LazyModuleMixin, _NormBase):
     """Abstract: num_features from the first input."""
 
-    def __init__(self, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, track_running_stats: bool = True, device: Any = None, dtype: DType | None = None, *, bias: bool = True) -> None:
+    def __init__(
+        self, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True,
+        track_running_stats: bool = True, device: Any = None, dtype: DType | None = None, *,
+        bias: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__(0, eps, momentum, False, False, device, dtype)
         self.affine, self.track_running_stats = affine, track_running_stats
         if affine:
@@ -174,7 +208,10 @@ class _LazyNorm(LazyModuleMixin, _NormBase):
         if affine and bias:
             self.bias = UninitializedParameter(dtype=dtype)
         if track_running_stats:
-            self.running_mean, self.running_var = UninitializedBuffer(dtype=dtype), UninitializedBuffer(dtype=dtype)
+            self.running_mean, self.running_var = (
+                UninitializedBuffer(dtype=dtype),
+                UninitializedBuffer(dtype=dtype),
+            )
             self.num_batches_tracked = tensor(0, dtype=int64)
 
     def reset_parameters(self) -> None:

@@ -24,8 +24,9 @@ class _ConvNd(Module):
     transposed = False
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-        groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None, dtype: DType | None = None,
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+        padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
+        padding_mode: str = "zeros", device: Any = None, dtype: DType | None = None,
         output_padding: Any = 0,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -36,17 +37,27 @@ class _ConvNd(Module):
         if out_channels % groups:
             raise ValueError("out_channels must be divisible by groups")
         if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
-            raise ValueError(f"padding_mode must be one of zeros, reflect, replicate, circular, but got padding_mode='{padding_mode}'")
+            raise ValueError(
+                "padding_mode must be one of zeros, reflect, replicate, circular, but got "
+                f"padding_mode='{padding_mode}'"
+            )
         n = self.rank
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = shapes.ntuple(kernel_size, n, "kernel_size")
-        self.stride, self.dilation = shapes.ntuple(stride, n, "stride"), shapes.ntuple(dilation, n, "dilation")
+        self.stride, self.dilation = (
+            shapes.ntuple(stride, n, "stride"),
+            shapes.ntuple(dilation, n, "dilation"),
+        )
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
-                raise ValueError(f"Invalid padding string {padding!r}, should be one of {{'same', 'valid'}}")
+                raise ValueError(
+                    f"Invalid padding string {padding!r}, should be one of {{'same', 'valid'}}"
+                )
             if padding == "same" and any(s != 1 for s in self.stride):
                 raise ValueError("padding='same' is not supported for strided convolutions")
-        self.padding: Any = padding if isinstance(padding, str) else shapes.ntuple(padding, n, "padding")
+        self.padding: Any = (
+            padding if isinstance(padding, str) else shapes.ntuple(padding, n, "padding")
+        )
         self.output_padding = shapes.ntuple(output_padding, n, "output_padding")
         self.padding_mode = padding_mode
         self.weight: Any = parameter(self._weight_shape(), dtype, device)
@@ -54,7 +65,11 @@ class _ConvNd(Module):
         self.reset_parameters()
 
     def _weight_shape(self) -> tuple[int, ...]:
-        a, b = (self.in_channels, self.out_channels) if self.transposed else (self.out_channels, self.in_channels)
+        a, b = (
+            (self.in_channels, self.out_channels)
+            if self.transposed
+            else (self.out_channels, self.in_channels)
+        )
         return (a, b // self.groups, *self.kernel_size)
 
     def reset_parameters(self) -> None:
@@ -72,14 +87,19 @@ class _ConvNd(Module):
         if self.padding_mode == "zeros":
             return x, self.padding
         if isinstance(self.padding, str):
-            low, high = same_padding(self.kernel_size, self.dilation) if self.padding == "same" else ((0,) * self.rank,) * 2
+            low, high = (
+                same_padding(self.kernel_size, self.dilation)
+                if self.padding == "same"
+                else ((0,) * self.rank,) * 2
+            )
         else:
             low = high = self.padding
         around = [p for pair in reversed(list(zip(low, high, strict=True))) for p in pair]
         return F.pad(x, around, mode=self.padding_mode), 0
 
     def extra_repr(self) -> str:
-        s = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        s = f"{self.in_channels}, {self.out_channels}"
+        s += f", kernel_size={self.kernel_size}, stride={self.stride}"
         if self.padding != (0,) * self.rank:
             s += f", padding={self.padding}"
         if self.dilation != (1,) * self.rank:
@@ -97,10 +117,23 @@ class _Conv(_ConvNd):
     """Abstract: cross-correlation. PyTorch's arguments, in order."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-        groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None, dtype: DType | None = None,
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+        padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
+        padding_mode: str = "zeros", device: Any = None, dtype: DType | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         x, padding = self._padded(input)
@@ -139,20 +172,41 @@ class _ConvTranspose(_ConvNd):
     transposed = True
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
-        groups: int = 1, bias: bool = True, dilation: Any = 1, padding_mode: str = "zeros", device: Any = None,
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+        padding: Any = 0, output_padding: Any = 0, groups: int = 1, bias: bool = True,
+        dilation: Any = 1, padding_mode: str = "zeros", device: Any = None,
         dtype: DType | None = None,
     ) -> None:  # fmt: skip
         if padding_mode != "zeros":
             raise ValueError(f"Only 'zeros' padding mode is supported for {type(self).__name__}")
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype, output_padding
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+            output_padding,
         )
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         extra = self.output_padding if output_size is None else self._extra(input, output_size)
         f = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[self.rank - 1]
-        return f(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
+        return f(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            extra,
+            self.groups,
+            self.dilation,
+        )
 
     def _extra(self, x: Tensor, output_size: Any) -> tuple[int, ...]:
         """Output padding for a wanted size."""
@@ -160,12 +214,22 @@ class _ConvTranspose(_ConvNd):
         want = tuple(output_size)[-n:]
         least = [
             (m - 1) * s - 2 * p + d * (k - 1) + 1
-            for m, s, p, d, k in zip(x.shape[-n:], self.stride, self.padding, self.dilation, self.kernel_size, strict=True)
+            for m, s, p, d, k in zip(
+                x.shape[-n:],
+                self.stride,
+                self.padding,
+                self.dilation,
+                self.kernel_size,
+                strict=True,
+            )
         ]
         extra = tuple(w - m for w, m in zip(want, least, strict=True))
         if any(not 0 <= e < s for e, s in zip(extra, self.stride, strict=True)):
             most = [m + s - 1 for m, s in zip(least, self.stride, strict=True)]
-            raise ValueError(f"requested an output size of {list(want)}, but valid sizes range from {least} to {most} (for an input of {list(x.shape[-n:])})")
+            raise ValueError(
+                f"requested an output size of {list(want)}, but valid sizes range from {least} to "
+                f"{most} (for an input of {list(x.shape[-n:])})"
+            )
         return extra
 
 
@@ -176,7 +240,9 @@ class ConvTranspose1d(_ConvTranspose):
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """The transpose of Conv2d: H' = (H − 1) stride − 2 padding + dilation (kernel − 1) + output_padding + 1"""
+    """The transpose of Conv2d: H' = (H − 1) stride − 2 padding + dilation (kernel − 1) +
+    output_padding + 1
+    """
 
     rank = 2
 
@@ -195,7 +261,7 @@ class _LazyConv(LazyModuleMixin, _ConvNd):
         super().__init__(0, 0, kernel_size, *args, **kwargs)
         self.out_channels = out_channels
         self.weight = UninitializedParameter(dtype=dtype)
-        if self.bias is not None:
+        if self._parameters["bias"] is not None:
             self.bias = UninitializedParameter(dtype=dtype)
 
     def reset_parameters(self) -> None:

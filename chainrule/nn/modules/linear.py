@@ -28,14 +28,18 @@ class Identity(Module):
 class Linear(Module):
     """y = x Wᵀ + b
 
-    input (…, in_features) → (…, out_features); weight (out, in) and bias (out) are drawn from U(−k, k), k = 1/√in.
+    input (…, in_features) → (…, out_features); weight (out, in) and bias (out) are drawn from U(−k,
+    k), k = 1/√in.
 
     >>> import chainrule as torch
     >>> torch.nn.Linear(20, 30)(torch.ones(5, 20)).shape
     torch.Size([5, 30])
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: DType | None = None) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None,
+        dtype: DType | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.weight: Any = parameter((out_features, in_features), dtype, device)
@@ -55,7 +59,8 @@ class Linear(Module):
         return linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        sizes = f"in_features={self.in_features}, out_features={self.out_features}"
+        return f"{sizes}, bias={self.bias is not None}"
 
 
 class NonDynamicallyQuantizableLinear(Linear):
@@ -65,11 +70,18 @@ class NonDynamicallyQuantizableLinear(Linear):
 class Bilinear(Module):
     """y = x₁ᵀ A x₂ + b: weight (out, in1, in2), from U(−k, k), k = 1/√in1"""
 
-    def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: DType | None = None) -> None:
+    def __init__(
+        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True,
+        device: Any = None, dtype: DType | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         if in1_features <= 0:
             raise ValueError(f"in1_features must be > 0, but got {in1_features}")
-        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
+        self.in1_features, self.in2_features, self.out_features = (
+            in1_features,
+            in2_features,
+            out_features,
+        )
         self.weight = parameter((out_features, in1_features, in2_features), dtype, device)
         self.register_parameter("bias", parameter((out_features,), dtype) if bias else None)
         self.reset_parameters()
@@ -85,7 +97,8 @@ class Bilinear(Module):
 
     def extra_repr(self) -> str:
         return (
-            f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, "
             f"bias={self.bias is not None}"
         )
 
@@ -95,7 +108,9 @@ class LazyLinear(LazyModuleMixin, Linear):
 
     cls_to_become = Linear
 
-    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: DType | None = None) -> None:
+    def __init__(
+        self, out_features: int, bias: bool = True, device: Any = None, dtype: DType | None = None
+    ) -> None:
         super().__init__(0, 0, bias, device, dtype)
         self.weight, self.out_features = UninitializedParameter(dtype=dtype), out_features
         if bias:

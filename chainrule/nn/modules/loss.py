@@ -12,6 +12,10 @@ from chainrule.nn.modules.simple import FunctionLayer, layer
 class _Loss(FunctionLayer):
     """Abstract. Weights by class or element are buffers."""
 
+    reduction: str
+    size_average: Any
+    reduce: Any
+
     buffers_among_settings = ("weight", "pos_weight")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -33,36 +37,87 @@ def _row(name: str, function: Any, settings: str, doc: str) -> Any:
 _OLD = "size_average reduce reduction"
 L1Loss = _row("L1Loss", F.l1_loss, _OLD, "mean |x − t|")
 MSELoss = _row("MSELoss", F.mse_loss, _OLD, "mean (x − t)²")
-HuberLoss = _row("HuberLoss", F.huber_loss, "reduction delta", "½ d² for |d| < δ, else δ (|d| − ½ δ)")
-SmoothL1Loss = _row("SmoothL1Loss", F.smooth_l1_loss, _OLD + " beta", "½ d²/β for |d| < β, else |d| − ½ β")
-NLLLoss = _row("NLLLoss", F.nll_loss, "weight size_average ignore_index reduce reduction", "−x[target] of log-probabilities")
+HuberLoss = _row(
+    "HuberLoss", F.huber_loss, "reduction delta", "½ d² for |d| < δ, else δ (|d| − ½ δ)"
+)
+SmoothL1Loss = _row(
+    "SmoothL1Loss", F.smooth_l1_loss, _OLD + " beta", "½ d²/β for |d| < β, else |d| − ½ β"
+)
+NLLLoss = _row(
+    "NLLLoss",
+    F.nll_loss,
+    "weight size_average ignore_index reduce reduction",
+    "−x[target] of log-probabilities",
+)
 CrossEntropyLoss = _row(
-    "CrossEntropyLoss", F.cross_entropy, "weight size_average ignore_index reduce reduction label_smoothing",
+    "CrossEntropyLoss", F.cross_entropy,
+    "weight size_average ignore_index reduce reduction label_smoothing",
     "−log softmax(x)[target]: logits (N, C, …), classes (N, …) or probabilities like the logits",
 )  # fmt: skip
-BCELoss = _row("BCELoss", F.binary_cross_entropy, "weight " + _OLD, "−(t log p + (1 − t) log(1 − p))")
+BCELoss = _row(
+    "BCELoss", F.binary_cross_entropy, "weight " + _OLD, "−(t log p + (1 − t) log(1 − p))"
+)
 BCEWithLogitsLoss = _row(
-    "BCEWithLogitsLoss", F.binary_cross_entropy_with_logits, "weight " + _OLD + " pos_weight", "BCELoss of σ(x), without overflow"
+    "BCEWithLogitsLoss",
+    F.binary_cross_entropy_with_logits,
+    "weight " + _OLD + " pos_weight",
+    "BCELoss of σ(x), without overflow",
 )
 KLDivLoss = _row("KLDivLoss", F.kl_div, _OLD + " log_target", "t (log t − x)")
-PoissonNLLLoss = _row("PoissonNLLLoss", F.poisson_nll_loss, "log_input full size_average eps reduce reduction", "eˣ − t x")
-GaussianNLLLoss = _row("GaussianNLLLoss", F.gaussian_nll_loss, "full eps reduction", "½ (log var + (x − t)²/var)")
-HingeEmbeddingLoss = _row("HingeEmbeddingLoss", F.hinge_embedding_loss, "margin " + _OLD, "x for t = 1, max(0, margin − x) for −1")
+PoissonNLLLoss = _row(
+    "PoissonNLLLoss",
+    F.poisson_nll_loss,
+    "log_input full size_average eps reduce reduction",
+    "eˣ − t x",
+)
+GaussianNLLLoss = _row(
+    "GaussianNLLLoss", F.gaussian_nll_loss, "full eps reduction", "½ (log var + (x − t)²/var)"
+)
+HingeEmbeddingLoss = _row(
+    "HingeEmbeddingLoss",
+    F.hinge_embedding_loss,
+    "margin " + _OLD,
+    "x for t = 1, max(0, margin − x) for −1",
+)
 SoftMarginLoss = _row("SoftMarginLoss", F.soft_margin_loss, _OLD, "log(1 + e^{−t x})")
-MarginRankingLoss = _row("MarginRankingLoss", F.margin_ranking_loss, "margin " + _OLD, "max(0, −t (x₁ − x₂) + margin)")
-CosineEmbeddingLoss = _row("CosineEmbeddingLoss", F.cosine_embedding_loss, "margin " + _OLD, "1 − cos for t = 1, max(0, cos − margin) for −1")
-MultiMarginLoss = _row("MultiMarginLoss", F.multi_margin_loss, "p margin weight " + _OLD, "Σ_{j ≠ t} max(0, margin − x[t] + x[j])ᵖ/C")
-MultiLabelMarginLoss = _row("MultiLabelMarginLoss", F.multilabel_margin_loss, _OLD, "Σ max(0, 1 − (x[y] − x[i]))/C")
+MarginRankingLoss = _row(
+    "MarginRankingLoss", F.margin_ranking_loss, "margin " + _OLD, "max(0, −t (x₁ − x₂) + margin)"
+)
+CosineEmbeddingLoss = _row(
+    "CosineEmbeddingLoss",
+    F.cosine_embedding_loss,
+    "margin " + _OLD,
+    "1 − cos for t = 1, max(0, cos − margin) for −1",
+)
+MultiMarginLoss = _row(
+    "MultiMarginLoss",
+    F.multi_margin_loss,
+    "p margin weight " + _OLD,
+    "Σ_{j ≠ t} max(0, margin − x[t] + x[j])ᵖ/C",
+)
+MultiLabelMarginLoss = _row(
+    "MultiLabelMarginLoss", F.multilabel_margin_loss, _OLD, "Σ max(0, 1 − (x[y] − x[i]))/C"
+)
 MultiLabelSoftMarginLoss = _row(
-    "MultiLabelSoftMarginLoss", F.multilabel_soft_margin_loss, "weight " + _OLD, "mean over classes of BCE with logits"
+    "MultiLabelSoftMarginLoss",
+    F.multilabel_soft_margin_loss,
+    "weight " + _OLD,
+    "mean over classes of BCE with logits",
 )
 TripletMarginLoss = _row(
-    "TripletMarginLoss", F.triplet_margin_loss, "margin p eps swap " + _OLD, "max(0, d(a, p) − d(a, n) + margin)"
+    "TripletMarginLoss",
+    F.triplet_margin_loss,
+    "margin p eps swap " + _OLD,
+    "max(0, d(a, p) − d(a, n) + margin)",
 )
 TripletMarginWithDistanceLoss = _row(
-    "TripletMarginWithDistanceLoss", F.triplet_margin_with_distance_loss, "distance_function margin swap reduction",
-    "TripletMarginLoss with a distance of one's own",
+    "TripletMarginWithDistanceLoss", F.triplet_margin_with_distance_loss,
+    "distance_function margin swap reduction", "TripletMarginLoss with a distance of one's own",
 )  # fmt: skip
 NLLLoss2d = NLLLoss
 
-__all__ = [name for name, v in list(globals().items()) if isinstance(v, type) and issubclass(v, _Loss) and v is not _Loss]
+__all__ = [
+    name
+    for name, v in list(globals().items())
+    if isinstance(v, type) and issubclass(v, _Loss) and v is not _Loss
+]

@@ -13,6 +13,8 @@ from chainrule.tensor import Tensor
 class _Max(FunctionLayer):
     """Abstract: stride is the window's size unless given."""
 
+    stride: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.stride is None:
@@ -20,7 +22,8 @@ class _Max(FunctionLayer):
 
     def extra_repr(self) -> str:
         return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"dilation={self.dilation}, "
             f"ceil_mode={self.ceil_mode}"
         )
 
@@ -48,7 +51,8 @@ class _Lp(FunctionLayer):
     """Abstract."""
 
     def extra_repr(self) -> str:
-        return f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, ceil_mode={self.ceil_mode}"
+        windows = f"kernel_size={self.kernel_size}, stride={self.stride}"
+        return f"norm_type={self.norm_type}, {windows}, ceil_mode={self.ceil_mode}"
 
 
 class _Adaptive(FunctionLayer):
@@ -66,22 +70,94 @@ def _row(name: str, function: Any, settings: str, base: Any, doc: str) -> Any:
     return layer(name, function, settings, base=base, doc=doc, module=__name__)
 
 
-MaxPool1d = _row("MaxPool1d", F.max_pool1d, _MAX, _Max, "The largest element of each window of (N, C, L)")
-MaxPool2d = _row("MaxPool2d", F.max_pool2d, _MAX, _Max, "The largest element of each window of (N, C, H, W)")
-MaxPool3d = _row("MaxPool3d", F.max_pool3d, _MAX, _Max, "The largest element of each window of (N, C, D, H, W)")
+MaxPool1d = _row(
+    "MaxPool1d", F.max_pool1d, _MAX, _Max, "The largest element of each window of (N, C, L)"
+)
+MaxPool2d = _row(
+    "MaxPool2d", F.max_pool2d, _MAX, _Max, "The largest element of each window of (N, C, H, W)"
+)
+MaxPool3d = _row(
+    "MaxPool3d", F.max_pool3d, _MAX, _Max, "The largest element of each window of (N, C, D, H, W)"
+)
 AvgPool1d = _row("AvgPool1d", F.avg_pool1d, _AVG, _Avg1d, "The mean of each window of (N, C, L)")
-AvgPool2d = _row("AvgPool2d", F.avg_pool2d, _AVG + " divisor_override", _Avg, "The mean of each window of (N, C, H, W)")
-AvgPool3d = _row("AvgPool3d", F.avg_pool3d, _AVG + " divisor_override", _Avg, "The mean of each window of (N, C, D, H, W)")
-LPPool1d = _row("LPPool1d", F.lp_pool1d, "norm_type kernel_size stride ceil_mode", _Lp, "(Σ xᵖ)^(1/p) of each window")
-LPPool2d = _row("LPPool2d", F.lp_pool2d, "norm_type kernel_size stride ceil_mode", _Lp, "(Σ xᵖ)^(1/p) of each window")
-LPPool3d = _row("LPPool3d", F.lp_pool3d, "norm_type kernel_size stride ceil_mode", _Lp, "(Σ xᵖ)^(1/p) of each window")
-AdaptiveAvgPool1d = _row("AdaptiveAvgPool1d", F.adaptive_avg_pool1d, "output_size", _Adaptive, "Means of so many even parts")
-AdaptiveAvgPool2d = _row("AdaptiveAvgPool2d", F.adaptive_avg_pool2d, "output_size", _Adaptive, "Means of so many even parts of each axis")
-AdaptiveAvgPool3d = _row("AdaptiveAvgPool3d", F.adaptive_avg_pool3d, "output_size", _Adaptive, "Means of so many even parts of each axis")
+AvgPool2d = _row(
+    "AvgPool2d",
+    F.avg_pool2d,
+    _AVG + " divisor_override",
+    _Avg,
+    "The mean of each window of (N, C, H, W)",
+)
+AvgPool3d = _row(
+    "AvgPool3d",
+    F.avg_pool3d,
+    _AVG + " divisor_override",
+    _Avg,
+    "The mean of each window of (N, C, D, H, W)",
+)
+LPPool1d = _row(
+    "LPPool1d",
+    F.lp_pool1d,
+    "norm_type kernel_size stride ceil_mode",
+    _Lp,
+    "(Σ xᵖ)^(1/p) of each window",
+)
+LPPool2d = _row(
+    "LPPool2d",
+    F.lp_pool2d,
+    "norm_type kernel_size stride ceil_mode",
+    _Lp,
+    "(Σ xᵖ)^(1/p) of each window",
+)
+LPPool3d = _row(
+    "LPPool3d",
+    F.lp_pool3d,
+    "norm_type kernel_size stride ceil_mode",
+    _Lp,
+    "(Σ xᵖ)^(1/p) of each window",
+)
+AdaptiveAvgPool1d = _row(
+    "AdaptiveAvgPool1d",
+    F.adaptive_avg_pool1d,
+    "output_size",
+    _Adaptive,
+    "Means of so many even parts",
+)
+AdaptiveAvgPool2d = _row(
+    "AdaptiveAvgPool2d",
+    F.adaptive_avg_pool2d,
+    "output_size",
+    _Adaptive,
+    "Means of so many even parts of each axis",
+)
+AdaptiveAvgPool3d = _row(
+    "AdaptiveAvgPool3d",
+    F.adaptive_avg_pool3d,
+    "output_size",
+    _Adaptive,
+    "Means of so many even parts of each axis",
+)
 _ADAPTIVE_MAX = "output_size return_indices"
-AdaptiveMaxPool1d = _row("AdaptiveMaxPool1d", F.adaptive_max_pool1d, _ADAPTIVE_MAX, _Adaptive, "Largest elements of even parts")
-AdaptiveMaxPool2d = _row("AdaptiveMaxPool2d", F.adaptive_max_pool2d, _ADAPTIVE_MAX, _Adaptive, "Largest elements of even parts of each axis")
-AdaptiveMaxPool3d = _row("AdaptiveMaxPool3d", F.adaptive_max_pool3d, _ADAPTIVE_MAX, _Adaptive, "Largest elements of even parts of each axis")
+AdaptiveMaxPool1d = _row(
+    "AdaptiveMaxPool1d",
+    F.adaptive_max_pool1d,
+    _ADAPTIVE_MAX,
+    _Adaptive,
+    "Largest elements of even parts",
+)
+AdaptiveMaxPool2d = _row(
+    "AdaptiveMaxPool2d",
+    F.adaptive_max_pool2d,
+    _ADAPTIVE_MAX,
+    _Adaptive,
+    "Largest elements of even parts of each axis",
+)
+AdaptiveMaxPool3d = _row(
+    "AdaptiveMaxPool3d",
+    F.adaptive_max_pool3d,
+    _ADAPTIVE_MAX,
+    _Adaptive,
+    "Largest elements of even parts of each axis",
+)
 
 
 class _MaxUnpool(Module):
@@ -93,7 +169,11 @@ class _MaxUnpool(Module):
         super().__init__()
         n = self.rank
         self.kernel_size = kernel_size if isinstance(kernel_size, tuple) else (kernel_size,) * n
-        self.stride = self.kernel_size if stride is None else (stride if isinstance(stride, tuple) else (stride,) * n)
+        self.stride = (
+            self.kernel_size
+            if stride is None
+            else (stride if isinstance(stride, tuple) else (stride,) * n)
+        )
         self.padding = padding if isinstance(padding, tuple) else (padding,) * n
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:

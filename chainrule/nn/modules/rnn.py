@@ -1,4 +1,6 @@
-"""Recurrent layers: RNN, LSTM, GRU, and their cells. Loops stay loops (see `chainrule.ops.recurrent`)."""
+"""Recurrent layers: RNN, LSTM, GRU, and their cells. Loops stay loops (see
+`chainrule.ops.recurrent`).
+"""
 
 from __future__ import annotations
 
@@ -24,26 +26,32 @@ from chainrule.tensor.record import apply
 
 
 class RNNBase(Module):
-    """Layers over time, stacked and in both directions. Abstract: subclasses say `mode` and `gates`.
+    """Layers over time, stacked and in both directions. Abstract: subclasses say `mode` and
+    `gates`.
 
-    input (T, B, in), (B, T, in) with batch_first, (T, in) without batch, or a PackedSequence. Parameters as in PyTorch:
-    weight_ih_l0 (gates · hidden, in), weight_hh_l0 (gates · hidden, hidden), two biases, "_reverse" for the way back; all from
-    U(−k, k), k = 1/√hidden.
+    input (T, B, in), (B, T, in) with batch_first, (T, in) without batch, or a PackedSequence.
+    Parameters as in PyTorch: weight_ih_l0 (gates · hidden, in), weight_hh_l0 (gates · hidden,
+    hidden), two biases, "_reverse" for the way back; all from U(−k, k), k = 1/√hidden.
     """
 
     mode: ClassVar[str] = ""
     gates: ClassVar[int] = 1
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
-        dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Any = None, dtype: DType | None = None,
+        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
+        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
+        proj_size: int = 0, device: Any = None, dtype: DType | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         if not 0 <= dropout <= 1:
-            raise ValueError("dropout should be a number in range [0, 1] representing the probability of an element being zeroed")
+            raise ValueError(
+                "dropout should be a number in range [0, 1] representing the probability of an "
+                "element being zeroed"
+            )
         if dropout > 0 and num_layers == 1:
             warnings.warn(
-                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "
+                "dropout option adds dropout after all but last recurrent layer, so non-zero "
+                "dropout expects num_layers "
                 f"greater than 1, but got dropout={dropout} and num_layers={num_layers}",
                 stacklevel=3,
             )
@@ -54,9 +62,22 @@ class RNNBase(Module):
         if num_layers <= 0:
             raise ValueError("num_layers must be greater than zero")
         if proj_size < 0 or proj_size >= hidden_size:
-            raise ValueError("proj_size has to be a positive integer, smaller than hidden_size, or zero to disable projections")
-        self.input_size, self.hidden_size, self.num_layers, self.bias = input_size, hidden_size, num_layers, bias
-        self.batch_first, self.dropout, self.bidirectional, self.proj_size = batch_first, float(dropout), bidirectional, proj_size
+            raise ValueError(
+                "proj_size has to be a positive integer, smaller than hidden_size, or zero to "
+                "disable projections"
+            )
+        self.input_size, self.hidden_size, self.num_layers, self.bias = (
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+        )
+        self.batch_first, self.dropout, self.bidirectional, self.proj_size = (
+            batch_first,
+            float(dropout),
+            bidirectional,
+            proj_size,
+        )
         out = proj_size or hidden_size
         ways = 2 if bidirectional else 1
         g = self.gates * hidden_size
@@ -69,7 +90,9 @@ class RNNBase(Module):
                     self.register_parameter(f"bias_ih{suffix}", parameter((g,), dtype))
                     self.register_parameter(f"bias_hh{suffix}", parameter((g,), dtype))
                 if proj_size:
-                    self.register_parameter(f"weight_hr{suffix}", parameter((proj_size, hidden_size), dtype))
+                    self.register_parameter(
+                        f"weight_hr{suffix}", parameter((proj_size, hidden_size), dtype)
+                    )
         self.reset_parameters()
 
     def _suffixes(self, layer: int) -> list[str]:
@@ -87,8 +110,16 @@ class RNNBase(Module):
     @property
     def all_weights(self) -> list[list[Tensor]]:
         """Parameters by layer and direction."""
-        names = ["weight_ih", "weight_hh"] + (["bias_ih", "bias_hh"] if self.bias else []) + (["weight_hr"] if self.proj_size else [])
-        return [[getattr(self, n + s) for n in names] for layer in range(self.num_layers) for s in self._suffixes(layer)]
+        names = (
+            ["weight_ih", "weight_hh"]
+            + (["bias_ih", "bias_hh"] if self.bias else [])
+            + (["weight_hr"] if self.proj_size else [])
+        )
+        return [
+            [getattr(self, n + s) for n in names]
+            for layer in range(self.num_layers)
+            for s in self._suffixes(layer)
+        ]
 
     def extra_repr(self) -> str:
         s = f"{self.input_size}, {self.hidden_size}"
@@ -108,14 +139,23 @@ class RNNBase(Module):
 
     def _gates_of_input(self, x: Tensor, suffix: str) -> Tensor:
         """The input's part of all gates at all steps: one product."""
-        return F.linear(x, getattr(self, f"weight_ih{suffix}"), getattr(self, f"bias_ih{suffix}") if self.bias else None)
+        return F.linear(
+            x,
+            getattr(self, f"weight_ih{suffix}"),
+            getattr(self, f"bias_ih{suffix}") if self.bias else None,
+        )
 
-    def _run(self, x: Tensor, state: tuple[Tensor, ...], mask: tuple[Tensor, ...], suffix: str, reverse: bool) -> tuple[Tensor, ...]:
+    def _run(
+        self, x: Tensor, state: tuple[Tensor, ...], mask: tuple[Tensor, ...], suffix: str,
+        reverse: bool,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
         raise NotImplementedError
 
     # ------------------------------------------------------------------ all of them
 
-    def _forward(self, input: Any, hx: tuple[Tensor, ...] | None, states: int) -> tuple[Any, tuple[Tensor, ...]]:
+    def _forward(
+        self, input: Any, hx: tuple[Tensor, ...] | None, states: int
+    ) -> tuple[Any, tuple[Tensor, ...]]:
         packed = input if isinstance(input, PackedSequence) else None
         lengths = None
         if packed is not None:
@@ -126,8 +166,10 @@ class RNNBase(Module):
         steps, batch = x.shape[0], x.shape[1]
         if x.shape[-1] != self.input_size:
             raise ShapeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.shape[-1]} (input has shape "
-                f"{tuple(input.shape) if packed is None else tuple(packed.data.shape)}, batch_first={self.batch_first})"
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got "
+                f"{x.shape[-1]} (input has shape "
+                f"{tuple(input.shape) if packed is None else tuple(packed.data.shape)}, "
+                f"batch_first={self.batch_first})"
             )
         start = self._start(hx, states, batch, single, x.dtype, packed)
         mask: tuple[Tensor, ...] = ()
@@ -149,20 +191,26 @@ class RNNBase(Module):
         if packed is not None:
             assert lengths is not None
             flat = pack_padded_sequence(x, lengths, enforce_sorted=True)
-            y = PackedSequence(flat.data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
-            return y, tuple(_permuted(s, packed.unsorted_indices) for s in final)
+            out = PackedSequence(
+                flat.data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices
+            )
+            return out, tuple(_permuted(s, packed.unsorted_indices) for s in final)
         if single:
             return x.squeeze(1), tuple(s.squeeze(1) for s in final)
         return (x.transpose(0, 1) if self.batch_first else x), final
 
     def _time_first(self, input: Tensor) -> Tensor:
         if input.ndim not in (2, 3):
-            raise ValueError(f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.ndim}D instead")
+            raise ValueError(
+                f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.ndim}D instead"
+            )
         if input.ndim == 2:
             return input.unsqueeze(1)
         return input.transpose(0, 1) if self.batch_first else input
 
-    def _start(self, hx: Any, states: int, batch: int, single: bool, dtype: DType, packed: Any) -> tuple[Tensor, ...]:
+    def _start(
+        self, hx: Any, states: int, batch: int, single: bool, dtype: DType, packed: Any
+    ) -> tuple[Tensor, ...]:
         n = self.num_layers * (2 if self.bidirectional else 1)
         sizes = (self.proj_size or self.hidden_size, self.hidden_size)[:states]
         if hx is None:
@@ -170,10 +218,16 @@ class RNNBase(Module):
         out = []
         for name, h, size in zip(("hx", "cx"), hx, sizes, strict=False):
             if single != (h.ndim == 2):
-                raise ShapeError(f"For {'unbatched 2-D' if single else 'batched 3-D'} input, {name} should also be {2 if single else 3}-D but got {h.ndim}-D tensor")
+                raise ShapeError(
+                    f"For {'unbatched 2-D' if single else 'batched 3-D'} input, {name} should also "
+                    f"be {2 if single else 3}-D but got {h.ndim}-D tensor"
+                )
             h = h.unsqueeze(1) if single else h
             if tuple(h.shape) != (n, batch, size):
-                raise ShapeError(f"Expected hidden {'[0] ' if states > 1 and name == 'hx' else ''}size {(n, batch, size)}, got {list(h.shape)} for {name}")
+                raise ShapeError(
+                    f"Expected hidden {'[0] ' if states > 1 and name == 'hx' else ''}size "
+                    f"{(n, batch, size)}, got {list(h.shape)} for {name}"
+                )
             out.append(_permuted(h, packed.sorted_indices) if packed is not None else h)
         return tuple(out)
 
@@ -191,21 +245,31 @@ class RNN(RNNBase):
     (torch.Size([3, 5, 20]), torch.Size([1, 3, 20]))
     """
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh",
+        *args: Any, **kwargs: Any,
+    ) -> None:  # fmt: skip
         if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
+            raise ValueError(
+                f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'."
+            )
         if "proj_size" in kwargs:
             raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
         self.nonlinearity = nonlinearity
         super().__init__(input_size, hidden_size, num_layers, *args, **kwargs)
         self.nonlinearity = nonlinearity
 
-    def _run(self, x: Tensor, state: tuple[Tensor, ...], mask: tuple[Tensor, ...], suffix: str, reverse: bool) -> tuple[Tensor, ...]:
+    def _run(
+        self, x: Tensor, state: tuple[Tensor, ...], mask: tuple[Tensor, ...], suffix: str,
+        reverse: bool,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
         gx = self._gates_of_input(x, suffix)
         if self.bias:
             gx = gx + getattr(self, f"bias_hh{suffix}")
         w = getattr(self, f"weight_hh{suffix}")
-        return apply(ops.rnn, gx, state[0], w, *mask, nonlinearity=self.nonlinearity, reverse=reverse)
+        return apply(
+            ops.rnn, gx, state[0], w, *mask, nonlinearity=self.nonlinearity, reverse=reverse
+        )
 
     def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
         y, (h,) = self._forward(input, None if hx is None else (hx,), 1)
@@ -223,16 +287,29 @@ class LSTM(RNNBase):
 
     gates = 4
 
-    def _run(self, x: Tensor, state: tuple[Tensor, ...], mask: tuple[Tensor, ...], suffix: str, reverse: bool) -> tuple[Tensor, ...]:
+    def _run(
+        self, x: Tensor, state: tuple[Tensor, ...], mask: tuple[Tensor, ...], suffix: str,
+        reverse: bool,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
         gx = self._gates_of_input(x, suffix)
         if self.bias:
             gx = gx + getattr(self, f"bias_hh{suffix}")
         w = getattr(self, f"weight_hh{suffix}")
         if self.proj_size:
-            return apply(ops.lstm_projected, gx, *state, w, getattr(self, f"weight_hr{suffix}"), *mask, reverse=reverse)
+            return apply(
+                ops.lstm_projected,
+                gx,
+                *state,
+                w,
+                getattr(self, f"weight_hr{suffix}"),
+                *mask,
+                reverse=reverse,
+            )
         return apply(ops.lstm, gx, *state, w, *mask, reverse=reverse)
 
-    def forward(self, input: Any, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Any, tuple[Tensor, Tensor]]:
+    def forward(
+        self, input: Any, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Any, tuple[Tensor, Tensor]]:
         y, (h, c) = self._forward(input, hx, 2)
         return y, (h, c)
 
@@ -247,10 +324,15 @@ class GRU(RNNBase):
             raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
         super().__init__(*args, **kwargs)
 
-    def _run(self, x: Tensor, state: tuple[Tensor, ...], mask: tuple[Tensor, ...], suffix: str, reverse: bool) -> tuple[Tensor, ...]:
+    def _run(
+        self, x: Tensor, state: tuple[Tensor, ...], mask: tuple[Tensor, ...], suffix: str,
+        reverse: bool,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
         w = getattr(self, f"weight_hh{suffix}")
         b = getattr(self, f"bias_hh{suffix}") if self.bias else zeros(w.shape[0], dtype=w.dtype)
-        return apply(ops.gru, self._gates_of_input(x, suffix), state[0], w, b, *mask, reverse=reverse)
+        return apply(
+            ops.gru, self._gates_of_input(x, suffix), state[0], w, b, *mask, reverse=reverse
+        )
 
     def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
         y, (h,) = self._forward(input, None if hx is None else (hx,), 1)
@@ -265,7 +347,10 @@ class RNNCellBase(Module):
 
     gates: ClassVar[int] = 1
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: DType | None = None) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None,
+        dtype: DType | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         g = self.gates * hidden_size
@@ -282,26 +367,40 @@ class RNNCellBase(Module):
             init.uniform_(p, -k, k)
 
     def extra_repr(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else f", bias={self.bias}")
+        return f"{self.input_size}, {self.hidden_size}" + (
+            "" if self.bias else f", bias={self.bias}"
+        )
 
-    def _step(self, input: Tensor, states: tuple[Tensor, ...] | None, count: int, op: Any, **attrs: Any) -> tuple[Tensor, ...]:
+    def _step(
+        self, input: Tensor, states: tuple[Tensor, ...] | None, count: int, op: Any, **attrs: Any
+    ) -> tuple[Tensor, ...]:
         if input.ndim not in (1, 2):
-            raise ValueError(f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.ndim}D instead")
+            raise ValueError(
+                f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.ndim}D instead"
+            )
         single = input.ndim == 1
         x = input.unsqueeze(0) if single else input
         if x.shape[1] != self.input_size:
-            raise ShapeError(f"{type(self).__name__}: input_size is {self.input_size}, the input has shape {tuple(input.shape)}")
+            raise ShapeError(
+                f"{type(self).__name__}: input_size is {self.input_size}, the input has shape "
+                f"{tuple(input.shape)}"
+            )
         if states is None:
             states = tuple(zeros(x.shape[0], self.hidden_size, dtype=x.dtype) for _ in range(count))
         elif single:
             states = tuple(s.unsqueeze(0) for s in states)
         for s in states:
             if tuple(s.shape) != (x.shape[0], self.hidden_size):
-                raise ShapeError(f"{type(self).__name__}: expected hidden state of shape {(x.shape[0], self.hidden_size)}, got {tuple(s.shape)}")
+                raise ShapeError(
+                    f"{type(self).__name__}: expected hidden state of shape "
+                    f"{(x.shape[0], self.hidden_size)}, got {tuple(s.shape)}"
+                )
         out = self._apply_step(op, x, states, attrs)
         return tuple(o.squeeze(0) for o in out) if single else out
 
-    def _apply_step(self, op: Any, x: Tensor, states: tuple[Tensor, ...], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
+    def _apply_step(
+        self, op: Any, x: Tensor, states: tuple[Tensor, ...], attrs: dict[str, Any]
+    ) -> tuple[Tensor, ...]:
         gx = F.linear(x, self.weight_ih, self.bias_ih)
         if self.bias_hh is not None:
             gx = gx + self.bias_hh
@@ -316,17 +415,24 @@ def _rnn_step(gx: Node, h: Node, w: Node, *, nonlinearity: str) -> Node:
 class RNNCell(RNNCellBase):
     """h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu"""
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None, dtype: DType | None = None) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh",
+        device: Any = None, dtype: DType | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(input_size, hidden_size, bias, device, dtype)
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
-        return self._step(input, None if hx is None else (hx,), 1, _rnn_step, nonlinearity=self.nonlinearity)[0]
+        return self._step(
+            input, None if hx is None else (hx,), 1, _rnn_step, nonlinearity=self.nonlinearity
+        )[0]
 
     def extra_repr(self) -> str:
-        return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}")
+        return super().extra_repr() + (
+            "" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}"
+        )
 
 
 class LSTMCell(RNNCellBase):
@@ -334,7 +440,9 @@ class LSTMCell(RNNCellBase):
 
     gates = 4
 
-    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
         h, c = self._step(input, hx, 2, ops.lstm_step)
         return h, c
 
@@ -347,6 +455,12 @@ class GRUCell(RNNCellBase):
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         return self._step(input, None if hx is None else (hx,), 1, ops.gru_step)[0]
 
-    def _apply_step(self, op: Any, x: Tensor, states: tuple[Tensor, ...], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
-        b = self.bias_hh if self.bias_hh is not None else zeros(self.weight_hh.shape[0], dtype=x.dtype)
+    def _apply_step(
+        self, op: Any, x: Tensor, states: tuple[Tensor, ...], attrs: dict[str, Any]
+    ) -> tuple[Tensor, ...]:
+        b = (
+            self.bias_hh
+            if self.bias_hh is not None
+            else zeros(self.weight_hh.shape[0], dtype=x.dtype)
+        )
         return (apply(op, F.linear(x, self.weight_ih, self.bias_ih), *states, self.weight_hh, b),)

@@ -15,7 +15,9 @@ from chainrule.nn.modules.module import Module
 
 
 class FunctionLayer(Module):
-    """A layer without parameters: `forward` calls one function with the layer's settings. Abstract."""
+    """A layer without parameters: `forward` calls one function with the layer's settings.
+    Abstract.
+    """
 
     function: Callable[..., Any]
     settings: inspect.Signature
@@ -43,15 +45,22 @@ class FunctionLayer(Module):
 
 
 def layer(
-    name: str, function: Callable[..., Any], settings: str = "", *, shown: str = "", doc: str = "", module: str = __name__,
-    base: type[FunctionLayer] = FunctionLayer,
+    name: str, function: Callable[..., Any], settings: str = "", *, shown: str = "", doc: str = "",
+    module: str = __name__, base: type[FunctionLayer] = FunctionLayer,
 ) -> Any:  # fmt: skip
-    """The class of such a layer. `settings` are arguments of the function, `shown` the settings that its repr names."""
+    """The class of such a layer. `settings` are arguments of the function, `shown` the settings
+    that its repr names.
+    """
     known = inspect.signature(function).parameters
-    taken = [known[n].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in settings.split()]
+    taken = [
+        known[n].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in settings.split()
+    ]
     signature = inspect.Signature(taken)
     return type(
         name, (base,),
-        {"function": staticmethod(function), "settings": signature, "shown": tuple(shown.split()), "__doc__": doc,
-         "__module__": module, "__signature__": signature},
+        {
+            "function": staticmethod(function), "settings": signature,
+            "shown": tuple(shown.split()), "__doc__": doc, "__module__": module,
+            "__signature__": signature,
+        },
     )  # fmt: skip

@@ -30,7 +30,9 @@ class Unflatten(Module):
     def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()
         if not isinstance(dim, int) or not all(isinstance(n, int) for n in unflattened_size):
-            raise TypeError(f"unflatten takes an int and a tuple of ints, got {dim!r} and {unflattened_size!r}")
+            raise TypeError(
+                f"unflatten takes an int and a tuple of ints, got {dim!r} and {unflattened_size!r}"
+            )
         self.dim, self.unflattened_size = dim, unflattened_size
 
     def forward(self, input: Tensor) -> Tensor:
@@ -83,15 +85,30 @@ class _ZeroPad(_Pad):
 
 def _pads(name: str, base: type[_Pad], mode: str, doc: str) -> list[Any]:
     return [
-        type(f"{name}{n}d", (base,), {"rank": n, "mode": mode, "__doc__": doc.format(n), "__module__": __name__}) for n in (1, 2, 3)
+        type(
+            f"{name}{n}d",
+            (base,),
+            {"rank": n, "mode": mode, "__doc__": doc.format(n), "__module__": __name__},
+        )
+        for n in (1, 2, 3)
     ]
 
 
-ConstantPad1d, ConstantPad2d, ConstantPad3d = _pads("ConstantPad", _ConstantPad, "constant", "A number around the last {} axes.")
-ZeroPad1d, ZeroPad2d, ZeroPad3d = _pads("ZeroPad", _ZeroPad, "constant", "Zeros around the last {} axes.")
-ReflectionPad1d, ReflectionPad2d, ReflectionPad3d = _pads("ReflectionPad", _Pad, "reflect", "The last {} axes mirrored at their edges.")
-ReplicationPad1d, ReplicationPad2d, ReplicationPad3d = _pads("ReplicationPad", _Pad, "replicate", "The edges of the last {} axes repeated.")
-CircularPad1d, CircularPad2d, CircularPad3d = _pads("CircularPad", _Pad, "circular", "The last {} axes as rings.")
+ConstantPad1d, ConstantPad2d, ConstantPad3d = _pads(
+    "ConstantPad", _ConstantPad, "constant", "A number around the last {} axes."
+)
+ZeroPad1d, ZeroPad2d, ZeroPad3d = _pads(
+    "ZeroPad", _ZeroPad, "constant", "Zeros around the last {} axes."
+)
+ReflectionPad1d, ReflectionPad2d, ReflectionPad3d = _pads(
+    "ReflectionPad", _Pad, "reflect", "The last {} axes mirrored at their edges."
+)
+ReplicationPad1d, ReplicationPad2d, ReplicationPad3d = _pads(
+    "ReplicationPad", _Pad, "replicate", "The edges of the last {} axes repeated."
+)
+CircularPad1d, CircularPad2d, CircularPad3d = _pads(
+    "CircularPad", _Pad, "circular", "The last {} axes as rings."
+)
 
 # ------------------------------------------------------------------ resizing and rearranging
 
@@ -100,8 +117,8 @@ class Upsample(Module):
     """Resize (N, C, …): see functional.interpolate"""
 
     def __init__(
-        self, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None,
-        recompute_scale_factor: bool | None = None,
+        self, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+        align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.name = type(self).__name__
@@ -113,10 +130,21 @@ class Upsample(Module):
             self.scale_factor = float(scale_factor) if scale_factor else None
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor)
+        return F.interpolate(
+            input,
+            self.size,
+            self.scale_factor,
+            self.mode,
+            self.align_corners,
+            self.recompute_scale_factor,
+        )
 
     def extra_repr(self) -> str:
-        how = f"scale_factor={self.scale_factor!r}" if self.scale_factor is not None else f"size={self.size!r}"
+        how = (
+            f"scale_factor={self.scale_factor!r}"
+            if self.scale_factor is not None
+            else f"size={self.size!r}"
+        )
         return f"{how}, mode={self.mode!r}"
 
 
@@ -138,11 +166,29 @@ def _row(name: str, function: Any, settings: str, shown: str, doc: str) -> Any:
     return layer(name, function, settings, shown=shown, doc=doc, module=__name__)
 
 
-PixelShuffle = _row("PixelShuffle", F.pixel_shuffle, "upscale_factor", "upscale_factor", "(C r², H, W) → (C, H r, W r)")
-PixelUnshuffle = _row("PixelUnshuffle", F.pixel_unshuffle, "downscale_factor", "downscale_factor", "The inverse of PixelShuffle")
-ChannelShuffle = _row("ChannelShuffle", F.channel_shuffle, "groups", "groups", "Channels of g groups interleaved")
-CosineSimilarity = _row("CosineSimilarity", F.cosine_similarity, "dim eps", "", "x₁ · x₂/(‖x₁‖ ‖x₂‖)")
-PairwiseDistance = _row("PairwiseDistance", F.pairwise_distance, "p eps keepdim", "", "‖x₁ − x₂ + ε‖ₚ")
+PixelShuffle = _row(
+    "PixelShuffle",
+    F.pixel_shuffle,
+    "upscale_factor",
+    "upscale_factor",
+    "(C r², H, W) → (C, H r, W r)",
+)
+PixelUnshuffle = _row(
+    "PixelUnshuffle",
+    F.pixel_unshuffle,
+    "downscale_factor",
+    "downscale_factor",
+    "The inverse of PixelShuffle",
+)
+ChannelShuffle = _row(
+    "ChannelShuffle", F.channel_shuffle, "groups", "groups", "Channels of g groups interleaved"
+)
+CosineSimilarity = _row(
+    "CosineSimilarity", F.cosine_similarity, "dim eps", "", "x₁ · x₂/(‖x₁‖ ‖x₂‖)"
+)
+PairwiseDistance = _row(
+    "PairwiseDistance", F.pairwise_distance, "p eps keepdim", "", "‖x₁ − x₂ + ε‖ₚ"
+)
 
 
 class _Columns(FunctionLayer):
@@ -152,7 +198,19 @@ class _Columns(FunctionLayer):
         return ", ".join(f"{n}={getattr(self, n)}" for n in self.settings.parameters)
 
 
-Unfold = layer("Unfold", F.unfold, "kernel_size dilation padding stride", doc="Windows as columns", module=__name__, base=_Columns)
+Unfold = layer(
+    "Unfold",
+    F.unfold,
+    "kernel_size dilation padding stride",
+    doc="Windows as columns",
+    module=__name__,
+    base=_Columns,
+)
 Fold = layer(
-    "Fold", F.fold, "output_size kernel_size dilation padding stride", doc="The transpose of Unfold", module=__name__, base=_Columns
+    "Fold",
+    F.fold,
+    "output_size kernel_size dilation padding stride",
+    doc="The transpose of Unfold",
+    module=__name__,
+    base=_Columns,
 )
