@@ -90,7 +90,9 @@ def _(g: Node, y: Node, x: Node, t: Node) -> tuple[Node, Node]:
     return g * (sigmoid(x) - t), -g * x
 
 
-@op(tex=r"-\log \operatorname{{softmax}}({0})_{{{1}}}")
+@op(tex=r"-\log \operatorname{{softmax}}({0})_{{{1}}}",
+    domain=Domain((-3, 3), 4, cases=[((3, 4), (3,), {}), ((2, 4, 2), (2, 2), {})]),
+)  # fmt: skip
 def cross_entropy_rows(x: Node, t: Node) -> Node:
     """−log softmax(x)[t]: logits x (N, C, …), classes t (N, …) → (N, …)"""
     picked = take_along(log_softmax(x, axis=1), expand_dims(t, 1), axis=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.ir.node import Node
+from chainrule.ir.op import Domain
 from chainrule.ops.activations import relu, sigmoid
 from chainrule.ops.contract import project
 from chainrule.ops.core import op
@@ -54,7 +55,10 @@ def _split(xs: tuple[Node, ...]) -> tuple[Node, Node | None]:
     return xs[0], xs[1] if len(xs) > 1 else None
 
 
-@op(tex=r"\operatorname{{RNN}}({0}; {1}, {2})")
+@op(
+    tex=r"\operatorname{{RNN}}({0}; {1}, {2})",
+    domain=Domain((-1, 1), cases=[((3, 2, 4), (2, 4), (4, 4), {}), ((3, 2, 4), (2, 4), (4, 4), {"reverse": True})]),
+)  # fmt: skip
 def rnn(
     gx: Node, h0: Node, w_hh: Node, *mask: Node, nonlinearity: str = "tanh", reverse: bool = False
 ) -> tuple[Node, Node]:
@@ -71,7 +75,10 @@ def rnn(
     return ys, h
 
 
-@op(tex=r"\operatorname{{LSTM}}({0}; {1}, {2}, {3})")
+@op(
+    tex=r"\operatorname{{LSTM}}({0}; {1}, {2}, {3})",
+    domain=Domain((-1, 1), cases=[((3, 2, 8), (2, 2), (2, 2), (8, 2), {}), ((2, 1, 4), (1, 1), (1, 1), (4, 1), {"reverse": True})]),
+)  # fmt: skip
 def lstm(
     gx: Node, h0: Node, c0: Node, w_hh: Node, *mask: Node, reverse: bool = False
 ) -> tuple[Node, Node, Node]:
@@ -87,7 +94,10 @@ def lstm(
     return ys, h, c
 
 
-@op(tex=r"\operatorname{{LSTMP}}({0}; {1}, {2}, {3}, {4})")
+@op(
+    tex=r"\operatorname{{LSTMP}}({0}; {1}, {2}, {3}, {4})",
+    domain=Domain((-1, 1), cases=[((3, 2, 12), (2, 2), (2, 3), (12, 2), (2, 3), {})]),
+)  # fmt: skip
 def lstm_projected(
     gx: Node, h0: Node, c0: Node, w_hh: Node, w_hr: Node, *mask: Node, reverse: bool = False
 ) -> tuple[Node, Node, Node]:
@@ -103,7 +113,10 @@ def lstm_projected(
     return ys, h, c
 
 
-@op(tex=r"\operatorname{{GRU}}({0}; {1}, {2}, {3})")
+@op(
+    tex=r"\operatorname{{GRU}}({0}; {1}, {2}, {3})",
+    domain=Domain((-1, 1), cases=[((3, 2, 6), (2, 2), (6, 2), (6,), {}), ((2, 1, 3), (1, 1), (3, 1), (3,), {"reverse": True})]),
+)  # fmt: skip
 def gru(
     gx: Node, h0: Node, w_hh: Node, b_hh: Node, *mask: Node, reverse: bool = False
 ) -> tuple[Node, Node]:

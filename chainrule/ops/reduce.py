@@ -14,9 +14,11 @@ from chainrule.ir.op import Domain, Op
 from chainrule.ops.core import cast, op, primitive, promote_float, zeros_like
 from chainrule.ops.elementwise import eq, exp, isfinite, log, stop_gradient, where
 from chainrule.ops.index import take_along
-from chainrule.ops.movement import broadcast_to, flip, narrow, pad, reshape
+from chainrule.ops.loop import scan
+from chainrule.ops.movement import broadcast_to, flip, full, narrow, pad, permute, reshape
 
 Axes = tuple[int, ...]
+Nodes = tuple[Node, ...]
 Maker = Callable[[Callable[..., Any]], Op]
 
 
@@ -182,15 +184,22 @@ def cumprod(x: np.ndarray, *, axis: int) -> np.ndarray:
 
 @cumprod.vjp
 def _(g: Node, y: Node, x: Node, *, axis: int) -> Node:
-    """Without zeros: Σ_{i≥k} gᵢ yᵢ / x_k. From the first zero on, the products skip it: what `_after_zero` adds."""
-    zero = eq(x, 0)
-    safe = where(zero, 1, x)
-    first = zero & eq(cumsum(cast(zero, x.dtype), axis=axis), 1)
-    plain = flip(cumsum(flip(g * y, (axis,)), axis=axis), (axis,)) / safe
-    skipping = cumprod(where(first, 1, x), axis=axis)  # products with the first zero left out
-    reached = cumsum(cast(first, x.dtype), axis=axis)
-    behind = flip(cumsum(flip(g * skipping * reached, (axis,)), axis=axis), (axis,))
-    return where(first, behind, where(zero, zeros_like(x), plain))
+    """x̄_k = p_k s_k: the product of all before k, and s_k = g_k + x_{k+1} s_{k+1}. Zeros do no harm, to any order."""
+    n = x.shape[axis]
+    front = (axis, *(a for a in range(x.ndim) if a != axis))
+    back = tuple(front.index(a) for a in range(x.ndim))
+    one = tuple(int(a == axis) for a in range(x.ndim))
+    zero = (0,) * x.ndim
+    before = narrow(cumprod(pad(x, low=one, high=zero, value=1.0), axis=axis), axis, 0, n)
+    behind = narrow(pad(x, low=zero, high=one, value=0.0), axis, 1, n)
+
+    def step(carry: Nodes, now: Nodes, _: Nodes) -> tuple[Nodes, Nodes]:
+        s = now[0] + now[1] * carry[0]
+        return (s,), (s,)
+
+    start = full(tuple(m for a, m in enumerate(x.shape) if a != axis), 0.0, x.dtype)
+    _, (s,) = scan(step, [start], [permute(g, order=front), permute(behind, order=front)], reverse=True)
+    return before * permute(s, order=back)
 
 
 @_along(

@@ -15,11 +15,12 @@ def rewrite(
     rule: Rule,
     below: Callable[[Node], tuple[Node, ...]] = children,
 ) -> list[Node]:
-    """Apply `rule` to every node, inputs first. A rule gives the replacement, or None to leave the node."""
+    """Apply `rule` to every node, inputs first, until it finds nothing more. It gives a replacement, or None."""
     new: dict[Node, Node] = {}
     for node in topological(outputs, below=below):
         inputs = tuple(new[i] for i in node.inputs)
         same = node if inputs == node.inputs else node.op.make(inputs, node.attrs)
-        made = rule(same)
-        new[node] = same if made is None else made
+        while (made := rule(same)) is not None and made is not same:
+            same = made
+        new[node] = same
     return [new[o] for o in outputs]

@@ -1,0 +1,46 @@
+"""Programs are found by their outputs, and what they give belongs to nobody else."""
+
+import numpy as np
+
+from chainrule import compiler, dtypes, ops
+from chainrule.runtime import programs
+
+
+def x(index=0, shape=(3,)):
+    return ops.input(index=index, shape=shape, dtype=dtypes.float64)
+
+
+def test_the_same_outputs_are_the_same_program() -> None:
+    y = ops.exp(x()) * 7.25
+    before = compiler.built
+    first = programs.program((y,))
+    assert programs.program((ops.exp(x()) * 7.25,)) is first and compiler.built == before + 1
+
+
+def test_results_share_memory_with_nothing() -> None:
+    a = np.arange(3.0)
+    node = x()
+    views = (node, ops.copy(node), ops.reshape(node, shape=(3, 1)), ops.broadcast_to(node, shape=(2, 3)), node)
+    values = programs.run(views, [a])
+    for i, v in enumerate(values):
+        assert v.flags.writeable and v.flags.c_contiguous and not np.shares_memory(v, a)
+        assert not any(np.shares_memory(v, w) for w in values[:i])
+
+
+def test_old_programs_are_forgotten() -> None:
+    for i in range(1100):
+        programs.program((x() + float(i),))
+    assert programs.count() <= 1024
+
+
+def test_places_are_emptied_after_their_last_reader() -> None:
+    node = x()
+    for _ in range(10):
+        node = ops.exp(node)
+    program = programs.program((node,))
+    assert sum(len(i.free) for i in program.instructions) == len(program.instructions)
+
+
+def test_stages_are_shown_as_text() -> None:
+    text = compiler.stages([ops.sigmoid(x())])
+    assert "recorded" in text and all(stage.says in text for stage in compiler.STAGES) and "sigmoid" in text
