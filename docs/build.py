@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from chainrule.dtypes import get_default_dtype, set_default_dtype
 from chainrule.explain import Drawing, Formula
 
 PAGES = sorted(Path(__file__).parent.glob("*/README*.md"))
@@ -57,7 +58,11 @@ def build(page: str) -> str:
         value = eval(m["show"], namespace)
         return f"<!-- show: {m['show']} -->\n{fence(value)}\n<!-- end -->"
 
-    return PIECE.sub(replace, page)
+    before = get_default_dtype()
+    try:
+        return PIECE.sub(replace, page)
+    finally:
+        set_default_dtype(before)
 
 
 def main() -> int:
