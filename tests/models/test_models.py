@@ -1,4 +1,4 @@
-"""The documents' networks as modules: what they take and give, and what a file of theirs brings back."""
+"""The documents' networks as modules: what they take and give, and what their files bring back."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_no_place_of_the_transformer_sees_a_later_one():
 
 
 def test_a_sequence_that_is_too_long_says_so():
-    with pytest.raises(ShapeError, match="65 steps.*64 positions.*max_length"):
+    with pytest.raises(ShapeError, match=r"65 steps.*64 positions.*max_length"):
         models.Transformer()(torch.zeros(1, 65).long())
 
 
@@ -63,5 +63,5 @@ def test_files_of_another_kind_are_named(tmp_path):
     with pytest.raises(DataError, match="no network of `chainrule train`"):
         models.load(tmp_path / "other")
     serialization.save({"model": "gpt", "arguments": {}, "state": {}}, tmp_path / "later")
-    with pytest.raises(DataError, match="'gpt'.*mlp, dcnn, rnn, transformer"):
+    with pytest.raises(DataError, match=r"'gpt'.*mlp, dcnn, rnn, transformer"):
         models.load(tmp_path / "later")
