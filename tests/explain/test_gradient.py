@@ -15,6 +15,7 @@ from chainrule.explain.tidy import tidy
 from chainrule.ir import registry
 from chainrule.ir.interpret import interpret
 from chainrule.tensor.record import apply
+from chainrule.testing import samples
 
 
 def lines(f):
@@ -85,40 +86,32 @@ def test_refusals_say_what_to_do():
 
 
 def cases():
+    rng = np.random.default_rng(0)
     for op in registry.values():
-        if op.domain is None or op.domain.dtypes != "float" or not op.domain.order:
-            continue
-        n = len(op.domain.intervals)
-        sampled = [c for c in op.domain.cases if isinstance(c[-1], dict) and len(c) == n + 1]
-        if op.domain.cases and not sampled:
-            continue
-        *shapes, attrs = sampled[0] if sampled else (*[(3, 4)] * n, {})
-        yield pytest.param(op, shapes, attrs, id=op.name)
+        for i, sample in enumerate(samples(op, dtypes.float64, rng)[:2]):
+            yield pytest.param(op, sample, id=f"{op.name}-{i}")
 
 
 def _parts(node):
     return node if hasattr(node.type, "dtype") else ops.items(node)[0]
 
 
-@pytest.mark.parametrize(("op", "shapes", "attrs"), [*cases()])
-def test_tidying_keeps_every_gradient_and_it_renders(op, shapes, attrs):
-    xs = [ops.input(index=i, shape=s, dtype=dtypes.float64) for i, s in enumerate(shapes)]
-    y = _parts(op(*xs, **attrs))
-    if y.dtype is not dtypes.float64:
-        pytest.skip("not a floating point result")
+@pytest.mark.parametrize(("op", "sample"), [*cases()])
+def test_tidying_keeps_every_gradient_and_it_renders(op, sample):
+    y = _parts(op(*sample.inputs, **sample.attrs))
+    names = dict(zip("ABCD", sample.inputs, strict=False))
+    renders(explain.formula(y, names=names))
+    renders(explain.formula(y, names=names, expand=True))
+    xs = [x for x in sample.inputs if x.dtype.is_floating_point]
+    if y.dtype is not dtypes.float64 or not xs or not op.domain.order:
+        return
     total = ops.sum(ops.sin(y), axis=tuple(range(y.ndim)), keepdim=False)
     grads = gradients(total, xs)
-    rng = np.random.default_rng(0)
-    bound = {
-        x: rng.uniform(lo, hi, x.shape) for x, (lo, hi) in zip(xs, op.domain.intervals, strict=True)
-    }
+    bound = dict(zip(sample.inputs, sample.arrays, strict=True))
     with np.errstate(all="ignore"):
         before, after = interpret(grads, bound), interpret(tidy(grads), bound)
     for a, b in zip(before, after, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
-    names = dict(zip("ABCD", xs, strict=False))
-    renders(explain.formula(y, names=names))
-    renders(explain.formula(y, names=names, expand=True))
     renders(explain.gradient(total, xs, names=names))
 
 
