@@ -8,6 +8,7 @@ through windows. Its gradients need no rules of their own: they follow from thos
 from __future__ import annotations
 
 import functools
+import math
 import string
 from typing import Any, NamedTuple
 
@@ -22,14 +23,13 @@ from chainrule.shapes import Shape, broadcast
 
 
 class _Plan(NamedTuple):
-    """A contraction as one batched matrix product: transposes before, and after."""
+    """Axes of both operands by what becomes of them."""
 
-    a: tuple[int, ...]
-    b: tuple[int, ...]
-    batch: int
-    rows: int
-    columns: int
-    out: tuple[int, ...]
+    batch: tuple[tuple[int, ...], tuple[int, ...]]  # in both operands and in the result
+    inner: tuple[tuple[int, ...], tuple[int, ...]]  # in both operands, summed
+    rows: tuple[int, ...]  # of the left operand alone
+    columns: tuple[int, ...]  # of the right operand alone
+    out: tuple[int, ...]  # (batch, rows, columns) → the order of the result
 
 
 @functools.lru_cache(maxsize=4096)
@@ -46,11 +46,12 @@ def _plan(spec: str) -> _Plan:
         )
     made = batch + rows + columns
     return _Plan(
-        tuple(a.index(c) for c in batch + rows + inner),
-        tuple(b.index(c) for c in batch + inner + columns),
-        len(batch), len(rows), len(columns),
-        tuple(made.index(c) for c in out),
-    )  # fmt: skip
+        (tuple(map(a.index, batch)), tuple(map(b.index, batch))),
+        (tuple(map(a.index, inner)), tuple(map(b.index, inner))),
+        tuple(map(a.index, rows)),
+        tuple(map(b.index, columns)),
+        tuple(map(made.index, out)),
+    )
 
 
 def _contract_type(a: Node, b: Node, *, spec: str) -> TensorType:
@@ -78,19 +79,51 @@ def _contract_type(a: Node, b: Node, *, spec: str) -> TensorType:
 def contract(a: np.ndarray, b: np.ndarray, *, spec: str) -> np.ndarray:
     """Σ over the shared letters that the result does not keep, as `numpy.einsum` does."""
     p = _plan(spec)
-    at, bt = a.transpose(p.a), b.transpose(p.b)
-    nb, nr, nc = p.batch, p.rows, p.columns
-    batch, rows = at.shape[:nb], at.shape[nb : nb + nr]
-    columns = bt.shape[bt.ndim - nc :] if nc else ()
-    inner = 1
-    for n in at.shape[nb + nr :]:
-        inner *= n
-    m, n = int(np.prod(rows, dtype=np.int64)), int(np.prod(columns, dtype=np.int64))
+    nb, nr = len(p.batch[0]), len(p.rows)
+    bt = b.transpose(p.batch[1] + p.inner[1] + p.columns)
+    columns = bt.shape[bt.ndim - len(p.columns) :]
+    outside = _rows_outside(a, p)
+    at = a.transpose(p.batch[0] + p.rows[:outside] + p.inner[0] + p.rows[outside:])
+    batch, first, last = (
+        at.shape[:nb],
+        at.shape[nb : nb + outside],
+        at.shape[at.ndim - nr + outside :],
+    )
+    inner, n = math.prod(bt.shape[nb : bt.ndim - len(columns)]), math.prod(columns)
+    if outside < nr:  # (batch, first, n, inner) · (batch, first, inner, last)
+        m = math.prod(first)
+        bt = bt.reshape((*batch, 1, inner, n)).swapaxes(-1, -2)
+        made = np.matmul(bt, at.reshape((*batch, m, inner, math.prod(last))))
+        k = nb + outside
+        made = made.reshape((*batch, *first, *columns, *last))
+        made = np.moveaxis(
+            made, range(k, k + len(columns)), range(made.ndim - len(columns), made.ndim)
+        )
+        return made.transpose(p.out)
+    m = math.prod(first)
     if nb:
-        out = np.matmul(at.reshape((*batch, m, inner)), bt.reshape((*batch, inner, n)))
+        made = np.matmul(at.reshape((*batch, m, inner)), bt.reshape((*batch, inner, n)))
     else:
-        out = at.reshape(m, inner) @ bt.reshape(inner, n)
-    return out.reshape((*batch, *rows, *columns)).transpose(p.out)
+        made = at.reshape(m, inner) @ bt.reshape(inner, n)
+    return made.reshape((*batch, *first, *columns)).transpose(p.out)
+
+
+def _rows_outside(a: np.ndarray, p: _Plan) -> int:
+    """How many rows go before the summed axes of the left operand, so that it is read in the order
+    of memory.
+
+    All of them: an ordinary product. Fewer, where neighbours in memory are rows, as in windows of
+    an image: then the leading rows are a batch of products (n, inner) · (inner, rest of the rows).
+    """
+    moving = [i for i in range(a.ndim) if a.shape[i] > 1 and a.strides[i]]
+    if not moving or min(moving, key=lambda i: (abs(a.strides[i]), i)) not in p.rows:
+        return len(p.rows)
+    widest = max((abs(a.strides[i]) for i in p.inner[0] if a.shape[i] > 1), default=0)
+    outside = 0
+    while outside < len(p.rows) and abs(a.strides[p.rows[outside]]) > widest:
+        outside += 1
+    rest = math.prod(a.shape[i] for i in p.rows[outside:])
+    return outside if outside and rest >= 16 else len(p.rows)
 
 
 @contract.vjp

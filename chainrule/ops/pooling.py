@@ -7,9 +7,18 @@ from typing import Any
 from chainrule import dtypes
 from chainrule.ir.node import Node
 from chainrule.ir.op import Domain
-from chainrule.ops.core import cast, op, promote
-from chainrule.ops.elementwise import eq
-from chainrule.ops.movement import expand_dims, iota, pad, reshape, slice, unwindows, windows
+from chainrule.ops.core import op, promote, zeros_like
+from chainrule.ops.elementwise import eq, where
+from chainrule.ops.movement import (
+    expand_dims,
+    iota,
+    pad,
+    permute,
+    reshape,
+    slice,
+    unwindows,
+    windows,
+)
 from chainrule.ops.reduce import amax, argmax, sum
 from chainrule.shapes import size as count
 
@@ -52,26 +61,34 @@ def max_pool(x: Node, *, size: Any, stride: Any, low: Any, high: Any, dilation: 
 @max_pool.vjp
 def _(g: Node, y: Node, x: Node, **a: Any) -> Node:
     k = count(a["size"])
-    first = cast(eq(iota(length=k, dtype=dtypes.int64), max_pool_places(x, **a)), g.dtype)
-    return _spread(first * expand_dims(g, g.ndim), x, **a)
+    which = reshape(iota(length=k, dtype=dtypes.int64), shape=(k, *(1,) * g.ndim))
+    g = expand_dims(g, 0)
+    return _spread(where(eq(which, _places(x, **a)), g, zeros_like(g)), x, **a)
 
 
 def max_pool_places(x: Node, **a: Any) -> Node:
     """Which element of its window each maximum is, in a last axis of size 1."""
+    at = _places(x, **a)
+    return reshape(at, shape=(*at.shape[1:], 1))
+
+
+def _places(x: Node, **a: Any) -> Node:
+    """The same with the axis of size 1 first: rows of windows are compared, not one by one."""
     w = _windows(x, a["size"], a["stride"], a["low"], a["high"], a["dilation"], _lowest(x))
-    n = len(a["size"])
-    return argmax(reshape(w, shape=(*w.shape[: w.ndim - n], count(a["size"]))), axis=w.ndim - n)
+    n, m = len(a["size"]), w.ndim - len(a["size"])
+    rows = permute(w, order=(*range(m, w.ndim), *range(m)))
+    return argmax(reshape(rows, shape=(count(a["size"]), *rows.shape[n:])), axis=0)
 
 
 def _spread(
-    flat: Node, x: Node, *, size: Any, stride: Any, low: Any, high: Any, dilation: Any
+    rows: Node, x: Node, *, size: Any, stride: Any, low: Any, high: Any, dilation: Any
 ) -> Node:
-    """Put window elements back to where they were read; what fell on padding is dropped."""
+    """Put window elements (K, …) back to where they were read; what fell on padding is dropped."""
     n = len(size)
     tail = tuple(a + m + b for a, m, b in zip(low, x.shape[-n:], high, strict=True))
-    whole = unwindows(
-        reshape(flat, shape=(*flat.shape[:-1], *size)), shape=tail, stride=stride, dilation=dilation
-    )
+    w = reshape(rows, shape=(*size, *rows.shape[1:]))
+    w = permute(w, order=(*range(n, w.ndim), *range(n)))
+    whole = unwindows(w, shape=tail, stride=stride, dilation=dilation)
     if whole.shape == x.shape:
         return whole
     lead = x.shape[:-n]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,22 @@ def _kept(g: Node, x: Node, axis: Axes, keepdim: bool) -> Node:
     return g if keepdim else reshape(g, shape=shapes.reduced(x.shape, axis, True))
 
 
+def _few(x: np.ndarray, axis: Axes) -> bool:
+    """Whether many short groups are reduced, such as the windows of a pooling layer."""
+    group = math.prod([x.shape[a] for a in axis])
+    return 1 < group <= 32 and x.size >= 4096 * group and x.dtype.kind == "f"
+
+
+def _slice_by_slice(f: np.ufunc, x: np.ndarray, axis: Axes, keepdim: bool) -> np.ndarray:
+    """Reduce short groups with long loops over the others: NumPy's own would be over the groups."""
+    moved = np.moveaxis(x, axis, range(len(axis)))
+    first, *rest = np.ndindex(*moved.shape[: len(axis)])
+    out = np.array(moved[first], order="C")
+    for i in rest:
+        f(out, moved[i], out=out)
+    return np.expand_dims(out, axis) if keepdim else out
+
+
 _CASES = Domain((-3, 3), cases=[((3, 4), {"axis": (0,)}), ((2, 3, 2), {"axis": (0, 2), "keepdim": True}), ((5,), {})])
 _ALONG = Domain((-3, 3), cases=[((3, 4), {"axis": 1}), ((2, 3, 2), {"axis": 0})])
 
@@ -70,6 +87,8 @@ def _along(infer: Any, *, tex: str, torch: str, domain: Domain = _ALONG) -> Make
 @_reduction(_reduced, tex=r"\sum{over} {0}", torch="sum")
 def sum(x: Any, *, axis: Axes, keepdim: bool) -> Any:
     """Σ over axes, in the type of x. (torch's sum of integers is in int64: cast first.)"""
+    if _few(x, axis):
+        return _slice_by_slice(np.add, x, axis, keepdim)
     return np.sum(x, axis=axis, keepdims=keepdim, dtype=x.dtype)
 
 
@@ -113,12 +132,16 @@ def _exclusive_product(x: Node, axis: int) -> Node:
 @_reduction(_non_empty, tex=r"\max{over} {0}", torch="amax")
 def amax(x: Any, *, axis: Axes, keepdim: bool) -> Any:
     """The largest over axes; NaN wins; equal elements share the gradient."""
+    if _few(x, axis):
+        return _slice_by_slice(np.maximum, x, axis, keepdim)
     return np.max(x, axis=axis, keepdims=keepdim)
 
 
 @_reduction(_non_empty, tex=r"\min{over} {0}", torch="amin")
 def amin(x: Any, *, axis: Axes, keepdim: bool) -> Any:
     """The smallest over axes; NaN wins; equal elements share the gradient."""
+    if _few(x, axis):
+        return _slice_by_slice(np.minimum, x, axis, keepdim)
     return np.min(x, axis=axis, keepdims=keepdim)
 
 
@@ -152,7 +175,19 @@ def _arg_type(x: Node, *, axis: int) -> TensorType:
 @_along(_arg_type, tex=r"\arg\max{over} {0}", torch="argmax")
 def argmax(x: np.ndarray, *, axis: int) -> np.ndarray:
     """Index of the first largest element; the axis stays, with size 1."""
-    return np.argmax(x, axis=axis, keepdims=True)
+    if x.shape[axis] > 32 or axis == x.ndim - 1 or x.dtype.kind not in "fiu":
+        return np.argmax(x, axis=axis, keepdims=True)
+    return np.expand_dims(_first_largest(np.moveaxis(x, axis, 0)), axis)
+
+
+def _first_largest(rows: np.ndarray) -> np.ndarray:
+    """argmax over a short first axis, row by row (NumPy would copy to bring that axis last)."""
+    best, place = rows[0], np.zeros(rows.shape[1:], np.int8)
+    for i, row in enumerate(rows[1:], 1):
+        more = ~(row <= best) & (best == best)  # NaN wins, the first one
+        np.maximum(place, np.multiply(more, np.int8(i)), out=place)
+        best = np.maximum(best, row)
+    return place.astype(np.int64)
 
 
 @_along(_arg_type, tex=r"\arg\min{over} {0}", torch="argmin")
