@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.keras.files import get_file
+from chainrule.keras.images import array_to_img, img_to_array, load_img, save_img
+from chainrule.keras.plotting import model_to_dot, plot_model
 from chainrule.keras.registry import (
     custom_object_scope,
     get_custom_objects,
@@ -18,11 +21,18 @@ from chainrule.tensor import Tensor
 __all__ = [
     "PyDataset",
     "Sequence",
+    "array_to_img",
     "custom_object_scope",
     "get_custom_objects",
+    "get_file",
+    "img_to_array",
+    "load_img",
+    "model_to_dot",
     "normalize",
     "pad_sequences",
+    "plot_model",
     "register_keras_serializable",
+    "save_img",
     "set_random_seed",
     "split_dataset",
     "to_categorical",

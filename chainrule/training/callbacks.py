@@ -144,15 +144,15 @@ class CallbackList:
 
     def on_train_begin(self) -> None:
         for callback in self.callbacks:
-            callback.on_train_begin(None)
+            callback.on_train_begin({})
 
     def on_train_end(self, logs: Values = None) -> None:
         for callback in self.callbacks:
-            callback.on_train_end(logs)
+            callback.on_train_end(logs or {})
 
     def on_epoch_begin(self, epoch: int) -> None:
         for callback in self.callbacks:
-            callback.on_epoch_begin(epoch, None)
+            callback.on_epoch_begin(epoch, {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         for callback in self.callbacks:
@@ -160,7 +160,7 @@ class CallbackList:
 
     def on_train_batch_begin(self, batch: int) -> None:
         for callback in self.callbacks:
-            callback.on_train_batch_begin(batch, None)
+            callback.on_train_batch_begin(batch, {})
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         for callback in self._readers["train"]:
@@ -170,15 +170,15 @@ class CallbackList:
 
     def on_test_begin(self) -> None:
         for callback in self.callbacks:
-            callback.on_test_begin(None)
+            callback.on_test_begin({})
 
     def on_test_end(self, logs: Values = None) -> None:
         for callback in self.callbacks:
-            callback.on_test_end(logs)
+            callback.on_test_end(logs or {})
 
     def on_test_batch_begin(self, batch: int) -> None:
         for callback in self.callbacks:
-            callback.on_test_batch_begin(batch, None)
+            callback.on_test_batch_begin(batch, {})
 
     def on_test_batch_end(self, batch: int, logs: Logs) -> None:
         for callback in self._readers["test"]:
@@ -188,19 +188,19 @@ class CallbackList:
 
     def on_predict_begin(self) -> None:
         for callback in self.callbacks:
-            callback.on_predict_begin(None)
+            callback.on_predict_begin({})
 
     def on_predict_end(self) -> None:
         for callback in self.callbacks:
-            callback.on_predict_end(None)
+            callback.on_predict_end({})
 
     def on_predict_batch_begin(self, batch: int) -> None:
         for callback in self.callbacks:
-            callback.on_predict_batch_begin(batch, None)
+            callback.on_predict_batch_begin(batch, {})
 
     def on_predict_batch_end(self, batch: int) -> None:
         for callback in self.callbacks:
-            callback.on_predict_batch_end(batch, None)
+            callback.on_predict_batch_end(batch, {})
 
     def abort(self) -> None:
         for callback in self.callbacks:

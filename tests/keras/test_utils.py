@@ -1,9 +1,13 @@
 """keras.utils, keras.ops, keras.random, keras.backend: NumPy's numbers."""
 
+import hashlib
+import tarfile
+
 import numpy as np
 import pytest
 
 from chainrule import keras
+from chainrule.errors import DataError
 from chainrule.keras import ops, utils
 
 
@@ -113,3 +117,47 @@ def test_public_names_exist():
                    keras.models, keras.saving, keras.utils):  # fmt: skip
         for name in getattr(module, "__all__", ()):
             assert hasattr(module, name), f"{module.__name__}.{name}"
+
+
+def test_get_file_checks_and_unpacks(tmp_path):
+    (tmp_path / "a.txt").write_text("hello")
+    with tarfile.open(tmp_path / "data.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "a.txt", "inner/a.txt")
+    origin = (tmp_path / "data.tar.gz").as_uri()
+    digest = hashlib.sha256((tmp_path / "data.tar.gz").read_bytes()).hexdigest()
+    folder = utils.get_file(origin=origin, extract=True, file_hash=digest, cache_dir=tmp_path / "c")
+    with open(f"{folder}/inner/a.txt") as file:
+        assert file.read() == "hello"
+    plain = utils.get_file("b.tar.gz", origin, cache_dir=tmp_path / "c")
+    (tmp_path / "data.tar.gz").unlink()
+    assert (
+        utils.get_file("b.tar.gz", origin, cache_dir=tmp_path / "c") == plain
+    )  # not fetched twice
+    with pytest.raises(DataError, match="put the file at"):
+        utils.get_file("c", origin, cache_dir=tmp_path / "c")
+    (tmp_path / "junk").write_text("x")
+    with pytest.raises(DataError, match="hash"):
+        utils.get_file("j", (tmp_path / "junk").as_uri(), file_hash="0" * 64, cache_dir=tmp_path)
+    assert not (tmp_path / "datasets" / "j").exists()
+
+
+def test_images(tmp_path):
+    pytest.importorskip("PIL")
+    x = np.random.default_rng(0).integers(0, 255, (4, 6, 3)).astype("f")
+    utils.save_img(tmp_path / "x.png", x, scale=False)
+    image = utils.load_img(tmp_path / "x.png")
+    np.testing.assert_array_equal(utils.img_to_array(image), x)
+    assert utils.img_to_array(utils.load_img(tmp_path / "x.png", "grayscale", (2, 3))).shape == (
+        2,
+        3,
+        1,
+    )
+    with pytest.raises(ValueError, match="color_mode"):
+        utils.load_img(tmp_path / "x.png", "cmyk")
+
+
+def test_a_model_as_a_drawing(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
+    utils.plot_model(model, tmp_path / "m.dot", show_shapes=True)
+    text = (tmp_path / "m.dot").read_text()
+    assert '-> "head"' in text and "(None, 2)" in text

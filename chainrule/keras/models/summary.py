@@ -126,7 +126,7 @@ def _totals(model: Any) -> list[str]:
     trainable, fixed = model.trainable_weights, model.non_trainable_weights
     optimizer: list[Any] = []
     if model.optimizer is not None and model.optimizer.built:
-        optimizer = [v for v in model.optimizer.variables if v.dtype.is_floating_point]
+        optimizer = list(model.optimizer.variables)
     everything = [*trainable, *fixed, *optimizer]
     lines = [
         f" Total params: {_sizes(everything)}",

@@ -7,6 +7,7 @@ value is looked at in between.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -212,6 +213,10 @@ class Trainer(Layer):
             self._track(loss, x)
             self._update_metrics_or_compute(x, y, y_pred, weight)
         variables = self._variables_to_train()
+        if not variables:
+            del y_pred, loss
+            flush()
+            return
         for variable in variables:
             variable.grad = None
         self.optimizer.scale_loss(loss).backward()
@@ -250,7 +255,10 @@ class Trainer(Layer):
         if self._train_variables is None or self._train_variables[0] != version:
             variables = self.trainable_weights
             if not variables:
-                raise ValueError(f"model {self.name!r} has no trainable weights: nothing to train")
+                warnings.warn(
+                    f"model {self.name!r} has no trainable weights: nothing is trained",
+                    stacklevel=6,
+                )
             self._train_variables = (version, variables)
         return self._train_variables[1]
 

@@ -1,5 +1,5 @@
 """`keras.preprocessing`: what old programs still import from here."""
 
-from chainrule.keras.preprocessing import sequence
+from chainrule.keras.preprocessing import image, sequence
 
-__all__ = ["sequence"]
+__all__ = ["image", "sequence"]
