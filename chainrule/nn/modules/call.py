@@ -33,9 +33,12 @@ class Hooked(Registry):
     _backward_pre_hooks: OrderedDict[int, Hook]
     _backward_hooks: OrderedDict[int, Hook]
 
+    _instead = ""  # what a class without a forward would rather have done with it
+
     def _forward_unimplemented(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(
             f'Module [{type(self).__name__}] is missing the required "forward" function'
+            + self._instead
         )
 
     # An attribute and no method, so that a type checker lets subclasses choose their arguments.

@@ -148,6 +148,8 @@ class ModuleList(_Row):
     (3, 6, True)
     """
 
+    _instead = ": a list of layers is not a layer; call each: for layer in layers: x = layer(x)"
+
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         if modules is not None:
@@ -209,6 +211,8 @@ class ModuleDict(Module):
     >>> list(choices), "relu" in choices
     (['relu', 'tanh'], True)
     """
+
+    _instead = ": a dict of layers is not a layer; call those that you need: x = layers[name](x)"
 
     def __init__(self, modules: Any = None) -> None:
         super().__init__()
