@@ -280,6 +280,8 @@ def softmax(x: Node, *, axis: int = -1) -> Node:
     """
     if not x.shape:
         return x * 0 + 1
+    if 0 in x.shape:
+        return x
     e = exp(x - stop_gradient(amax(x, axis=axis, keepdim=True)))
     return e / sum(e, axis=axis, keepdim=True)
 
@@ -301,6 +303,8 @@ def log_softmax(x: Node, *, axis: int = -1) -> Node:
     """x − log Σ eˣ along an axis"""
     if not x.shape:
         return x * 0
+    if 0 in x.shape:
+        return x
     shifted = x - stop_gradient(amax(x, axis=axis, keepdim=True))
     return shifted - log(sum(exp(shifted), axis=axis, keepdim=True))
 

@@ -137,9 +137,11 @@ def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, r
     return _finish(from_numpy(np.frombuffer(buffer, dtype.np, count, offset)), requires_grad)
 
 
-def scalar_tensor(s: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+def scalar_tensor(
+    s: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
     """A 0-d tensor."""
-    return tensor(s, dtype=dtype or dtypes.get_default_dtype(), device=device)
+    return tensor(s, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
 
 
 # ------------------------------------------------------------------ filling
@@ -353,7 +355,7 @@ def randint_like(input: Tensor, low: Any, high: Any = None, *, dtype: DType | No
     return randint(low, high, input._shape, dtype=_like(input, dtype), **kw)
 
 
-def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None) -> Tensor:
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, **_: Any) -> Tensor:
     """Normal numbers with given means and standard deviations (numbers or tensors)."""
     given = [t for t in (mean, std) if isinstance(t, Tensor)]
     if given:
@@ -415,7 +417,6 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         for i, t in enumerate(ts)
     ]
     if indexing == "xy" and len(ts) > 1:
-        out = [o.transpose(0, 1) for o in out]
         out[0], out[1] = out[1], out[0]
     return tuple(out)
 

@@ -24,6 +24,8 @@ from chainrule.tensor.trace import state
 
 #: Functions that take no tensor first, or that `Tensor` spells otherwise.
 _NO_METHOD = {
+    "atleast_2d", "atleast_3d", "block_diag", "cartesian_prod", "chain_matmul", "column_stack", "combinations", "dstack",
+    "isin", "row_stack", "trapezoid", "trapz", "cumulative_trapezoid",
     "broadcast_tensors", "broadcast_shapes", "cat", "concat", "concatenate", "stack", "hstack", "vstack", "einsum",
     "tensordot", "cdist", "atleast_1d", "polygamma", "view_as_shape", "where", "copy_into", "gather_rows",
     "to_dtype", "result_type", "rsub", "bucketize", "searchsorted", "kron", "one_hot",
@@ -412,13 +414,26 @@ def attach() -> None:
     for name, f in _METHODS.items():
         put(name, f)
     put("T", property(lambda self: functions.permute(self, *reversed(range(self.ndim)))))
+    put("mH", property(lambda self: functions.transpose(self, -2, -1)))
     put("mT", property(lambda self: functions.transpose(self, -2, -1)))
     put("H", property(lambda self: functions.t(self)))
     put("grad_fn", property(_grad_fn))
 
 
-def _resize_error(*_: Any, **__: Any) -> None:
-    raise RuntimeError("resize_ would leave views dangling; make a new tensor with torch.empty() or reshape()")
+def _resize(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+    """Another shape, with the elements that fit; views of the old value keep it."""
+    shape = shapes.unpack(sizes)
+    old = self._concrete().reshape(-1)
+    new = np.zeros(shapes.size(shape), self._dtype.np)
+    n = min(old.size, new.size)
+    new[:n] = old[:n]
+    self.data = creation.from_owned(new.reshape(shape))
+    return self
+
+
+def _new_empty_strided(self: Tensor, size: Any, stride: Any, **kw: Any) -> Tensor:
+    """`new_empty`: where the elements stand is decided by the compiler, not by strides."""
+    return self.new_empty(size, **kw)
 
 
 def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
@@ -467,7 +482,8 @@ _METHODS: dict[str, Any] = {
     "element_size": lambda self: self._dtype.itemsize, "get_device": lambda self: -1,
     "is_complex": lambda self: False, "is_signed": lambda self: self._dtype.is_signed,
     "is_same_size": lambda self, other: self._shape == other._shape, "is_shared": lambda self: False,
-    "resize_": _resize_error, "has_names": lambda self: False, "is_inference": lambda self: False,
+    "resize_": _resize, "new_empty_strided": _new_empty_strided,
+    "resize_as_": lambda self, other: _resize(self, other._shape), "has_names": lambda self: False, "is_inference": lambda self: False,
     "squeeze_": _in_place_shape(functions.squeeze), "unsqueeze_": _in_place_shape(functions.unsqueeze),
     "t_": _in_place_shape(functions.t), "transpose_": _in_place_shape(functions.transpose),
     "swapaxes_": _in_place_shape(functions.transpose),

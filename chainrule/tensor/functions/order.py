@@ -10,19 +10,22 @@ import numpy as np
 
 from chainrule import dtypes, ops, shapes
 from chainrule.dtypes import DType
+from chainrule.ir.node import Node
 from chainrule.tensor.creation import from_owned
-from chainrule.tensor.functions.pointwise import clone, exp, lerp, log
-from chainrule.tensor.functions.reduce import _summable, amax, values_indices
+from chainrule.tensor.functions.pointwise import clamp, clone, isnan, lerp, sqrt, to_dtype, where
+from chainrule.tensor.functions.reduce import _summable, norm, sum, values_indices
 from chainrule.tensor.functions.select import gather
-from chainrule.tensor.functions.shape import narrow, reshape, select, squeeze, stack
+from chainrule.tensor.functions.shape import cat, diagonal, narrow, reshape, select, squeeze, stack
 from chainrule.tensor.handle import Tensor
 from chainrule.tensor.record import apply
 
 
 def median(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The lower middle element."""
-    if dim is None:
+    if dim is None or not input.ndim:
         flat = reshape(input, -1)
+        if dim is not None:
+            return kthvalue(input, 1)
         return select(sort(flat)[0], 0, (flat._shape[0] - 1) // 2)
     return kthvalue(input, (input._shape[shapes.axis(dim, input.ndim)] + 1) // 2, dim, keepdim)
 
@@ -31,6 +34,8 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
     """The k-th smallest along an axis, with its index."""
     d = shapes.axis(dim, input.ndim)
     v, i = sort(input, d, stable=True)
+    if not input.ndim:
+        return values_indices(v, i)
     v, i = narrow(v, d, k - 1, 1), narrow(i, d, k - 1, 1)
     return values_indices(v, i) if keepdim else values_indices(squeeze(v, d), squeeze(i, d))
 
@@ -38,6 +43,8 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     """The most frequent value along an axis (the smallest of several), with the last index of it."""
     d = shapes.axis(dim, input.ndim)
+    if not input.ndim:
+        return sort(input)
     x = np.moveaxis(input._concrete(), d, -1)
     rows = x.reshape(-1, x.shape[-1])
     at = np.empty(len(rows), np.int64)
@@ -58,7 +65,8 @@ def quantile(
     interpolation: str = "linear",
 ) -> Tensor:
     """Quantiles by linear interpolation between order statistics."""
-    x = reshape(input, -1) if dim is None else input
+    x = reshape(input, -1) if dim is None or not input.ndim else input
+    keepdim, dim = keepdim and input.ndim > 0, dim if input.ndim else None
     d = 0 if dim is None else shapes.axis(dim, x.ndim)
     qs = np.atleast_1d(q._concrete() if isinstance(q, Tensor) else np.asarray(q, np.float64))
     ordered = sort(x, d)[0]
@@ -76,7 +84,8 @@ def quantile(
         w = {"linear": at - lo, "midpoint": 0.5 if at != lo else 0.0}.get(interpolation, 0.0)
         a = narrow(ordered, d, lo, 1)
         out.append(lerp(a, narrow(ordered, d, builtins.min(lo + 1, n - 1), 1), w))
-    stacked = stack([o if keepdim else squeeze(o, d) for o in out])
+    kept = [1] * input.ndim if dim is None else list(out[0]._shape)
+    stacked = stack([reshape(o, kept) if keepdim else squeeze(o, d) for o in out])
     single = not (isinstance(q, Tensor) and q.ndim) and not isinstance(q, (list, tuple))
     return squeeze(stacked, 0) if single else stacked
 
@@ -98,8 +107,27 @@ def cumprod(input: Tensor, dim: Any, *, dtype: DType | None = None) -> Tensor:
 
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """log of the running sum of exponentials."""
-    m = amax(input, dim, keepdim=True).detach()
-    return log(cumsum(exp(input - m), dim)) + m
+    return (
+        clone(input)
+        if not input.ndim
+        else apply(_logcumsumexp, input, axis=shapes.axis(dim, input.ndim))
+    )
+
+
+def _logcumsumexp(x: Node, *, axis: int) -> Node:
+    """y_t = log(exp(y_{t−1}) + exp(x_t)), as a loop: no element is lost beside a large one."""
+    if not shapes.size(x.shape):
+        return x
+    front = (axis, *(a for a in range(x.ndim) if a != axis))
+    moved = ops.permute(x, order=front)
+    start = ops.full(moved.shape[1:], -math.inf, x.dtype)
+
+    def step(carry: Any, now: Any, _: Any) -> Any:
+        y = ops.logaddexp(carry[0], now[0])
+        return (y,), (y,)
+
+    _, (ys,) = ops.scan(step, [start], [moved])
+    return ops.permute(ys, order=tuple(front.index(a) for a in range(x.ndim)))
 
 
 def _running(input: Tensor, dim: int, largest: bool) -> Any:
@@ -118,11 +146,20 @@ def cummin(input: Tensor, dim: int) -> Any:
     return _running(input, dim, False)
 
 
-def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
+def diff(
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
     """Differences of neighbours, n times."""
+    if not input.ndim:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
     d = shapes.axis(dim, input.ndim)
-    out = input
-    for _ in range(n):
+    ends = [t for t in (prepend, input, append) if t is not None]
+    out = cat(ends, d) if len(ends) > 1 else input
+    for _ in range(builtins.min(n, out._shape[d])):
         k = out._shape[d]
         a, b = narrow(out, d, 1, k - 1), narrow(out, d, 0, k - 1)
         out = a ^ b if out._dtype is dtypes.bool_ else a - b
@@ -215,10 +252,13 @@ def searchsorted(
     out_int32: bool = False,
     right: bool = False,
     side: str | None = None,
+    sorter: Tensor | None = None,
 ) -> Tensor:
     """Where elements would be inserted into a sorted vector (a look)."""
     x = input._concrete() if isinstance(input, Tensor) else np.asarray(input)
     edges = sorted_sequence._concrete()
+    if sorter is not None:
+        edges = np.take_along_axis(edges, sorter._concrete(), -1)
     how = side or ("right" if right else "left")
     if edges.ndim == 1:
         found = np.searchsorted(edges, x, side=how)
@@ -233,3 +273,89 @@ def bucketize(
 ) -> Tensor:
     """In which bucket elements fall (a look)."""
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
+
+
+def nanmedian(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The lower middle element of those that are not NaN."""
+    x = reshape(input, -1) if dim is None or not input.ndim else input
+    d = 0 if dim is None or not input.ndim else shapes.axis(dim, x.ndim)
+    v, i = sort(x, d)  # NaN stand at the end
+    n = sum(~isnan(x), d, keepdim=True)
+    at = clamp(n - 1, min=0) // 2
+    v, i = gather(v, d, at), gather(i, d, at)
+    if dim is None:
+        return reshape(v, ())
+    return (
+        values_indices(v, i)
+        if keepdim and input.ndim
+        else values_indices(squeeze(v, d), squeeze(i, d))
+    )
+
+
+def trapezoid(y: Tensor, x: Any = None, *, dx: float = 1, dim: int = -1) -> Tensor:
+    """The integral by the trapezoidal rule."""
+    return sum(_trapezoids(y, x, dx, dim), dim)
+
+
+def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: float = 1, dim: int = -1) -> Tensor:
+    """The running integral by the trapezoidal rule."""
+    return cumsum(_trapezoids(y, x, dx, dim), dim)
+
+
+trapz = trapezoid
+
+
+def _trapezoids(y: Tensor, x: Any, dx: float, dim: int) -> Tensor:
+    d = shapes.axis(dim, y.ndim)
+    n = builtins.max(y._shape[d] - 1, 0)
+    mean = (narrow(y, d, builtins.min(1, y._shape[d]), n) + narrow(y, d, 0, n)) / 2
+    if x is None:
+        return mean * dx
+    if x.ndim == 1:
+        x = reshape(x, tuple(-1 if i == d else 1 for i in range(y.ndim)))
+        return mean * diff(x, dim=d)
+    return mean * diff(x, dim=d - y.ndim)
+
+
+def cov(
+    input: Tensor,
+    *,
+    correction: int = 1,
+    fweights: Tensor | None = None,
+    aweights: Tensor | None = None,
+) -> Tensor:
+    """The covariance of rows (variables) over columns (observations), weighted."""
+    x = input if input.ndim == 2 else reshape(input, (1, -1))
+    w = None
+    for given in (fweights, aweights):
+        if given is not None:
+            w = to_dtype(given, x._dtype) if w is None else w * given
+    n = x._shape[1]
+    if w is None:
+        centred = x - sum(x, 1, keepdim=True) / n
+        left = clamp(from_owned(np.array(n - correction, x._dtype.np)), min=0)
+        out = (centred @ centred.mT) / left
+    else:
+        total = sum(w)
+        centred = x - sum(x * w, 1, keepdim=True) / total
+        spent = total if aweights is None else sum(w * aweights) / total * 1.0
+        left = total - correction * (spent / total * 1.0 if aweights is None else spent)
+        out = ((centred * w) @ centred.mT) / clamp(left, min=0)
+    return out if out.numel() != 1 else reshape(out, ())
+
+
+def corrcoef(input: Tensor) -> Tensor:
+    """The correlation of rows over columns."""
+    c = cov(input)
+    if not c.ndim:
+        return c / c
+    s = sqrt(diagonal(c))
+    return clamp(c / reshape(s, (-1, 1)) / s, -1, 1)
+
+
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """Slices along an axis whose p-norm is above `maxnorm`, scaled down to it."""
+    d = shapes.axis(dim, input.ndim)
+    over = [i for i in range(input.ndim) if i != d]
+    size = norm(input, p, over, keepdim=True)
+    return input * where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)

@@ -381,3 +381,64 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 
 
 argwhere = nonzero
+
+
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself."""
+    if input._dtype is dtypes.bool_:
+        raise DtypeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+def real(input: Tensor) -> Tensor:
+    """The tensor itself: all numbers here are real."""
+    return input
+
+
+conj = conj_physical = resolve_conj = resolve_neg = real
+
+
+def isreal(input: Tensor) -> Tensor:
+    """True everywhere."""
+    return apply(ops.eq, input, input) | isnan(input)
+
+
+def isposinf(input: Tensor) -> Tensor:
+    """Whether x is +∞."""
+    return input == math.inf
+
+
+def isneginf(input: Tensor) -> Tensor:
+    """Whether x is −∞."""
+    return input == -math.inf
+
+
+def angle(input: Tensor) -> Tensor:
+    """π for x < 0, else 0; NaN stays."""
+    x = input if input._dtype.is_floating_point else to_dtype(input, dtypes.get_default_dtype())
+    return where(isnan(x), x, where(x < 0, math.pi, 0.0))
+
+
+def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
+    """log₂(2ᵃ + 2ᵇ), without overflow"""
+    scale = math.log(2.0)
+    return logaddexp(input * scale, other * scale) / scale
+
+
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """a · 2ᵇ"""
+    return input * pow(2.0, other)
+
+
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 for x < 0, 1 for x > 0, `values` at 0"""
+    one = to_dtype(input > 0, input._dtype)
+    return where(input == 0, values, one)
+
+
+def mvlgamma(input: Tensor, p: int) -> Tensor:
+    """log of the multivariate gamma function: p (p − 1)/4 · log π + Σ log Γ(x − i/2), i < p"""
+    total = lgamma(input)
+    for i in range(1, p):
+        total = total + lgamma(input - i / 2)
+    return total + p * (p - 1) / 4 * math.log(math.pi)

@@ -111,6 +111,11 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     else:
         da, db = ([x] if isinstance(x, int) else list(x) for x in dims)
     da, db = [shapes.axis(d, a.ndim) for d in da], [shapes.axis(d, b.ndim) for d in db]
+    for i, j in zip(da, db, strict=True):  # an axis of size 1 broadcasts
+        if a._shape[i] == 1 != b._shape[j]:
+            b = sum(b, j, keepdim=True)
+        elif b._shape[j] == 1 != a._shape[i]:
+            a = sum(a, i, keepdim=True)
     letters = iter(string.ascii_letters)
     la = [next(letters) for _ in range(a.ndim)]
     lb = [next(letters) for _ in range(b.ndim)]
@@ -221,6 +226,21 @@ def _stretch(a: Node, sa: str, b: Node, sb: str) -> tuple[Node, Node]:
     return ops.broadcast_to(a, shape=wide_a), ops.broadcast_to(b, shape=wide_b)
 
 
-def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> Tensor:
     """Distances between all pairs of rows."""
     return norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
+
+
+def addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """beta · input + alpha · Σ a @ b over a batch"""
+    return _scaled(input, beta) + _scaled(sum(bmm(batch1, batch2), 0), alpha)
+
+
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """Matrices multiplied from left to right."""
+    out = matrices[0]
+    for m in matrices[1:]:
+        out = mm(out, m)
+    return out

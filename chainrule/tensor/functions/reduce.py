@@ -20,6 +20,7 @@ from chainrule.tensor.functions.pointwise import (
     maximum,
     minimum,
     pow,
+    sign,
     sqrt,
     to_dtype,
     where,
@@ -162,6 +163,8 @@ def var_mean(
     correction: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """Both."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
     return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
@@ -174,6 +177,8 @@ def std_mean(
     correction: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """Both."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
     return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
@@ -285,7 +290,7 @@ def norm(
     if p == -math.inf:
         return amin(abs(x), d, keepdim)
     if p == 0:
-        return to_dtype(sum(x != 0, d, keepdim), x._dtype)
+        return sum(abs(sign(x)), d, keepdim)
     if p == 1:
         return sum(abs(x), d, keepdim)
     return pow(sum(pow(abs(x), p), d, keepdim), 1.0 / p)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +15,15 @@ from chainrule.errors import DtypeError
 from chainrule.ir.node import Node
 from chainrule.tensor.creation import as_tensor, from_owned
 from chainrule.tensor.functions.pointwise import clamp, clone, nonzero, to_dtype, where
-from chainrule.tensor.functions.shape import broadcast_tensors, diagonal, expand, reshape, select
+from chainrule.tensor.functions.shape import (
+    broadcast_tensors,
+    diagonal,
+    expand,
+    narrow,
+    reshape,
+    select,
+    stack,
+)
 from chainrule.tensor.handle import Tensor
 from chainrule.tensor.indexing import put_at
 from chainrule.tensor.mutate import assign
@@ -43,6 +53,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     if not input.ndim and not index.ndim:
         return clone(input)
     x = reshape(input, 1) if not input.ndim else input
+    if not index.numel():
+        return reshape(narrow(reshape(x, -1), 0, 0, 0), index._shape)
     return apply(ops.take_along, x, index, axis=shapes.axis(dim, x.ndim))
 
 
@@ -79,7 +91,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """Elements where a mask holds, as a vector (a look)."""
     x, m = broadcast_tensors(input, mask)
-    return x[m]
+    return x[m] if x.ndim else reshape(x, 1)[reshape(m, 1)]
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
@@ -97,7 +109,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """Elements of `source`, in order, where the mask holds."""
-    m = expand(mask, *input._shape)
+    input, m = broadcast_tensors(input, mask)
     order = apply(ops.cumsum, reshape(m, -1).long(), axis=0) - 1
     picked = reshape(take(reshape(source, -1), clamp(order, min=0)), input._shape)
     return where(m, picked, input)
@@ -162,6 +174,20 @@ def scatter_reduce(
     return total
 
 
+def _indexed(f: Any) -> Any:
+    """A number without axes is indexed as a vector of one."""
+
+    @functools.wraps(f)
+    def g(input: Tensor, dim: int, index: Tensor, source: Any, **kw: Any) -> Tensor:
+        if input.ndim:
+            return f(input, dim, index, source, **kw)
+        vector = reshape(source, -1) if isinstance(source, Tensor) else source
+        return reshape(f(reshape(input, 1), 0, reshape(index, -1), vector, **kw), ())
+
+    return g
+
+
+@_indexed
 def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
 ) -> Tensor:
@@ -170,17 +196,27 @@ def index_add(
     return apply(ops.put, input, index, src, axis=shapes.axis(dim, input.ndim), mode="add")
 
 
+@_indexed
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """y = x, then y[index[k]] = source[k]"""
     return apply(ops.put, input, index, source, axis=shapes.axis(dim, input.ndim), mode="set")
 
 
+@_indexed
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """y = x, then y[index[k]] = value"""
     d = shapes.axis(dim, input.ndim)
-    shape = (*input._shape[:d], *index._shape, *input._shape[d + 1 :])
     v = value if isinstance(value, Tensor) else as_tensor(value)
-    return index_copy(input, d, index, expand(to_dtype(v, input._dtype), *shape))
+    return apply(
+        _index_fill, input, reshape(index, -1), reshape(to_dtype(v, input._dtype), ()), axis=d
+    )
+
+
+def _index_fill(x: Node, i: Node, v: Node, *, axis: int) -> Node:
+    n = x.shape[axis]
+    none, hits = ops.full((n,), False, dtypes.bool_), ops.full(i.shape, True, dtypes.bool_)
+    hit = ops.put(none, i, hits, axis=0, mode="set")
+    return ops.where(ops.reshape(hit, shape=(n, *(1,) * (x.ndim - axis - 1))), v, x)
 
 
 def index_put(
@@ -228,3 +264,61 @@ def copy_into(target: Tensor, source: Tensor) -> Tensor:
     s: Tensor = source if isinstance(source, Tensor) else as_tensor(source)
     wide = expand(to_dtype(s, target._dtype), *target._shape)
     return assign(target, clone(wide))
+
+
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """y = x, then y.flatten()[index] = (or +=) source"""
+    flat = index_put(reshape(input, -1), (reshape(index, -1),), reshape(source, -1), accumulate)
+    return reshape(flat, input._shape)
+
+
+def isin(
+    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
+) -> Tensor:
+    """Whether each element is one of `test_elements`."""
+    x = elements if isinstance(elements, Tensor) else as_tensor(elements)
+    among = test_elements if isinstance(test_elements, Tensor) else as_tensor(test_elements)
+    hit: Tensor = apply(_isin, x, reshape(among, -1))
+    return ~hit if invert else hit
+
+
+def _isin(x: Node, among: Node) -> Node:
+    return ops.any_(ops.eq(ops.expand_dims(x, x.ndim), among), axis=(x.ndim,))
+
+
+def index_reduce(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    source: Tensor,
+    reduce: str,
+    *,
+    include_self: bool = True,
+) -> Tensor:
+    """`scatter_reduce` of whole slices: y = x, then y[index[k]] ← reduce(y[index[k]], source[k])"""
+    d = shapes.axis(dim, input.ndim)
+    wide = reshape(index, tuple(-1 if i == d else 1 for i in range(input.ndim)))
+    return scatter_reduce(
+        input, d, expand(wide, *source._shape), source, reduce, include_self=include_self
+    )
+
+
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """All choices of r elements of a vector, one a row."""
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    rows = np.array(list(choose(range(input._shape[0]), r)), np.int64).reshape(-1, r)
+    out: Tensor = apply(ops.take, input, from_owned(rows), axis=0)
+    return out
+
+
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """All tuples of elements of vectors, one a row."""
+    if len(tensors) == 1:
+        return tensors[0]
+    n = len(tensors)
+    grid = tuple(t._shape[0] for t in tensors)
+    columns = [
+        expand(reshape(t, [-1 if i == k else 1 for i in range(n)]), *grid)
+        for k, t in enumerate(tensors)
+    ]
+    return stack([reshape(c, -1) for c in columns], 1)

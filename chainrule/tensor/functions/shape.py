@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule import ops, shapes
@@ -169,10 +169,36 @@ def broadcast_shapes(*sizes: Any) -> Size:
     return Size(shapes.broadcast(*(shapes.unpack((s,)) for s in sizes)))
 
 
-def atleast_1d(*tensors: Tensor) -> Any:
+def _each(f: Callable[[Tensor], Tensor]) -> Callable[..., Any]:
+    """For one tensor, for several, or for a list of them."""
+
+    def g(*tensors: Any) -> Any:
+        if len(tensors) == 1 and isinstance(tensors[0], Tensor):
+            return f(tensors[0])
+        return tuple(f(t) for t in (tensors[0] if len(tensors) == 1 else tensors))
+
+    g.__name__, g.__doc__ = f.__name__, f.__doc__
+    return g
+
+
+@_each
+def atleast_1d(input: Tensor) -> Tensor:
     """At least one axis."""
-    out = tuple(reshape(t, 1) if t.ndim == 0 else t for t in tensors)
-    return out[0] if len(out) == 1 else out
+    return input if input.ndim else reshape(input, 1)
+
+
+@_each
+def atleast_2d(input: Tensor) -> Tensor:
+    """At least two axes: a vector becomes a row."""
+    return input if input.ndim > 1 else reshape(input, (1, input.numel()))
+
+
+@_each
+def atleast_3d(input: Tensor) -> Tensor:
+    """At least three axes: a vector becomes (1, n, 1), a matrix (m, n, 1)."""
+    if input.ndim > 2:
+        return input
+    return unsqueeze(input, 2) if input.ndim == 2 else reshape(input, (1, input.numel(), 1))
 
 
 def contiguous(input: Tensor, *, memory_format: Any = None) -> Tensor:
@@ -281,6 +307,8 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         edges = [0]
         for i in range(indices_or_sections):
             edges.append(edges[-1] + k + (i < extra))
+    elif isinstance(indices_or_sections, Tensor) and not indices_or_sections.ndim:
+        return tensor_split(input, int(indices_or_sections), dim)
     else:
         edges = [0, *(slice(None, int(i)).indices(n)[1] for i in indices_or_sections), n]
     return tuple(
@@ -295,6 +323,8 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """All windows of an axis, as a new last axis."""
+    if not input.ndim:
+        return reshape(input, 1)[:size]
     d = shapes.axis(dimension, input.ndim)
     rest = [i for i in range(input.ndim) if i != d]
     last = permute(input, *rest, d)
@@ -355,9 +385,10 @@ def _tri(x: Node, *, k: int, lower: bool) -> Node:
     return ops.where(mask, x, zero) if lower else ops.where(mask, zero, x)
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *axes: Any, dims: Any = None) -> Tensor:
     """Axes in reverse; a copy, as in PyTorch."""
-    which = shapes.axes(shapes.unpack(dims), input.ndim) if dims else ()
+    named = shapes.unpack(axes if dims is None else (dims,))
+    which = shapes.axes(named, input.ndim) if named else ()
     return apply(_flip, input, dims=which)
 
 
@@ -471,3 +502,66 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """One below the other."""
     return cat([unsqueeze(x, 0) if x.ndim == 1 else x for x in map(atleast_1d, tensors)], 0)
+
+
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Side by side; vectors are columns."""
+    return cat([reshape(x, (-1, 1)) if x.ndim < 2 else x for x in tensors], 1)
+
+
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Along a third axis."""
+    return cat([atleast_3d(x) for x in tensors], 2)
+
+
+row_stack = vstack
+
+
+def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """`tensor_split` along axis 1 (0 for vectors)."""
+    return tensor_split(input, indices_or_sections, 0 if input.ndim == 1 else 1)
+
+
+def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """`tensor_split` along axis 0."""
+    return tensor_split(input, indices_or_sections, 0)
+
+
+def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """`tensor_split` along axis 2."""
+    return tensor_split(input, indices_or_sections, 2)
+
+
+unsafe_chunk, unsafe_split = chunk, split
+
+
+def diagflat(input: Tensor, offset: int = 0) -> Tensor:
+    """All elements as a diagonal of a matrix."""
+    return diag_embed(reshape(input, -1), offset)
+
+
+def block_diag(*tensors: Tensor) -> Tensor:
+    """Matrices along the diagonal of one matrix, 0 elsewhere."""
+    parts = [atleast_2d(t) for t in tensors]
+    rows, columns = (builtins.sum(p._shape[i] for p in parts) for i in (0, 1))
+    out, i, j = [], 0, 0
+    for p in parts:
+        m, n = p._shape
+        low, high = (i, j), (rows - i - m, columns - j - n)
+        out.append(apply(ops.pad, p, low=low, high=high, value=0))
+        i, j = i + m, j + n
+    total = out[0]
+    for p in out[1:]:
+        total = total + p
+    return total
+
+
+def slice_scatter(
+    input: Tensor, src: Tensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
+) -> Tensor:
+    """A copy with a slice of one axis replaced."""
+    out = clone(input)
+    d = shapes.axis(dim, input.ndim)
+    a, b, s = slice(start, end, step).indices(input._shape[d])
+    _part(out, d, a, builtins.max(a, b), s).copy_(src)
+    return out
