@@ -254,6 +254,26 @@ def test_preprocessing(rng):
     np.testing.assert_array_equal(array(one), np.eye(4)[[3, 1]])
 
 
+def test_augmentation_moves_pixels_and_invents_none(rng):
+    x = rng.normal(size=(5, 8, 8, 2)).astype("f")
+    quarter = layers.RandomRotation((0.25, 0.25))
+    turned = array(quarter(x, training=True))
+    matches = [np.allclose(turned, np.rot90(x, k, (1, 2)), atol=1e-4) for k in (1, 3)]
+    assert any(matches)
+    half = layers.RandomTranslation((0.5, 0.5), (0.0, 0.0), fill_mode="constant", fill_value=7.0)
+    moved = array(half(x, training=True))
+    np.testing.assert_allclose(moved[:, 4:], x[:, :4], atol=1e-4)
+    np.testing.assert_allclose(moved[:, :3], 7.0, atol=1e-4)
+    zoomed = array(layers.RandomZoom((-0.5, -0.5))(np.ones((1, 6, 6, 1), "f"), training=True))
+    np.testing.assert_allclose(zoomed, 1.0, rtol=1e-5)
+    crop = array(layers.RandomCrop(3, 4)(x, training=True))
+    places = [(i, j) for i in range(6) for j in range(5)]
+    assert any(np.allclose(crop, x[:, i : i + 3, j : j + 4]) for i, j in places)
+    np.testing.assert_array_equal(array(layers.RandomRotation(0.5)(x, training=False)), x)
+    with pytest.raises(ValueError, match="fill_mode"):
+        layers.RandomRotation(0.1, fill_mode="wrap")
+
+
 def test_names_are_numbered():
     assert [layers.Dense(1).name for _ in range(3)] == ["dense", "dense_1", "dense_2"]
     assert layers.Conv2DTranspose(1, 1).name == "conv2d_transpose"
@@ -336,6 +356,10 @@ EVERY = [
     (layers.Masking(0.0), (5, 2)),
     (layers.ActivityRegularization(0.1), (6,)),
     (layers.RandomFlip(), (6, 6, 2)),
+    (layers.RandomRotation(0.1), (6, 6, 2)),
+    (layers.RandomZoom(0.1, fill_mode="nearest"), (6, 6, 2)),
+    (layers.RandomTranslation(0.1, (0.0, 0.2)), (6, 6, 2)),
+    (layers.RandomCrop(3, 4), (6, 6, 2)),
     (layers.Resizing(3, 3), (6, 6, 2)),
 ]
 

@@ -9,11 +9,9 @@ import numpy as np
 from chainrule.errors import ShapeError
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.convolution import back, channels_first
-from chainrule.keras.layers.regularization import _Noisy
 from chainrule.keras.registry import known
 from chainrule.keras.settings import standardize_data_format
 from chainrule.nn import functional as F
-from chainrule.runtime.random import Generator, stream
 from chainrule.tensor import Tensor, creation
 from chainrule.tensor import functions as T
 from chainrule.training.data import as_array, as_batches, is_source
@@ -93,7 +91,7 @@ class Normalization(Layer):
         return inputs * deviation + mean if self.invert else (inputs - mean) / deviation
 
 
-class _Image(Layer):
+class ImageLayer(Layer):
     casts_integers = True
     data_format: str
 
@@ -112,7 +110,7 @@ class _Image(Layer):
 
 
 @known
-class Resizing(_Image):
+class Resizing(ImageLayer):
     """Another height and width."""
 
     def __init__(
@@ -141,20 +139,20 @@ class Resizing(_Image):
             h, w = int(x.shape[2]), int(x.shape[3])
             crop_h = min(h, int(w * self.height / self.width))
             crop_w = min(w, int(h * self.width / self.height))
-            x = _centre(x, crop_h, crop_w)
+            x = centre(x, crop_h, crop_w)
         options = {} if self.interpolation == "nearest" else {"align_corners": False}
         x = F.interpolate(x, size=(self.height, self.width), mode=self.interpolation, **options)
         return self._last(x, single)
 
 
-def _centre(x: Tensor, height: int, width: int) -> Tensor:
+def centre(x: Tensor, height: int, width: int) -> Tensor:
     top = (int(x.shape[2]) - height) // 2
     left = (int(x.shape[3]) - width) // 2
     return x[:, :, top : top + height, left : left + width]
 
 
 @known
-class CenterCrop(_Image):
+class CenterCrop(ImageLayer):
     """The middle of the image."""
 
     def __init__(
@@ -172,94 +170,7 @@ class CenterCrop(_Image):
                 f"layer {self.name!r} (CenterCrop) cannot cut {self.height} × {self.width} out of "
                 f"an image of shape {tuple(inputs.shape)}"
             )
-        return self._last(_centre(x, self.height, self.width), single)
-
-
-class _RandomImage(_Image, _Noisy):
-    def __init__(self, seed: int | None = None, data_format: str | None = None, **kwargs: Any):
-        super().__init__(seed=seed, **kwargs)
-        self.data_format = standardize_data_format(data_format)
-
-    @property
-    def generator(self) -> Generator:
-        return self._generator if self._generator is not None else stream("augmentation")
-
-    def call(self, inputs: Tensor, training: bool = True) -> Tensor:
-        if not training:
-            return inputs
-        x, single = self._first(inputs)
-        return self._last(self._augment(x), single)
-
-    def _augment(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def _uniform(self, x: Tensor) -> Tensor:
-        """One number in [0, 1) per image."""
-        return creation.rand((int(x.shape[0]), 1, 1, 1), generator=self.generator)
-
-
-@known
-class RandomFlip(_RandomImage):
-    """Each image mirrored with probability ½, horizontally, vertically or both."""
-
-    def __init__(
-        self, mode: str = "horizontal_and_vertical", seed: int | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(seed, **kwargs)
-        if mode not in ("horizontal", "vertical", "horizontal_and_vertical"):
-            raise ValueError(
-                f"mode must be 'horizontal', 'vertical' or 'horizontal_and_vertical', got {mode!r}"
-            )
-        self.mode = mode
-
-    def _augment(self, x: Tensor) -> Tensor:
-        if "horizontal" in self.mode:
-            x = T.where(self._uniform(x) < 0.5, T.flip(x, (3,)), x)
-        if "vertical" in self.mode:
-            x = T.where(self._uniform(x) < 0.5, T.flip(x, (2,)), x)
-        return x
-
-
-@known
-class RandomBrightness(_RandomImage):
-    """A number from `factor` times the range added to each image."""
-
-    def __init__(
-        self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(seed, **kwargs)
-        self.factor = factor
-        self.value_range = tuple(value_range)
-
-    def _augment(self, x: Tensor) -> Tensor:
-        low, high = _symmetric(self.factor)
-        least, most = self.value_range
-        shift = (self._uniform(x) * (high - low) + low) * (most - least)
-        return T.clamp(x + shift, least, most)
-
-
-@known
-class RandomContrast(_RandomImage):
-    """Distances from the mean of each channel multiplied by a number around 1."""
-
-    def __init__(
-        self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(seed, **kwargs)
-        self.factor = factor
-        self.value_range = tuple(value_range)
-
-    def _augment(self, x: Tensor) -> Tensor:
-        low, high = _symmetric(self.factor)
-        factor = 1.0 + self._uniform(x) * (high - low) + low
-        mean = x.mean((2, 3), keepdim=True)
-        return T.clamp((x - mean) * factor + mean, *self.value_range)
-
-
-def _symmetric(factor: Any) -> tuple[float, float]:
-    if isinstance(factor, list | tuple):
-        return float(factor[0]), float(factor[1])
-    return -float(factor), float(factor)
+        return self._last(centre(x, self.height, self.width), single)
 
 
 @known

@@ -18,7 +18,7 @@ def _rate(value: float, name: str) -> float:
     return float(value)
 
 
-class _Noisy(Layer):
+class Noisy(Layer):
     """A layer with a source of randomness of its own if it has a seed."""
 
     supports_masking = True
@@ -43,7 +43,7 @@ def drop(x: Tensor, rate: float, shape: Any, generator: Generator) -> Tensor:
 
 
 @known
-class Dropout(_Noisy):
+class Dropout(Noisy):
     """Zeros with probability `rate` while training; the others are divided by 1 - rate."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Dropout(_Noisy):
         return drop(inputs, self.rate, shape, self.generator)
 
 
-class _SpatialDropout(_Noisy):
+class _SpatialDropout(Noisy):
     rank = 2
 
     def __init__(
@@ -100,7 +100,7 @@ class SpatialDropout2D(_SpatialDropout):
 
 
 @known
-class GaussianNoise(_Noisy):
+class GaussianNoise(Noisy):
     """Normal noise added while training."""
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
@@ -117,7 +117,7 @@ class GaussianNoise(_Noisy):
 
 
 @known
-class GaussianDropout(_Noisy):
+class GaussianDropout(Noisy):
     """Multiplication by normal noise around 1, with the variance rate / (1 - rate), while
     training.
     """
