@@ -34,7 +34,7 @@ test: lint types $(VENV)/.dev ## ruff, mypy --strict, pytest; warnings are error
 	$(ONE_THREAD) $(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal $(TESTS)
 
 lint: $(VENV)/.dev ## ruff
-	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff check . --output-format concise
 
 types: $(VENV)/.dev ## mypy --strict
 	$(VENV)/bin/mypy
