@@ -188,11 +188,26 @@ def _(g: Node, y: Node, x: Node, i: Node, v: Node, *, axis: int, mode: str) -> t
         grown = hit_v * take_along(share, i, axis=axis)
         return hit_x * share, None, _grow(grown, v)
     if mode == "prod":
-        part = v if v.shape == i.shape else _corner(v, i.shape)
-        rest = take_along(y, i, axis=axis) / part
-        return g * y / x, None, _grow(picked * rest, v)
+        return _product_vjp(g, x, i, v, axis)
     base = g if mode == "add" else scatter(g, i, zeros_like(v), axis=axis, mode="set")
     return base, None, _grow(picked, v)
+
+
+def _product_vjp(g: Node, x: Node, i: Node, v: Node, axis: int) -> tuple[Node, None, Node]:
+    """Each factor's cotangent is g times the product of the others; a zero among the factors leaves only its own."""
+    eq = x.op.registry["eq"]
+    part = v if v.shape == i.shape else _corner(v, i.shape)
+    zero_x, zero_v = eq(x, 0), eq(part, 0)
+    zeros = scatter(cast(zero_x, x.dtype), i, cast(zero_v, x.dtype), axis=axis, mode="add")
+    rest = scatter(where(zero_x, 1, x), i, where(zero_v, 1, part), axis=axis, mode="prod")
+
+    def others(value: Node, zero: Node, count: Node, product: Node) -> Node:
+        alone = where(eq(count, 1), product, zeros_like(product))
+        return where(zero, alone, where(eq(count, 0), product / where(zero, 1, value), zeros_like(product)))
+
+    there = [take_along(n, i, axis=axis) for n in (g, zeros, rest)]
+    for_v = there[0] * others(part, zero_v, there[1], there[2])
+    return g * others(x, zero_x, zeros, rest), None, _grow(for_v, v)
 
 
 def _corner(v: Node, shape: tuple[int, ...]) -> Node:

@@ -170,7 +170,7 @@ def _unwindows_type(x: Node, *, shape: Shape, stride: Shape, dilation: Shape) ->
 
 @primitive(
     _unwindows_type, tex=r"\operatorname{{windows}}^T({0})",
-    domain=Domain((-3, 3), dtypes="number", cases=[((2, 4, 2, 2, 2), {"shape": (5, 6), "stride": (1, 3), "dilation": (1, 2)})]),
+    domain=Domain((-3, 3), dtypes="number", cases=[((3, 2), {"shape": (6,), "stride": (1,), "dilation": (1,)}), ((2, 4, 2, 2, 2), {"shape": (5, 6), "stride": (1, 3), "dilation": (1, 2)})]),
 )  # fmt: skip
 def unwindows(x: np.ndarray, *, shape: Shape, stride: Shape, dilation: Shape) -> np.ndarray:
     """Add every window back to where it was read: the transpose of `windows`."""
@@ -189,7 +189,11 @@ def unwindows(x: np.ndarray, *, shape: Shape, stride: Shape, dilation: Shape) ->
 
 @unwindows.vjp
 def _(g: Node, y: Node, x: Node, *, shape: Shape, stride: Shape, dilation: Shape) -> Node:
-    return windows(g, size=x.shape[-len(shape) :], stride=stride, dilation=dilation)
+    n = len(shape)
+    every = windows(g, size=x.shape[-n:], stride=stride, dilation=dilation)
+    for axis in range(len(every.shape) - 2 * n, len(every.shape) - n):  # the room may hold more than x had
+        every = narrow(every, axis, 0, x.shape[axis])
+    return every
 
 
 # ------------------------------------------------------------------ writing through

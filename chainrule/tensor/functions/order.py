@@ -157,6 +157,8 @@ def diff(
     if not input.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     d = shapes.axis(dim, input.ndim)
+    if n == 0:
+        return input
     ends = [t for t in (prepend, input, append) if t is not None]
     out = cat(ends, d) if len(ends) > 1 else input
     for _ in range(builtins.min(n, out._shape[d])):

@@ -241,7 +241,10 @@ def pow(input: Any, exponent: Any) -> Tensor:
     return apply(ops.pow, input, exponent)
 
 
-float_power = pow
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """`pow`, in double precision whatever comes."""
+    x, y = (to_dtype(v, dtypes.float64) if isinstance(v, Tensor) else v for v in (input, exponent))
+    return to_dtype(pow(x, y), dtypes.float64)
 
 
 def fmax(input: Tensor, other: Tensor) -> Tensor:
