@@ -249,7 +249,7 @@ def _product(a: Piece, b: Piece, x: Node, y: Node) -> Piece:
 def _div(node: Node, look: Look) -> Piece:
     x, y = node.inputs
     n, a = value_of(y), look(x)
-    if n is not None and (a.binds <= Binds.BIG or a.weight > 16) and value_of(x) is None:
+    if n is not None and (a.binds == Binds.BIG or a.weight > 16) and value_of(x) is None:
         one = atom(rf"\frac{{1}}{{{look(y).tex}}}")
         if a.signed and a.binds == Binds.SUM and not re.search(r" [+-] ", a.tex):
             return Piece(f"-{one.tex} {a.tex[1:]}", Binds.SUM)
