@@ -107,7 +107,7 @@ def test_misuse_raises_the_same(act):
     ours, theirs = (outcome(lambda lib=lib: act(network(lib), lib)) for lib in BOTH)
     assert theirs is not None and ours is not None
     assert theirs[0][0] in ours[0]
-    assert ours[1] == theirs[1]
+    assert ours[1].startswith(theirs[1])  # ours may go on: what to do instead
 
 
 def test_load_state_dict_reports_the_same():
