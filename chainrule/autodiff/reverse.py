@@ -69,7 +69,7 @@ class Derivative:
             found: dict[Node, set[Node]] = {}
             for node, (g, made) in self.produced.items():
                 # up to its own cotangent: what is behind that was read by the rules of its users
-                for m in topological(made, stop=lambda n, g=g: n in forward or n is g):
+                for m in topological(made, stop=_is_among(forward, g)):
                     if m is g:
                         continue
                     for i in m.inputs:
@@ -97,6 +97,10 @@ class Derivative:
                 if m.op.name not in ("input", "const", "iota"):
                     found[m] = None
         return list(found)
+
+
+def _is_among(forward: set[Node], g: Any) -> Callable[[Node], bool]:
+    return lambda n: n in forward or n is g
 
 
 def _forward_below(node: Node) -> tuple[Node, ...]:

@@ -97,7 +97,10 @@ class _Pass:
             _free(trace, d, set(cts), self.roots)
 
     def _watch(self, trace: Trace, placing: _Placing) -> dict[Node, Callable[[Any], Any]]:
-        return {n: (lambda g, w=w, n=n: w.meet(g, n, placing, self.create_graph)) for n, w in trace.watched.items()}
+        def meeting(n: Node, w: Any) -> Callable[[Any], Any]:
+            return lambda g: w.meet(g, n, placing, self.create_graph)
+
+        return {n: meeting(n, w) for n, w in trace.watched.items()}
 
 
 class _Placing:
@@ -389,7 +392,7 @@ class CustomFunction:
         given = []
         for i in range(self.outputs):
             part = placing.here([g.get(i)])[0]
-            t = node.type[i]
+            t: Any = node.type[i]
             given.append(
                 wrap(ops.full(t.shape, 0, t.dtype), 0) if part is None else _result(part, create_graph)
             )

@@ -181,7 +181,7 @@ class _Layout(NamedTuple):
     order: tuple[int, ...]  # indexed axes first
     sizes: tuple[int, ...]
     rest: tuple[int, ...]
-    index: Node
+    where: Node
     home: int  # where the index axes go in the result
 
 
@@ -211,10 +211,10 @@ def gather_at(x: Node, *tensors: Node, axes: tuple[int, ...]) -> Node:
     """NumPy's advanced indexing: the indexed axes become one, `take` reads from it, the result's axes go home."""
     at = _lay_out(x, tensors, axes)
     if len(axes) == 1:
-        return ops.take(x, at.index, axis=axes[0])
+        return ops.take(x, at.where, axis=axes[0])
     flat = ops.reshape(ops.permute(x, order=at.order), shape=(shapes.size(at.sizes), *at.rest))
-    out = ops.take(flat, at.index, axis=0)
-    k, n = len(at.index.shape), at.home
+    out = ops.take(flat, at.where, axis=0)
+    k, n = len(at.where.shape), at.home
     order = (*range(k, k + n), *range(k), *range(k + n, len(out.shape)))
     return ops.permute(out, order=order)
 
@@ -222,9 +222,9 @@ def gather_at(x: Node, *tensors: Node, axes: tuple[int, ...]) -> Node:
 def put_at(x: Node, v: Node, *tensors: Node, axes: tuple[int, ...], mode: str) -> Node:
     """The inverse of `gather_at`: x with v written (or added) there."""
     at = _lay_out(x, tensors, axes)
-    k = len(at.index.shape)
+    k = len(at.where.shape)
     home = at.home if len(axes) > 1 else axes[0]
-    want = (*at.rest[:home], *at.index.shape, *at.rest[home:])
+    want = (*at.rest[:home], *at.where.shape, *at.rest[home:])
     if not shapes.stretches(v.shape, want):
         raise ShapeError(
             f"shape mismatch: value tensor of shape {list(v.shape)} cannot be broadcast to indexing result of shape "
@@ -233,7 +233,7 @@ def put_at(x: Node, v: Node, *tensors: Node, axes: tuple[int, ...], mode: str) -
     v = ops.cast(ops.broadcast_to(v, shape=want), dtype=x.dtype)
     v = ops.permute(v, order=(*range(home, home + k), *range(home), *range(home + k, len(want))))
     flat = ops.reshape(ops.permute(x, order=at.order), shape=(shapes.size(at.sizes), *at.rest))
-    out = ops.put(flat, at.index, v, axis=0, mode=mode)
+    out = ops.put(flat, at.where, v, axis=0, mode=mode)
     back = [0] * x.ndim
     for i, a in enumerate(at.order):
         back[a] = i

@@ -13,16 +13,20 @@ from chainrule.tensor.handle import Tensor
 _options: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
 
 
+_PROFILES: dict[str, dict[str, Any]] = {
+    "default": {"precision": 4, "threshold": 1000, "edgeitems": 3},
+    "short": {"precision": 2, "threshold": 1000, "edgeitems": 2},
+    "full": {"precision": 4, "threshold": math.inf, "edgeitems": 3},
+}
+
+
 def set_printoptions(
     precision: int | None = None, threshold: int | None = None, edgeitems: int | None = None,
     linewidth: int | None = None, profile: str | None = None, sci_mode: bool | None = None,
 ) -> None:  # fmt: skip
     """How tensors print: digits, how many elements before the middle is left out, scientific notation."""
     if profile is not None:
-        _options.update(
-            {"default": {"precision": 4, "threshold": 1000, "edgeitems": 3}, "short": {"precision": 2, "threshold": 1000, "edgeitems": 2},
-             "full": {"precision": 4, "threshold": math.inf, "edgeitems": 3}}[profile]
-        )  # fmt: skip
+        _options.update(_PROFILES[profile])
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     _options.update({k: v for k, v in given.items() if v is not None})
     _options["sci_mode"] = sci_mode

@@ -46,7 +46,7 @@ def apply(fn: Callable[..., Any], *args: Any, **attrs: Any) -> Any:
         if len(_found) >= _FOUND_LIMIT:
             _found.clear()
         _found[key] = node
-    out = tuple(wrap(n, level) for n in node) if type(node) is tuple else wrap(node, level)
+    out: Any = tuple(wrap(n, level) for n in node) if isinstance(node, tuple) else wrap(node, level)
     flush_if_due(state.trace)
     return out
 
@@ -212,6 +212,7 @@ def _layout(
     if found is None:
         op, attrs = step
         probe = _probe(shape, strides)
+        assert op.reference is not None
         out = op.reference(probe, **dict(attrs))
         made: tuple[int, ...] | None = out.strides
         if 0 in out.shape or _is_contiguous(out.shape, out.strides):

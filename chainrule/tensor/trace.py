@@ -214,9 +214,9 @@ def _flush(trace: Trace) -> None:
         if r in at_storage:
             trace.saved[r] = (at_storage[r], at_storage[r].counted)
     if roots:
-        for e, array in zip(trace.inputs, trace.arrays, strict=True):
-            if e.tensor is None:
-                trace.saved[e.node] = array
+        for entry, array in zip(trace.inputs, trace.arrays, strict=True):
+            if entry.tensor is None:
+                trace.saved[entry.node] = array
     _close(trace, roots)
 
 
@@ -261,7 +261,7 @@ def _derive_closed(trace: Trace, roots: list[Node]) -> Derivative:
     roots = list(dict.fromkeys(roots))
     cts = [placeholder(n, i) for i, n in enumerate(roots)]
     wrt = [e.node for e in grad_inputs(trace)]
-    silent = {n: (lambda g: {}) for n, w in trace.watched.items() if n.op.name == "boundary"}
+    silent: Any = {n: (lambda g: {}) for n in trace.watched if n.op.name == "boundary"}
     return derivative(roots, cts, wrt, silent)
 
 

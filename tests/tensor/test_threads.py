@@ -111,7 +111,7 @@ def test_parameters_are_shared():
             seen.append(a[0])
 
     run(train, read, read)
-    assert sorted(seen[: len(seen) // 2]) and abs(w[0].item() - 1) < 1e-3
+    assert all(0 <= v <= 2 for v in seen) and abs(w[0].item() - 1) < 1e-3
 
 
 def test_a_gradient_may_be_asked_for_in_another_thread():

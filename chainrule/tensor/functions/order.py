@@ -56,6 +56,15 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     return values_indices(v, i) if keepdim else values_indices(squeeze(v, d), squeeze(i, d))
 
 
+_ROUNDING: dict[str, Any] = {
+    "linear": math.floor,
+    "lower": math.floor,
+    "higher": math.ceil,
+    "nearest": builtins.round,
+    "midpoint": math.floor,
+}
+
+
 def quantile(
     input: Tensor,
     q: Any,
@@ -74,13 +83,7 @@ def quantile(
     out = []
     for v in qs:
         at = float(v) * (n - 1)
-        lo = {
-            "linear": math.floor,
-            "lower": math.floor,
-            "higher": math.ceil,
-            "nearest": builtins.round,
-            "midpoint": math.floor,
-        }[interpolation](at)
+        lo = _ROUNDING[interpolation](at)
         w = {"linear": at - lo, "midpoint": 0.5 if at != lo else 0.0}.get(interpolation, 0.0)
         a = narrow(ordered, d, lo, 1)
         out.append(lerp(a, narrow(ordered, d, builtins.min(lo + 1, n - 1), 1), w))
@@ -261,7 +264,7 @@ def searchsorted(
     edges = sorted_sequence._concrete()
     if sorter is not None:
         edges = np.take_along_axis(edges, sorter._concrete(), -1)
-    how = side or ("right" if right else "left")
+    how: Any = side or ("right" if right else "left")
     if edges.ndim == 1:
         found = np.searchsorted(edges, x, side=how)
     else:

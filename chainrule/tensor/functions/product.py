@@ -218,7 +218,7 @@ def _drop(x: Node, s: str, keep: set[str]) -> tuple[Node, str]:
 
 def _stretch(a: Node, sa: str, b: Node, sb: str) -> tuple[Node, Node]:
     """Axes of size 1 under one letter broadcast."""
-    size = {}
+    size: dict[str, int] = {}
     for s, x in ((sa, a), (sb, b)):
         for c, n in zip(s, x.shape, strict=True):
             size[c] = builtins.max(size.get(c, 1), n) if n else 0

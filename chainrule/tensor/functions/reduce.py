@@ -30,6 +30,7 @@ from chainrule.tensor.handle import Tensor
 from chainrule.tensor.record import apply
 
 values_indices = namedtuple("values_indices", ["values", "indices"])
+min_max = namedtuple("min_max", ["min", "max"])
 
 
 def allclose(
@@ -195,7 +196,7 @@ def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
 def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> Any:
     """Both."""
     d = () if dim is None else dim
-    return namedtuple("aminmax", ["min", "max"])(amin(input, d, keepdim), amax(input, d, keepdim))
+    return min_max(amin(input, d, keepdim), amax(input, d, keepdim))
 
 
 def _along(input: Tensor, dim: int, keepdim: bool, arg: Any) -> Any:
