@@ -148,6 +148,7 @@ def _loops(nodes: list[Node]) -> int:
 def varying_numbers() -> None:
     """Programs built by twelve steps whose learning rate is another one every time."""
     w, x = torch.rand(8).requires_grad_(), torch.rand(8)
+    torch.flush()
     before = compiler.built
     for k in range(12):
         loss = ((w * x).sum() - 1) ** 2
