@@ -1,13 +1,14 @@
-"""The table of contents: every stage from a recorded graph to something that runs, and what holds after it.
+"""The table of contents: every stage from a recorded graph to something that runs, and what holds
+after it.
 
-    stage          what it does                                     what holds afterwards
-    ─────          ────────────                                     ─────────────────────
-    (recorded)     ops as the user wrote them, gradients derived    typed, acyclic
-    decompose      composites become their formulas                 primitives only
-    merge_loops    loops that others contain are dropped            as before
-    fold           arithmetic on constants is done                  as before
-    simplify       identities and double moves go                   no stop_gradient, copy, boundary
-    build          a list of NumPy calls with places                runs
+stage          what it does                                     what holds afterwards
+─────          ────────────                                     ─────────────────────
+(recorded)     ops as the user wrote them, gradients derived    typed, acyclic
+decompose      composites become their formulas                 primitives only
+merge_loops    loops that others contain are dropped            as before
+fold           arithmetic on constants is done                  as before
+simplify       identities and double moves go                   no stop_gradient, copy, boundary
+build          a list of NumPy calls with places                runs
 """
 
 from __future__ import annotations
@@ -67,5 +68,7 @@ def stages(outputs: Sequence[Node]) -> str:
         start = time.perf_counter()
         nodes = stage.run(nodes)
         spent = (time.perf_counter() - start) * 1e3
-        parts.append(f"── {stage.run.__name__}: {stage.says} ({spent:.2f} ms)\n{print_graph(nodes)}")
+        parts.append(
+            f"── {stage.run.__name__}: {stage.says} ({spent:.2f} ms)\n{print_graph(nodes)}"
+        )
     return "\n\n".join(parts)

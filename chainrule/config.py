@@ -7,14 +7,18 @@ False
 
 from __future__ import annotations
 
-#: Compute every operation at once through the reference backend (for debugging: slow, and easy to step through).
+#: Compute every operation at once through the reference backend (for debugging: slow, and easy to
+#: step through).
 eager: bool = False
 
-#: Stop at the first operation that turns finite numbers into NaN or infinity, and name it with the user's line.
+#: Stop at the first operation that turns finite numbers into NaN or infinity, and name it with the
+#: user's line.
 nan_guard: bool = False
 
-#: Evaluate what was recorded once this many operations wait, so that a loop that never looks stays small.
+#: Evaluate what was recorded once this many operations wait, so that a loop that never looks stays
+#: small.
 max_pending: int = 8192
 
-#: Arrays shared with NumPy that are larger than this (bytes) are read at once instead of being copied for later.
+#: Arrays shared with NumPy that are larger than this (bytes) are read at once instead of being
+#: copied for later.
 snapshot_limit: int = 1 << 22

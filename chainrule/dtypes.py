@@ -1,7 +1,9 @@
 """Element types and PyTorch's promotion rules.
 
-Three levels take part in promotion, the stronger first: tensors with dimensions, tensors without (shape `()`),
-Python numbers. A weaker level changes the result only if it is of a higher category (bool < integer < float).
+Three levels take part in promotion, the stronger first: tensors with dimensions, tensors without
+(shape `()`),
+Python numbers. A weaker level changes the result only if it is of a higher category (bool < integer
+< float).
 
 >>> from chainrule import dtypes as dt
 >>> dt.promote(dt.uint8, dt.int8)
@@ -21,11 +23,16 @@ import numpy as np
 from chainrule.errors import DtypeError
 
 BOOL, INTEGER, FLOAT = 0, 1, 2  # categories
-NUMBER, SCALAR, ARRAY = 0, 1, 2  # levels: a Python number, a tensor of shape (), a tensor with dimensions
+NUMBER, SCALAR, ARRAY = (
+    0,
+    1,
+    2,
+)  # levels: a Python number, a tensor of shape (), a tensor with dimensions
 
 
 class DType:
-    """One element type: `name` as PyTorch spells it, `short` as the text form does, `np` for NumPy."""
+    """One element type: `name` as PyTorch spells it, `short` as the text form does, `np` for NumPy.
+    """
 
     __slots__ = ("category", "is_signed", "itemsize", "name", "np", "short")
 
@@ -192,4 +199,9 @@ class iinfo:
         if dtype.category != INTEGER:
             raise TypeError(f"iinfo takes an integer dtype, got {dtype}")
         info = np.iinfo(dtype.np)
-        self.dtype, self.bits, self.max, self.min = dtype.name, info.bits, int(info.max), int(info.min)
+        self.dtype, self.bits, self.max, self.min = (
+            dtype.name,
+            info.bits,
+            int(info.max),
+            int(info.min),
+        )

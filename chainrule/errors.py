@@ -1,6 +1,7 @@
 """What can go wrong, on one screen.
 
-Every error says what came, what was expected and how to repair it. The classes also derive from the built-in
+Every error says what came, what was expected and how to repair it. The classes also derive from the
+built-in
 that PyTorch raises in the same place, so that programs which catch `RuntimeError` go on working.
 """
 

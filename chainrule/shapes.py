@@ -51,8 +51,10 @@ def _mismatch(shapes: Sequence[Shape], axis: int) -> str:
     sizes = [s[axis] for s in shapes if len(s) >= -axis]
     text = " and ".join(str(tuple(s)) for s in shapes)
     return (
-        f"shapes {text} do not broadcast: axis {axis} has sizes {' and '.join(map(str, sizes))}; they must be "
-        "equal, or one of them 1. Reshape, or insert an axis with unsqueeze(), so that the axes line up."
+        f"shapes {text} do not broadcast: axis {axis} has sizes {' and '.join(map(str, sizes))}; "
+        "they must be "
+        "equal, or one of them 1. Reshape, or insert an axis with unsqueeze(), so that the axes "
+        "line up."
     )
 
 
@@ -61,7 +63,8 @@ def axis(a: int, rank: int, what: str = "dim") -> int:
     limit = max(rank, 1)
     if not -limit <= a < limit:
         raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {a})"
+            f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got "
+            f"{a})"
         )
     return a % limit
 
@@ -98,12 +101,15 @@ def reshaped(shape: Shape, new: Sequence[int]) -> Shape:
         if want.count(-1) > 1:
             raise ShapeError(f"only one dimension can be inferred, got shape {want}")
         if known == 0 and total == 0:
-            raise ShapeError(f"cannot reshape {shape} into {want}: -1 could be any size; write it out")
+            raise ShapeError(
+                f"cannot reshape {shape} into {want}: -1 could be any size; write it out"
+            )
         if known and total % known == 0:
             want = tuple(total // known if n == -1 else n for n in want)
     if any(n < 0 for n in want) or size(want) != total:
         raise ShapeError(
-            f"shape '{list(new)}' is invalid for input of size {total}: {shape} has {total} elements"
+            f"shape '{list(new)}' is invalid for input of size {total}: {shape} has {total} "
+            "elements"
         )
     return want
 

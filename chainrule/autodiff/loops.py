@@ -1,6 +1,7 @@
 """The rule of `scan`: a loop's gradient is a loop that runs the other way.
 
-The forward loop is recorded once more with the values that the gradient reads as additional outputs; the rewrite
+The forward loop is recorded once more with the values that the gradient reads as additional
+outputs; the rewrite
 `merge_loops` then finds that the first loop is a part of the second.
 """
 
@@ -18,7 +19,13 @@ from chainrule.ops.loop import item, items, make_scan, scan_op
 
 @scan_op.vjp
 def _(
-    g: dict[int, Node], y: Node, *inputs: Node, body: Graph, carries: int, sequences: int, reverse: bool
+    g: dict[int, Node],
+    y: Node,
+    *inputs: Node,
+    body: Graph,
+    carries: int,
+    sequences: int,
+    reverse: bool,
 ) -> tuple[Node | None, ...]:
     outs = body.outputs
     moving = [i for i, o in enumerate(outs) if o.dtype.category == dtypes.FLOAT]
@@ -36,7 +43,9 @@ def _(
     stepped = [i for i in kinds["sequence"] if is_float[i] and d[i] is not None]
     flowing = [i for i in moving if i >= carries and i in g]
 
-    starts = [g.get(i, zeros_like(inputs[i])) for i in state] + [zeros_like(inputs[i]) for i in summed]
+    starts = [g.get(i, zeros_like(inputs[i])) for i in state] + [
+        zeros_like(inputs[i]) for i in summed
+    ]
     sequences_in = stacks + [inputs[i] for i in kinds["sequence"]] + [g[i] for i in flowing]
     constants = [inputs[i] for i in kinds["constant"]]
 
@@ -93,7 +102,9 @@ def _kinds(n: int, carries: int, sequences: int) -> dict[str, list[int]]:
 
 
 def _kept(d: list[Node | None], body: Graph, carries: int) -> list[Node]:
-    """Forward values of one step that the gradient reads: all but what the backward loop is given anyway."""
+    """Forward values of one step that the gradient reads: all but what the backward loop is given
+    anyway.
+    """
     from_outside = set(body.inputs[carries:])
     forward = set(topological(body.outputs, below=_all_below))
     found: dict[Node, None] = {}

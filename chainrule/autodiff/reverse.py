@@ -2,7 +2,8 @@
 
     for every node y = f(x₁, …, xₙ), users before inputs:   x̄ᵢ += ȳ · ∂f/∂xᵢ
 
-The result is a graph over the same nodes, so it can be differentiated again, simplified and compiled like any other.
+The result is a graph over the same nodes, so it can be differentiated again, simplified and
+compiled like any other.
 A composite without a gradient of its own is differentiated through its formula.
 """
 
@@ -22,7 +23,9 @@ Watch = Mapping[Node, Callable[[Node], Any]]
 
 
 def through(node: Node) -> tuple[Node, ...]:
-    """What a node's gradient flows to: its inputs, or the formula of a composite that has no gradient of its own."""
+    """What a node's gradient flows to: its inputs, or the formula of a composite that has no
+    gradient of its own.
+    """
     if node.op.gradient is None and not node.op.is_primitive:
         out = node.op.expand(node)
         return out if isinstance(out, tuple) else (out,)
@@ -55,14 +58,19 @@ class Derivative:
     __slots__ = ("_below", "_readers", "gradients", "order", "produced")
 
     def __init__(
-        self, gradients: list[Node | None], order: list[Node], produced: dict[Node, tuple[Any, list[Node]]]
+        self,
+        gradients: list[Node | None],
+        order: list[Node],
+        produced: dict[Node, tuple[Any, list[Node]]],
     ) -> None:
         self.gradients, self.order, self.produced = gradients, order, produced
         self._readers: dict[Node, set[Node]] | None = None
         self._below: set[Node] | None = None
 
     def readers(self) -> dict[Node, set[Node]]:
-        """Forward value → the forward nodes whose rule reads it (PyTorch: what they 'saved for backward')."""
+        """Forward value → the forward nodes whose rule reads it (PyTorch: what they 'saved for
+        backward').
+        """
         if self._readers is None:
             forward = set(topological(self.order, below=_forward_below))
             needed = _needed([g for g in self.gradients if g is not None], forward)
@@ -73,13 +81,20 @@ class Derivative:
                     if m is g:
                         continue
                     for i in m.inputs:
-                        if i in forward and m not in forward and m in needed and i.op.name != "const":
+                        if (
+                            i in forward
+                            and m not in forward
+                            and m in needed
+                            and i.op.name != "const"
+                        ):
                             found.setdefault(i, set()).add(node)
             self._readers = found
         return self._readers
 
     def reading(self) -> set[Node]:
-        """Forward nodes on whose path something was saved: a second pass over them would need freed values."""
+        """Forward nodes on whose path something was saved: a second pass over them would need freed
+        values.
+        """
         if self._below is None:
             savers = {n for users in self.readers().values() for n in users}
             for node in self.order:
@@ -89,10 +104,14 @@ class Derivative:
         return self._below
 
     def residuals(self) -> list[Node]:
-        """Forward values that the gradients read and that are not inputs: what a program must keep for later."""
+        """Forward values that the gradients read and that are not inputs: what a program must keep
+        for later.
+        """
         forward = set(topological(self.order, below=_forward_below))
         found: dict[Node, None] = {}
-        for m in topological([g for g in self.gradients if g is not None], stop=lambda n: n in forward):
+        for m in topological(
+            [g for g in self.gradients if g is not None], stop=lambda n: n in forward
+        ):
             if m in forward:
                 if m.op.name not in ("input", "const", "iota"):
                     found[m] = None
@@ -117,11 +136,15 @@ derived = 0
 
 
 def derivative(
-    outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node], watch: Watch | None = None
+    outputs: Sequence[Node],
+    cotangents: Sequence[Node],
+    wrt: Sequence[Node],
+    watch: Watch | None = None,
 ) -> Derivative:
     """d(Σ outputsᵢ · cotangentsᵢ)/d(wrt), found again when the same nodes come again.
 
-    `watch` maps forward nodes to functions that see (and may replace) the cotangent when it is complete: hooks.
+    `watch` maps forward nodes to functions that see (and may replace) the cotangent when it is
+    complete: hooks.
     """
     if watch:
         return _derive(outputs, cotangents, wrt, watch)
@@ -180,7 +203,9 @@ def _step(node: Node, g: Any, active: set[Node], pending: dict[Node, Any]) -> li
     inputs = through(node)
     if not any(i in active for i in inputs):
         return []
-    if inputs is not node.inputs and inputs != node.inputs:  # through a formula: the same value, the same cotangent
+    if (
+        inputs is not node.inputs and inputs != node.inputs
+    ):  # through a formula: the same value, the same cotangent
         parts = g if isinstance(g, dict) else {0: g}
         for i, part in parts.items():
             _accumulate(pending, inputs[i], part)
@@ -193,7 +218,8 @@ def _step(node: Node, g: Any, active: set[Node], pending: dict[Node, Any]) -> li
     if node.op.gradient is None:
         if all(i.dtype.category == dtypes.FLOAT for i in node.inputs if i in active):
             raise GradientError(
-                f"{node.op.name} has no derivative; take detach() of its input if it should count as a constant"
+                f"{node.op.name} has no derivative; take detach() of its input if it should count "
+                "as a constant"
             )
         return []
     made = []
@@ -216,5 +242,3 @@ def placeholder(y: Node, index: int) -> Node:
     return y.op.registry["input"].make(
         (), (("index", index), ("shape", y.shape), ("dtype", y.dtype), ("scope", "ct"))
     )
-
-

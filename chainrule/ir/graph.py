@@ -1,4 +1,6 @@
-"""Walks over the graph. All of them are loops: a step of a deep model is deeper than Python's stack."""
+"""Walks over the graph. All of them are loops: a step of a deep model is deeper than Python's
+stack.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from chainrule.ir.node import Node, TensorType
 
 
 class Graph:
-    """A function: input nodes → output nodes. Immutable; two graphs are equal when their nodes are the same.
+    """A function: input nodes → output nodes. Immutable; two graphs are equal when their nodes are
+    the same.
 
     Used where a graph is an attribute (the body of a loop) and where one is printed.
     """
@@ -47,7 +50,9 @@ def topological(
     below: Callable[[Node], tuple[Node, ...]] = children,
     stop: Callable[[Node], bool] | None = None,
 ) -> list[Node]:
-    """Every node that `outputs` need, inputs before users. `stop(node)` keeps a node but not what it is made of."""
+    """Every node that `outputs` need, inputs before users. `stop(node)` keeps a node but not what
+    it is made of.
+    """
     order: list[Node] = []
     seen: set[Node] = set()
     stack: list[tuple[Node, bool]] = [(n, False) for n in reversed(list(outputs))]

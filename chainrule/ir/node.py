@@ -1,7 +1,9 @@
 """Graph nodes: frozen, typed, interned.
 
-Interning makes identity equality, so that the second step of a training loop finds every node in a dictionary,
-and a derived gradient or a compiled program is found again by the identity of the nodes that it starts from.
+Interning makes identity equality, so that the second step of a training loop finds every node in a
+dictionary,
+and a derived gradient or a compiled program is found again by the identity of the nodes that it
+starts from.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ Type = TensorType | tuple[TensorType, ...]
 class Node:
     """One value of the program. Made by `intern`, never directly.
 
-    Arithmetic on nodes records further nodes: it reaches the vocabulary by name, through the registry.
+    Arithmetic on nodes records further nodes: it reaches the vocabulary by name, through the
+    registry.
     """
 
     __slots__ = ("__weakref__", "attrs", "dtype", "inputs", "op", "shape", "type")
@@ -44,7 +47,9 @@ class Node:
     shape: Shape
     dtype: DType
 
-    def __init__(self, op: Op, inputs: tuple[Node, ...], attrs: tuple[Any, ...], type_: Type) -> None:
+    def __init__(
+        self, op: Op, inputs: tuple[Node, ...], attrs: tuple[Any, ...], type_: Type
+    ) -> None:
         put = object.__setattr__
         put(self, "op", op)
         put(self, "inputs", inputs)
@@ -136,10 +141,13 @@ _table: dict[tuple[Op, tuple[Node, ...], tuple[Any, ...]], Node] = {}
 _TABLE_LIMIT = 2_000_000
 
 
-def intern(op: Op, inputs: tuple[Node, ...], attrs: tuple[tuple[str, Any], ...], infer: Any) -> Node:
+def intern(
+    op: Op, inputs: tuple[Node, ...], attrs: tuple[tuple[str, Any], ...], infer: Any
+) -> Node:
     """The one node with this op, these inputs and these attributes.
 
-    `infer()` gives the type and is called only when the node is new. Forgetting the table is always allowed: programs
+    `infer()` gives the type and is called only when the node is new. Forgetting the table is always
+    allowed: programs
     are then derived again, and nothing else changes.
     """
     key = (op, inputs, attrs)

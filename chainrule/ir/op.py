@@ -1,7 +1,9 @@
 """The record of an op, and the registry of all of them.
 
-One op, one place: the row is the op, the columns are the fields. Everything that other frameworks keep in one
-dictionary per transformation (type rule, value, gradient, formula, sampling domain) is a field here.
+One op, one place: the row is the op, the columns are the fields. Everything that other frameworks
+keep in one
+dictionary per transformation (type rule, value, gradient, formula, sampling domain) is a field
+here.
 """
 
 from __future__ import annotations
@@ -30,10 +32,13 @@ _KINDS: dict[str, tuple[int, ...]] = {
 class Domain:
     """Where an op may be sampled by the generated tests (see `chainrule.testing.sampling`).
 
-    intervals  one for each data argument: (low, high); a number n, for indices 0 … n − 1; or "bool". One for all will do
-    dtypes     what stands for the intervals: "float", "int", "logic" (bool, integers), "number" (integers, floats), "any"
+    intervals  one for each data argument: (low, high); a number n, for indices 0 … n − 1; or
+    "bool". One for all will do
+    dtypes     what stands for the intervals: "float", "int", "logic" (bool, integers), "number"
+    (integers, floats), "any"
     order      up to which order of differentiation the tests go
-    cases      (shapes of the inputs…, attributes): the attributes as a dictionary, or a function of the dtype
+    cases      (shapes of the inputs…, attributes): the attributes as a dictionary, or a function of
+    the dtype
     """
 
     __slots__ = ("cases", "dtypes", "intervals", "order")
@@ -60,11 +65,14 @@ class Op:
     formula    composites: a Python function of nodes, from which everything else follows
     infer      primitives: (*input nodes, **attributes) → type
     reference  primitives: (*arrays, **attributes) → array; the living definition, in NumPy
-    gradient   (g, y, *inputs, **attributes) → cotangent per input (None: none flows); `g` belongs to output `y`
-    prepare    brings arguments into normal form (promotion, default attributes) before a node is made
+    gradient   (g, y, *inputs, **attributes) → cotangent per input (None: none flows); `g` belongs
+    to output `y`
+    prepare    brings arguments into normal form (promotion, default attributes) before a node is
+    made
     put        views only: (base, value, **attributes) → base with the view's part replaced
     wide       half types are computed in float32, formula and gradient as well, and rounded once
-    tex        how the value is written; {0}, {1} … are the inputs, names are attributes; {over} the reduced axes as an
+    tex        how the value is written; {0}, {1} … are the inputs, names are attributes; {over} the
+    reduced axes as an
                index (nothing for all of them), {count} how many elements are reduced
     """
 
@@ -88,7 +96,9 @@ class Op:
         if name in registry:
             raise GraphError(f"op {name!r} is defined twice: one op, one place")
         if (formula is None) == (reference is None):
-            raise GraphError(f"op {name!r} needs a formula (composite) or a reference (primitive), not both")
+            raise GraphError(
+                f"op {name!r} needs a formula (composite) or a reference (primitive), not both"
+            )
         self.name, self.formula, self.infer, self.reference = name, formula, infer, reference
         self.gradient, self.prepare, self.put, self.tex = gradient, prepare, put, tex
         self.domain, self.elementwise, self.wide, self.torch = domain, elementwise, wide, torch
@@ -144,12 +154,16 @@ class Op:
         return out if isinstance(out, tuple) else (out,)
 
     def vjp(self, f: Callable[..., Any]) -> Callable[..., Any]:
-        """Decorator: a gradient by hand, (g, y, *inputs, **attributes) → cotangents; tests compare it with the derived one."""
+        """Decorator: a gradient by hand, (g, y, *inputs, **attributes) → cotangents; tests compare
+        it with the derived one.
+        """
         self.gradient = f
         return f
 
     def evaluate(self, node: Node, arrays: Sequence[np.ndarray]) -> Any:
-        """The value of one primitive node, by the reference. Half types are computed in float32 and rounded once."""
+        """The value of one primitive node, by the reference. Half types are computed in float32 and
+        rounded once.
+        """
         assert self.reference is not None
         attrs = dict(node.attrs)
         if self.wide:

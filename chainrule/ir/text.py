@@ -1,6 +1,7 @@
 """Text form of graphs, both ways, so that compiler tests are text in, text out.
 
-    graph   = "graph" scope? "(" param ("," param)* ")" ":" NEWLINE statement* "return" name ("," name)*
+    graph   = "graph" scope? "(" param ("," param)* ")" ":" NEWLINE statement* "return" name (","
+    name)*
     scope   = what keeps the inputs of a loop's body apart from those of the graph around it
     param   = name ":" type
     statement = name "=" op "(" name ("," name)* ")" attributes? ":" type NEWLINE
@@ -122,7 +123,9 @@ def parse(text: str) -> Graph:
         t = parse_type(type_text.strip())
         assert isinstance(t, TensorType)
         attrs = [("index", i), ("shape", t.shape), ("dtype", t.dtype)]
-        names[name] = registry["input"].make((), (*attrs, ("scope", head[1])) if head[1] else tuple(attrs))
+        names[name] = registry["input"].make(
+            (), (*attrs, ("scope", head[1])) if head[1] else tuple(attrs)
+        )
         inputs.append(names[name])
     for line in lines[1:-1]:
         m = _STATEMENT.match(line)

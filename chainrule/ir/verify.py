@@ -14,7 +14,8 @@ _ATTRIBUTE = (bool, int, float, str, DType, Graph, type(None))
 
 
 def verify(outputs: Iterable[Node], *, primitive: bool = False) -> None:
-    """Raise GraphError unless every node is registered, typed as its rule says, and has plain attributes.
+    """Raise GraphError unless every node is registered, typed as its rule says, and has plain
+    attributes.
 
     With `primitive=True`, composites are an error as well: what holds after decomposition.
     """
@@ -36,4 +37,6 @@ def _check_attribute(node: Node, name: str, v: object) -> None:
         for i in v:
             _check_attribute(node, name, i)
     elif not isinstance(v, _ATTRIBUTE):
-        raise GraphError(f"{node}: attribute {name}={v!r} is neither number, text, dtype, tuple nor graph")
+        raise GraphError(
+            f"{node}: attribute {name}={v!r} is neither number, text, dtype, tuple nor graph"
+        )

@@ -40,11 +40,15 @@ def _no_reference(*_: Any, **__: Any) -> Any:
     raise RuntimeError("a graph input has no value of its own: a program binds it")
 
 
-_input = Op("input", infer=_input_type, reference=_no_reference, doc="Value number `index` from outside.")
+_input = Op(
+    "input", infer=_input_type, reference=_no_reference, doc="Value number `index` from outside."
+)
 
 
 def input(*, index: int, shape: Shape, dtype: DType, scope: str = "x") -> Node:
-    """Input `index` of a graph. `scope` keeps inputs of different graphs apart: x trace, arg loop body, ct cotangent."""
+    """Input `index` of a graph. `scope` keeps inputs of different graphs apart: x trace, arg loop
+    body, ct cotangent.
+    """
     attrs: tuple[tuple[str, Any], ...] = (("index", index), ("shape", shape), ("dtype", dtype))
     return _input.make((), attrs if scope == "x" else (*attrs, ("scope", scope)))
 
@@ -67,7 +71,9 @@ def const(value: float, dtype: DType) -> Node:
         if value == 0.0 and str(value) == "-0.0":  # equal to 0.0 as a key: keep them apart
             return const(0.0, dtype).__neg__()
     elif dtype.category == dtypes.INTEGER:
-        value = int(np.int64(value).astype(dtype.np))  # what does not fit wraps around, as in PyTorch
+        value = int(
+            np.int64(value).astype(dtype.np)
+        )  # what does not fit wraps around, as in PyTorch
     else:
         value = bool(value)
     return _const.make((), (("value", value), ("dtype", dtype)))
@@ -100,14 +106,18 @@ def cast(x: Node, dtype: DType) -> Node:
 def promote(*args: Any, **attrs: Any) -> tuple[tuple[Node, ...], dict[str, Any]]:
     """All data arguments in their common type."""
     first = args[0]
-    if isinstance(first, Node) and all(isinstance(a, Node) and a.dtype is first.dtype for a in args):
+    if isinstance(first, Node) and all(
+        isinstance(a, Node) and a.dtype is first.dtype for a in args
+    ):
         return args, attrs
     common = dtypes.result_type(level(a) for a in args)
     return tuple(convert(a, common) for a in args), attrs
 
 
 def promote_float(*args: Any, **attrs: Any) -> tuple[tuple[Node, ...], dict[str, Any]]:
-    """All data arguments in their common type, integers and bools in the default floating point type."""
+    """All data arguments in their common type, integers and bools in the default floating point
+    type.
+    """
     common = dtypes.result_type(level(a) for a in args)
     if common.category != dtypes.FLOAT:
         common = dtypes.get_default_dtype()
@@ -195,7 +205,9 @@ def _freeze(v: Any) -> Any:
 
 
 def _filler(f: Callable[..., Any], prepare: Prepare | None) -> Prepare:
-    """Normal form for a formula: attributes complete, in the order of the signature, lists as tuples."""
+    """Normal form for a formula: attributes complete, in the order of the signature, lists as
+    tuples.
+    """
     spec = [
         (p.name, p.default)
         for p in inspect.signature(f).parameters.values()
@@ -229,7 +241,9 @@ def op(
     torch: str | None = None,
     name: str | None = None,
 ) -> Callable[[Callable[..., Any]], Op]:
-    """Decorator: a composite, given by its formula. Type, value, gradient and every backend follow from it."""
+    """Decorator: a composite, given by its formula. Type, value, gradient and every backend follow
+    from it.
+    """
 
     def make(f: Callable[..., Any]) -> Op:
         return Op(
@@ -249,7 +263,8 @@ def primitive(
     wide: bool = True,
     torch: str | None = None,
 ) -> Callable[[Callable[..., Any]], Op]:
-    """Decorator: a primitive, given by its NumPy reference. Its gradient follows with `@name.vjp`."""
+    """Decorator: a primitive, given by its NumPy reference. Its gradient follows with `@name.vjp`.
+    """
 
     def make(f: Callable[..., Any]) -> Op:
         return Op(

@@ -55,7 +55,10 @@ def _power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 add = binary("add", np.add, lambda g, y, a, b: (g, g), tex="{0} + {1}", doc="a + b", dtypes="any")
 sub = binary("sub", _sub, lambda g, y, a, b: (g, -g), tex="{0} - {1}", doc="a − b", dtypes="any")
-mul = binary("mul", np.multiply, lambda g, y, a, b: (g * b, g * a), tex=r"{0} \cdot {1}", doc="a · b", dtypes="any")
+mul = binary(
+    "mul", np.multiply, lambda g, y, a, b: (g * b, g * a),
+    tex=r"{0} \cdot {1}", doc="a · b", dtypes="any",
+)  # fmt: skip
 div = binary(
     "div", np.divide, lambda g, y, a, b: (g / b, -g * (a / b) / b),
     tex=r"\frac{{{0}}}{{{1}}}", doc="a / b, in floating point", prepare=promote_float, over=((-3, 3), (0.5, 3)),
@@ -111,46 +114,114 @@ def _wins(g: Node, a: Node, b: Node, first: Node) -> Node:
     return where(first, g, where(eq(a, b), g * 0.5, zeros_like(g)))
 
 
-# ------------------------------------------------------------------ steps: derivative 0 almost everywhere
+# ------------------------------------------------------------------ steps: derivative 0 almost
+# everywhere
 
 _ZERO = lambda g, y, x: zeros_like(x)  # noqa: E731  a row of the table below
-sign = unary("sign", np.sign, _ZERO, tex=r"\operatorname{{sgn}}({0})", doc="−1, 0 or 1", prepare=promote, over=(0.2, 3), dtypes="number")
-floor = unary("floor", np.floor, _ZERO, tex=r"\lfloor {0} \rfloor", doc="largest integer ≤ x", prepare=promote, over=(0.1, 0.9), dtypes="number")
-ceil = unary("ceil", np.ceil, _ZERO, tex=r"\lceil {0} \rceil", doc="smallest integer ≥ x", prepare=promote, over=(0.1, 0.9), dtypes="number")
-round = unary("round", np.rint, _ZERO, tex=r"\operatorname{{round}}({0})", doc="nearest integer, halves to even", prepare=promote, over=(0.1, 0.4), dtypes="number")  # fmt: skip
-trunc = unary("trunc", np.trunc, _ZERO, tex=r"\operatorname{{trunc}}({0})", doc="x without its fraction", prepare=promote, over=(0.1, 0.9), dtypes="number")  # fmt: skip
+sign = unary(
+    "sign", np.sign, _ZERO,
+    tex=r"\operatorname{{sgn}}({0})", doc="−1, 0 or 1", prepare=promote, over=(0.2, 3), dtypes="number",
+)  # fmt: skip
+floor = unary(
+    "floor", np.floor, _ZERO,
+    tex=r"\lfloor {0} \rfloor", doc="largest integer ≤ x", prepare=promote, over=(0.1, 0.9), dtypes="number",
+)  # fmt: skip
+ceil = unary(
+    "ceil", np.ceil, _ZERO,
+    tex=r"\lceil {0} \rceil", doc="smallest integer ≥ x", prepare=promote, over=(0.1, 0.9), dtypes="number",
+)  # fmt: skip
+round = unary(
+    "round", np.rint, _ZERO,
+    tex=r"\operatorname{{round}}({0})", doc="nearest integer, halves to even", prepare=promote, over=(0.1, 0.4), dtypes="number",
+)  # fmt: skip
+trunc = unary(
+    "trunc", np.trunc, _ZERO,
+    tex=r"\operatorname{{trunc}}({0})", doc="x without its fraction", prepare=promote, over=(0.1, 0.9), dtypes="number",
+)  # fmt: skip
 
 # ------------------------------------------------------------------ exponentials and roots
 
 exp = unary("exp", np.exp, lambda g, y, x: g * y, tex="e^{{{0}}}", doc="e to the power x")
-expm1 = unary("expm1", np.expm1, lambda g, y, x: g * (y + 1), tex="e^{{{0}}} - 1", doc="eˣ − 1, exact near 0")
-log = unary("log", np.log, lambda g, y, x: g / x, tex=r"\log {0}", doc="natural logarithm", over=(0.3, 3))
-log1p = unary("log1p", np.log1p, lambda g, y, x: g / (x + 1), tex=r"\log(1 + {0})", doc="log(1 + x), exact near 0", over=(-0.7, 3))
-log2 = unary("log2", np.log2, lambda g, y, x: g / (x * 0.6931471805599453), tex=r"\log_2 {0}", doc="logarithm to base 2", over=(0.3, 3))  # fmt: skip
-log10 = unary("log10", np.log10, lambda g, y, x: g / (x * 2.302585092994046), tex=r"\log_{{10}} {0}", doc="logarithm to base 10", over=(0.3, 3))  # fmt: skip
-sqrt = unary("sqrt", np.sqrt, lambda g, y, x: g / (y * 2), tex=r"\sqrt{{{0}}}", doc="the root ≥ 0", over=(0.3, 3))
+expm1 = unary(
+    "expm1", np.expm1, lambda g, y, x: g * (y + 1),
+    tex="e^{{{0}}} - 1", doc="eˣ − 1, exact near 0",
+)  # fmt: skip
+log = unary(
+    "log", np.log, lambda g, y, x: g / x,
+    tex=r"\log {0}", doc="natural logarithm", over=(0.3, 3),
+)  # fmt: skip
+log1p = unary(
+    "log1p", np.log1p, lambda g, y, x: g / (x + 1),
+    tex=r"\log(1 + {0})", doc="log(1 + x), exact near 0", over=(-0.7, 3),
+)  # fmt: skip
+log2 = unary(
+    "log2", np.log2, lambda g, y, x: g / (x * 0.6931471805599453),
+    tex=r"\log_2 {0}", doc="logarithm to base 2", over=(0.3, 3),
+)  # fmt: skip
+log10 = unary(
+    "log10", np.log10, lambda g, y, x: g / (x * 2.302585092994046),
+    tex=r"\log_{{10}} {0}", doc="logarithm to base 10", over=(0.3, 3),
+)  # fmt: skip
+sqrt = unary(
+    "sqrt", np.sqrt, lambda g, y, x: g / (y * 2),
+    tex=r"\sqrt{{{0}}}", doc="the root ≥ 0", over=(0.3, 3),
+)  # fmt: skip
 
-# ------------------------------------------------------------------ circular and hyperbolic functions
+# ------------------------------------------------------------------ circular and hyperbolic
+# functions
 
 sin = unary("sin", np.sin, lambda g, y, x: g * cos(x), tex=r"\sin {0}", doc="sine")
 cos = unary("cos", np.cos, lambda g, y, x: -g * sin(x), tex=r"\cos {0}", doc="cosine")
-tan = unary("tan", np.tan, lambda g, y, x: g * (y * y + 1), tex=r"\tan {0}", doc="tangent", over=(-1.2, 1.2))
-asin = unary("asin", np.arcsin, lambda g, y, x: g / sqrt(1 - x * x), tex=r"\arcsin {0}", doc="inverse sine", over=(-0.8, 0.8))
-acos = unary("acos", np.arccos, lambda g, y, x: -g / sqrt(1 - x * x), tex=r"\arccos {0}", doc="inverse cosine", over=(-0.8, 0.8))
-atan = unary("atan", np.arctan, lambda g, y, x: g / (x * x + 1), tex=r"\arctan {0}", doc="inverse tangent")
+tan = unary(
+    "tan", np.tan, lambda g, y, x: g * (y * y + 1),
+    tex=r"\tan {0}", doc="tangent", over=(-1.2, 1.2),
+)  # fmt: skip
+asin = unary(
+    "asin", np.arcsin, lambda g, y, x: g / sqrt(1 - x * x),
+    tex=r"\arcsin {0}", doc="inverse sine", over=(-0.8, 0.8),
+)  # fmt: skip
+acos = unary(
+    "acos", np.arccos, lambda g, y, x: -g / sqrt(1 - x * x),
+    tex=r"\arccos {0}", doc="inverse cosine", over=(-0.8, 0.8),
+)  # fmt: skip
+atan = unary(
+    "atan", np.arctan, lambda g, y, x: g / (x * x + 1),
+    tex=r"\arctan {0}", doc="inverse tangent",
+)  # fmt: skip
 sinh = unary("sinh", np.sinh, lambda g, y, x: g * cosh(x), tex=r"\sinh {0}", doc="(eˣ − e⁻ˣ)/2")
 cosh = unary("cosh", np.cosh, lambda g, y, x: g * sinh(x), tex=r"\cosh {0}", doc="(eˣ + e⁻ˣ)/2")
-tanh = unary("tanh", np.tanh, lambda g, y, x: g * (1 - y * y), tex=r"\tanh {0}", doc="sinh x / cosh x")
-asinh = unary("asinh", np.arcsinh, lambda g, y, x: g / sqrt(x * x + 1), tex=r"\operatorname{{arsinh}} {0}", doc="inverse of sinh")
-acosh = unary("acosh", np.arccosh, lambda g, y, x: g / sqrt(x * x - 1), tex=r"\operatorname{{arcosh}} {0}", doc="inverse of cosh", over=(1.3, 4))  # fmt: skip
-atanh = unary("atanh", np.arctanh, lambda g, y, x: g / (1 - x * x), tex=r"\operatorname{{artanh}} {0}", doc="inverse of tanh", over=(-0.8, 0.8))  # fmt: skip
+tanh = unary(
+    "tanh", np.tanh, lambda g, y, x: g * (1 - y * y),
+    tex=r"\tanh {0}", doc="sinh x / cosh x",
+)  # fmt: skip
+asinh = unary(
+    "asinh", np.arcsinh, lambda g, y, x: g / sqrt(x * x + 1),
+    tex=r"\operatorname{{arsinh}} {0}", doc="inverse of sinh",
+)  # fmt: skip
+acosh = unary(
+    "acosh", np.arccosh, lambda g, y, x: g / sqrt(x * x - 1),
+    tex=r"\operatorname{{arcosh}} {0}", doc="inverse of cosh", over=(1.3, 4),
+)  # fmt: skip
+atanh = unary(
+    "atanh", np.arctanh, lambda g, y, x: g / (1 - x * x),
+    tex=r"\operatorname{{artanh}} {0}", doc="inverse of tanh", over=(-0.8, 0.8),
+)  # fmt: skip
 
 # ------------------------------------------------------------------ special functions
 
 _TWO_OVER_ROOT_PI, _ROOT_PI_OVER_TWO = 1.1283791670955126, 0.8862269254527580
-erf = unary("erf", special.erf, lambda g, y, x: g * exp(-(x * x)) * _TWO_OVER_ROOT_PI, tex=r"\operatorname{{erf}}({0})", doc="the error function, 2/√π ∫₀ˣ e^{−t²} dt")  # fmt: skip
-erfinv = unary("erfinv", special.erfinv, lambda g, y, x: g * exp(y * y) * _ROOT_PI_OVER_TWO, tex=r"\operatorname{{erf}}^{{-1}}({0})", doc="the inverse of erf", over=(-0.8, 0.8))  # fmt: skip
-lgamma = unary("lgamma", special.lgamma, lambda g, y, x: g * digamma(x), tex=r"\log \Gamma({0})", doc="log |Γ(x)|", over=(0.5, 4))  # fmt: skip
+erf = unary(
+    "erf", special.erf, lambda g, y, x: g * exp(-(x * x)) * _TWO_OVER_ROOT_PI,
+    tex=r"\operatorname{{erf}}({0})", doc="the error function, 2/√π ∫₀ˣ e^{−t²} dt",
+)  # fmt: skip
+erfinv = unary(
+    "erfinv", special.erfinv, lambda g, y, x: g * exp(y * y) * _ROOT_PI_OVER_TWO,
+    tex=r"\operatorname{{erf}}^{{-1}}({0})", doc="the inverse of erf", over=(-0.8, 0.8),
+)  # fmt: skip
+lgamma = unary(
+    "lgamma", special.lgamma, lambda g, y, x: g * digamma(x),
+    tex=r"\log \Gamma({0})", doc="log |Γ(x)|", over=(0.5, 4),
+)  # fmt: skip
 
 
 @primitive(
@@ -174,18 +245,54 @@ def digamma(x: Node) -> Node:
 
 # ------------------------------------------------------------------ truth
 
-eq = binary("eq", np.equal, None, tex="{0} = {1}", doc="a = b", infer=truth_type, dtypes="any", order=0)
-lt = binary("lt", np.less, None, tex="{0} < {1}", doc="a < b", infer=truth_type, dtypes="any", order=0)
-le = binary("le", np.less_equal, None, tex=r"{0} \le {1}", doc="a ≤ b", infer=truth_type, dtypes="any", order=0)
-ne = binary("ne", np.not_equal, None, tex=r"{0} \ne {1}", doc="a ≠ b", infer=truth_type, dtypes="any", order=0)
-gt = binary("gt", np.greater, None, tex="{0} > {1}", doc="a > b", infer=truth_type, dtypes="any", order=0)
-ge = binary("ge", np.greater_equal, None, tex=r"{0} \ge {1}", doc="a ≥ b", infer=truth_type, dtypes="any", order=0)
-bitwise_and = binary("bitwise_and", np.bitwise_and, None, tex=r"{0} \wedge {1}", doc="and, bit by bit", dtypes="logic", order=0)
-bitwise_or = binary("bitwise_or", np.bitwise_or, None, tex=r"{0} \vee {1}", doc="or, bit by bit", dtypes="logic", order=0)
-bitwise_xor = binary("bitwise_xor", np.bitwise_xor, None, tex=r"{0} \oplus {1}", doc="exclusive or, bit by bit", dtypes="logic", order=0)
-bitwise_not = unary("bitwise_not", np.bitwise_not, None, tex=r"\neg {0}", doc="not, bit by bit", prepare=promote, dtypes="logic", order=0)  # fmt: skip
-shift_left = binary("shift_left", np.left_shift, None, tex=r"{0} \ll {1}", doc="a · 2ᵇ", dtypes="int", order=0, over=((0, 9), (0, 3)), torch="bitwise_left_shift")  # fmt: skip
-shift_right = binary("shift_right", np.right_shift, None, tex=r"{0} \gg {1}", doc="⌊a / 2ᵇ⌋", dtypes="int", order=0, over=((0, 99), (0, 3)), torch="bitwise_right_shift")  # fmt: skip
+eq = binary(
+    "eq", np.equal, None,
+    tex="{0} = {1}", doc="a = b", infer=truth_type, dtypes="any", order=0,
+)  # fmt: skip
+lt = binary(
+    "lt", np.less, None,
+    tex="{0} < {1}", doc="a < b", infer=truth_type, dtypes="any", order=0,
+)  # fmt: skip
+le = binary(
+    "le", np.less_equal, None,
+    tex=r"{0} \le {1}", doc="a ≤ b", infer=truth_type, dtypes="any", order=0,
+)  # fmt: skip
+ne = binary(
+    "ne", np.not_equal, None,
+    tex=r"{0} \ne {1}", doc="a ≠ b", infer=truth_type, dtypes="any", order=0,
+)  # fmt: skip
+gt = binary(
+    "gt", np.greater, None,
+    tex="{0} > {1}", doc="a > b", infer=truth_type, dtypes="any", order=0,
+)  # fmt: skip
+ge = binary(
+    "ge", np.greater_equal, None,
+    tex=r"{0} \ge {1}", doc="a ≥ b", infer=truth_type, dtypes="any", order=0,
+)  # fmt: skip
+bitwise_and = binary(
+    "bitwise_and", np.bitwise_and, None,
+    tex=r"{0} \wedge {1}", doc="and, bit by bit", dtypes="logic", order=0,
+)  # fmt: skip
+bitwise_or = binary(
+    "bitwise_or", np.bitwise_or, None,
+    tex=r"{0} \vee {1}", doc="or, bit by bit", dtypes="logic", order=0,
+)  # fmt: skip
+bitwise_xor = binary(
+    "bitwise_xor", np.bitwise_xor, None,
+    tex=r"{0} \oplus {1}", doc="exclusive or, bit by bit", dtypes="logic", order=0,
+)  # fmt: skip
+bitwise_not = unary(
+    "bitwise_not", np.bitwise_not, None,
+    tex=r"\neg {0}", doc="not, bit by bit", prepare=promote, dtypes="logic", order=0,
+)  # fmt: skip
+shift_left = binary(
+    "shift_left", np.left_shift, None,
+    tex=r"{0} \ll {1}", doc="a · 2ᵇ", dtypes="int", order=0, over=((0, 9), (0, 3)), torch="bitwise_left_shift",
+)  # fmt: skip
+shift_right = binary(
+    "shift_right", np.right_shift, None,
+    tex=r"{0} \gg {1}", doc="⌊a / 2ᵇ⌋", dtypes="int", order=0, over=((0, 99), (0, 3)), torch="bitwise_right_shift",
+)  # fmt: skip
 
 
 def _select(c: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -209,7 +316,8 @@ where = Op(
 )
 
 
-# ------------------------------------------------------------------ identities with a meaning for the chain rule
+# ------------------------------------------------------------------ identities with a meaning for
+# the chain rule
 
 
 @primitive(

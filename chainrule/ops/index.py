@@ -16,7 +16,9 @@ from chainrule.ops.elementwise import where
 
 def _indices(i: Node, what: str) -> Node:
     if i.dtype.category != dtypes.INTEGER:
-        raise DtypeError(f"{what}: expected an integer index tensor, got {i.dtype}; convert with .long()")
+        raise DtypeError(
+            f"{what}: expected an integer index tensor, got {i.dtype}; convert with .long()"
+        )
     return cast(i, dtypes.int64)
 
 
@@ -51,13 +53,18 @@ take.prepare = _take_prepare
 
 
 def _put_prepare(x: Node, i: Node, v: Node, *, axis: int = 0, mode: str = "set") -> Any:
-    return (x, _indices(i, "put"), cast(v, x.dtype)), {"axis": shapes.axis(axis, x.ndim), "mode": mode}
+    return (x, _indices(i, "put"), cast(v, x.dtype)), {
+        "axis": shapes.axis(axis, x.ndim),
+        "mode": mode,
+    }
 
 
 def _put_type(x: Node, i: Node, v: Node, *, axis: int, mode: str) -> TensorType:
     want = (*x.shape[:axis], *i.shape, *x.shape[axis + 1 :])
     if v.shape != want:
-        raise ShapeError(f"writing at indices {i.shape} of axis {axis} of {x.shape} takes {want}, got {v.shape}")
+        raise ShapeError(
+            f"writing at indices {i.shape} of axis {axis} of {x.shape} takes {want}, got {v.shape}"
+        )
     return TensorType(x.shape, x.dtype)
 
 
@@ -66,7 +73,9 @@ def _put_type(x: Node, i: Node, v: Node, *, axis: int, mode: str) -> TensorType:
     ((3,), (), (), {"axis": 0, "mode": "add"}), ((3, 2), (0,), (0, 2), {"axis": 0, "mode": "add"}),
 ]))  # fmt: skip
 def put(x: np.ndarray, i: np.ndarray, v: np.ndarray, *, axis: int, mode: str) -> np.ndarray:
-    """x with v written ("set": the last one stays) or added ("add": all are summed) at x[…, i, …]: what `take` reads."""
+    """x with v written ("set": the last one stays) or added ("add": all are summed) at x[…, i, …]:
+    what `take` reads.
+    """
     _in_range(i, x.shape[axis], "index")
     out = np.moveaxis(x, axis, 0).copy()
     flat = i.reshape(-1)
@@ -87,7 +96,9 @@ def _add_rows(out: np.ndarray, i: np.ndarray, rows: np.ndarray) -> None:
 
 
 @put.vjp
-def _(g: Node, y: Node, x: Node, i: Node, v: Node, *, axis: int, mode: str) -> tuple[Node, None, Node]:
+def _(
+    g: Node, y: Node, x: Node, i: Node, v: Node, *, axis: int, mode: str
+) -> tuple[Node, None, Node]:
     base = g if mode == "add" else put(g, i, zeros_like(v), axis=axis, mode="set")
     return base, None, take(g, i, axis=axis)
 
@@ -99,7 +110,8 @@ def _along_prepare(x: Node, i: Node, *, axis: int) -> Any:
     i = _indices(i, "gather")
     if x.ndim != i.ndim:
         raise ShapeError(
-            f"Index tensor must have the same number of dimensions as input tensor: {i.shape} and {x.shape}"
+            f"Index tensor must have the same number of dimensions as input tensor: {i.shape} and "
+            f"{x.shape}"
         )
     for a in range(x.ndim):
         if a != axis and i.shape[a] > x.shape[a]:
@@ -136,12 +148,17 @@ take_along.prepare = _along_prepare
 
 
 def _scatter_prepare(x: Node, i: Node, v: Node, *, axis: int, mode: str = "set") -> Any:
-    return (x, _indices(i, "scatter"), cast(v, x.dtype)), {"axis": shapes.axis(axis, x.ndim), "mode": mode}
+    return (x, _indices(i, "scatter"), cast(v, x.dtype)), {
+        "axis": shapes.axis(axis, x.ndim),
+        "mode": mode,
+    }
 
 
 def _scatter_type(x: Node, i: Node, v: Node, *, axis: int, mode: str) -> TensorType:
     if x.ndim != i.ndim or v.ndim != i.ndim:
-        raise ShapeError(f"scatter: input {x.shape}, index {i.shape} and source {v.shape} need the same rank")
+        raise ShapeError(
+            f"scatter: input {x.shape}, index {i.shape} and source {v.shape} need the same rank"
+        )
     if any(a > b for a, b in zip(i.shape, v.shape, strict=True)):
         raise ShapeError(f"scatter: index {i.shape} is larger than source {v.shape}")
     if any(k != axis and a > b for k, (a, b) in enumerate(zip(i.shape, x.shape, strict=True))):
@@ -168,16 +185,26 @@ def scatter(x: np.ndarray, i: np.ndarray, v: np.ndarray, *, axis: int, mode: str
         out[at] = source
     elif mode == "add" and out.dtype.kind == "f":  # counting is much faster than an unbuffered loop
         places = np.ravel_multi_index(
-            tuple(np.broadcast_to(a % n, i.shape).reshape(-1) for a, n in zip(at, out.shape, strict=True)), out.shape
+            tuple(
+                np.broadcast_to(a % n, i.shape).reshape(-1)
+                for a, n in zip(at, out.shape, strict=True)
+            ),
+            out.shape,
         )
-        out += np.bincount(places, source.reshape(-1), out.size).reshape(out.shape).astype(out.dtype)
+        out += (
+            np.bincount(places, source.reshape(-1), out.size).reshape(out.shape).astype(out.dtype)
+        )
     else:
-        {"add": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}[mode].at(out, at, source)
+        {"add": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}[mode].at(
+            out, at, source
+        )
     return out.reshape(x.shape)
 
 
 @scatter.vjp
-def _(g: Node, y: Node, x: Node, i: Node, v: Node, *, axis: int, mode: str) -> tuple[Node, None, Node]:
+def _(
+    g: Node, y: Node, x: Node, i: Node, v: Node, *, axis: int, mode: str
+) -> tuple[Node, None, Node]:
     picked = take_along(g, i, axis=axis)
     if mode in ("amax", "amin"):  # all that reach the extreme share the gradient
         hit_x = cast(x.op.registry["eq"](x, y), x.dtype)
@@ -194,7 +221,9 @@ def _(g: Node, y: Node, x: Node, i: Node, v: Node, *, axis: int, mode: str) -> t
 
 
 def _product_vjp(g: Node, x: Node, i: Node, v: Node, axis: int) -> tuple[Node, None, Node]:
-    """Each factor's cotangent is g times the product of the others; a zero among the factors leaves only its own."""
+    """Each factor's cotangent is g times the product of the others; a zero among the factors leaves
+    only its own.
+    """
     eq = x.op.registry["eq"]
     part = v if v.shape == i.shape else _corner(v, i.shape)
     zero_x, zero_v = eq(x, 0), eq(part, 0)
@@ -203,7 +232,9 @@ def _product_vjp(g: Node, x: Node, i: Node, v: Node, axis: int) -> tuple[Node, N
 
     def others(value: Node, zero: Node, count: Node, product: Node) -> Node:
         alone = where(eq(count, 1), product, zeros_like(product))
-        return where(zero, alone, where(eq(count, 0), product / where(zero, 1, value), zeros_like(product)))
+        return where(
+            zero, alone, where(eq(count, 0), product / where(zero, 1, value), zeros_like(product))
+        )
 
     there = [take_along(n, i, axis=axis) for n in (g, zeros, rest)]
     for_v = there[0] * others(part, zero_v, there[1], there[2])
@@ -225,12 +256,9 @@ def _grow(part: Node, v: Node) -> Node:
 scatter.prepare = _scatter_prepare
 
 
-
 def one_hot(i: Node, n: int, dtype: dtypes.DType) -> Node:
     """1 at index i of a new last axis of size n, else 0."""
     r = i.op.registry
     wide = r["reshape"](i, shape=(*i.shape, 1))
     hit = r["eq"](wide, r["iota"](length=n, dtype=i.dtype))
     return where(hit, const(1, dtype), const(0, dtype))
-
-

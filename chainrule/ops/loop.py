@@ -1,8 +1,10 @@
 """Loops that stay loops, and the parts of what has several parts.
 
-    scan(carry…, xs…, constants…) {body, carries, sequences, reverse} → (final carry…, stacked outputs…)
+    scan(carry…, xs…, constants…) {body, carries, sequences, reverse} → (final carry…, stacked
+    outputs…)
 
-The body is a graph (carry…, one step of xs…, constants…) → (next carry…, outputs…). `reverse` runs from the last step to
+The body is a graph (carry…, one step of xs…, constants…) → (next carry…, outputs…). `reverse` runs
+from the last step to
 the first; whatever is stacked keeps its place in time.
 """
 
@@ -32,7 +34,14 @@ def _item(x: Any, *, index: int) -> np.ndarray:
     return np.asarray(x[index])
 
 
-_item_op = Op("item", infer=_item_type, reference=_item, tex="{0}_{{{index}}}", doc="One part of a value with several.", wide=False)
+_item_op = Op(
+    "item",
+    infer=_item_type,
+    reference=_item,
+    tex="{0}_{{{index}}}",
+    doc="One part of a value with several.",
+    wide=False,
+)
 
 
 def item(x: Node, index: int) -> Node:
@@ -59,7 +68,9 @@ boundary = Op(
 )  # fmt: skip
 
 
-def _scan_type(*inputs: Node, body: Graph, carries: int, sequences: int, reverse: bool) -> tuple[TensorType, ...]:
+def _scan_type(
+    *inputs: Node, body: Graph, carries: int, sequences: int, reverse: bool
+) -> tuple[TensorType, ...]:
     length = _length(inputs, carries, sequences)
     for given, formal in zip(inputs, body.inputs, strict=True):
         is_sequence = carries <= body.inputs.index(formal) < carries + sequences
@@ -101,7 +112,9 @@ def run_scan(
     return (*carry, *stacked)
 
 
-def _scan(*inputs: np.ndarray, body: Graph, carries: int, sequences: int, reverse: bool) -> tuple[np.ndarray, ...]:
+def _scan(
+    *inputs: np.ndarray, body: Graph, carries: int, sequences: int, reverse: bool
+) -> tuple[np.ndarray, ...]:
     def step(values: list[Any]) -> list[Any]:
         return interpret(body.outputs, dict(zip(body.inputs, values, strict=True)))
 
@@ -113,7 +126,12 @@ def _sample(dtype: DType) -> dict[str, Any]:
     """h ← h · x + c, y = h · c: what the tests sample."""
     h, x, c = (input(index=i, shape=(2,), dtype=dtype, scope="arg") for i in range(3))
     new = h * x + c
-    return {"body": Graph((h, x, c), (new, new * c)), "carries": 1, "sequences": 1, "reverse": False}
+    return {
+        "body": Graph((h, x, c), (new, new * c)),
+        "carries": 1,
+        "sequences": 1,
+        "reverse": False,
+    }
 
 
 scan_op = Op(
@@ -131,7 +149,9 @@ def scan(
     constants: Sequence[Node] = (),
     reverse: bool = False,
 ) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
-    """Record a loop: step(carry, x, constants) → (next carry, outputs); gives (final carry, stacked outputs)."""
+    """Record a loop: step(carry, x, constants) → (next carry, outputs); gives (final carry, stacked
+    outputs).
+    """
     formal: list[Node] = []
     for x in carry:
         formal.append(input(index=len(formal), shape=x.shape, dtype=x.dtype, scope="arg"))
@@ -146,7 +166,9 @@ def scan(
     return parts[:n], parts[n:]
 
 
-def make_scan(inputs: Sequence[Node], body: Graph, carries: int, sequences: int, reverse: bool) -> Node:
+def make_scan(
+    inputs: Sequence[Node], body: Graph, carries: int, sequences: int, reverse: bool
+) -> Node:
     """The node itself, from a body that is a graph already."""
     attrs = (("body", body), ("carries", carries), ("sequences", sequences), ("reverse", reverse))
     return scan_op.make(tuple(inputs), attrs)

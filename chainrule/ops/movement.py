@@ -1,6 +1,7 @@
 """Ops that move elements and compute nothing: the views, and what copies.
 
-A view also says how to write through it: `put(base, value)` is the base with the view's part replaced.
+A view also says how to write through it: `put(base, value)` is the base with the view's part
+replaced.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ def _reshape_type(x: Node, *, shape: Shape) -> TensorType:
     return TensorType(shape, x.dtype)
 
 
-@primitive(_reshape_type, tex="{0}", wide=False, domain=Domain((-3, 3), dtypes="any", cases=[((2, 6), {"shape": (3, 4)})]))
+@primitive(
+    _reshape_type,
+    tex="{0}",
+    wide=False,
+    domain=Domain((-3, 3), dtypes="any", cases=[((2, 6), {"shape": (3, 4)})]),
+)
 def reshape(x: np.ndarray, *, shape: Shape) -> np.ndarray:
     """The same elements, in order, under another shape."""
     return x.reshape(shape)
@@ -66,7 +72,12 @@ def _broadcast_type(x: Node, *, shape: Shape) -> TensorType:
     return TensorType(shape, x.dtype)
 
 
-@primitive(_broadcast_type, tex="{0}", wide=False, domain=Domain((-3, 3), dtypes="any", cases=[((3, 1), {"shape": (2, 3, 4)})]))
+@primitive(
+    _broadcast_type,
+    tex="{0}",
+    wide=False,
+    domain=Domain((-3, 3), dtypes="any", cases=[((3, 1), {"shape": (2, 3, 4)})]),
+)
 def broadcast_to(x: np.ndarray, *, shape: Shape) -> np.ndarray:
     """Repeat along axes of size 1 and along new leading axes."""
     return np.broadcast_to(x, shape)
@@ -95,7 +106,8 @@ def slices(start: Shape, stop: Shape, step: Shape) -> tuple[Any, ...]:
     domain=Domain((-3, 3), dtypes="any", cases=[((4, 6), {"start": (1, 5), "stop": (4, -1), "step": (2, -2)})]),
 )  # fmt: skip
 def slice(x: np.ndarray, *, start: Shape, stop: Shape, step: Shape) -> np.ndarray:
-    """Elements start, start + step, … before stop, on every axis (normalised: no negative start)."""
+    """Elements start, start + step, … before stop, on every axis (normalised: no negative start).
+    """
     return x[slices(start, stop, step)]
 
 
@@ -131,7 +143,8 @@ def _windows_type(x: Node, *, size: Shape, stride: Shape, dilation: Shape) -> Te
     )
     if min(counts) < 1:
         raise ShapeError(
-            f"a window of {size} (dilation {dilation}) does not fit into {tail}: pad the input or take a smaller kernel"
+            f"a window of {size} (dilation {dilation}) does not fit into {tail}: pad the input or "
+            "take a smaller kernel"
         )
     return TensorType((*lead, *counts, *size), x.dtype)
 
@@ -191,7 +204,9 @@ def unwindows(x: np.ndarray, *, shape: Shape, stride: Shape, dilation: Shape) ->
 def _(g: Node, y: Node, x: Node, *, shape: Shape, stride: Shape, dilation: Shape) -> Node:
     n = len(shape)
     every = windows(g, size=x.shape[-n:], stride=stride, dilation=dilation)
-    for axis in range(len(every.shape) - 2 * n, len(every.shape) - n):  # the room may hold more than x had
+    for axis in range(
+        len(every.shape) - 2 * n, len(every.shape) - n
+    ):  # the room may hold more than x had
         every = narrow(every, axis, 0, x.shape[axis])
     return every
 
@@ -203,7 +218,9 @@ def _(g: Node, y: Node, x: Node, *, shape: Shape, stride: Shape, dilation: Shape
     lambda x, v, *, start, stop, step: TensorType(x.shape, x.dtype), tex=r"{0}[\cdot \leftarrow {1}]", wide=False,
     domain=Domain((-3, 3), dtypes="any", cases=[((4, 6), (2, 2), {"start": (1, 5), "stop": (4, 1), "step": (2, -2)})]),
 )  # fmt: skip
-def slice_update(x: np.ndarray, v: np.ndarray, *, start: Shape, stop: Shape, step: Shape) -> np.ndarray:
+def slice_update(
+    x: np.ndarray, v: np.ndarray, *, start: Shape, stop: Shape, step: Shape
+) -> np.ndarray:
     """x, with v in place of the slice."""
     out = x.copy()
     out[slices(start, stop, step)] = v
@@ -288,7 +305,9 @@ cat = Op(
 )  # fmt: skip
 def pad(x: np.ndarray, *, low: Shape, high: Shape, value: float) -> np.ndarray:
     """x with `value` around it: `low` elements before, `high` after, on every axis."""
-    out = np.full(tuple(a + n + b for a, n, b in zip(low, x.shape, high, strict=True)), value, x.dtype)
+    out = np.full(
+        tuple(a + n + b for a, n, b in zip(low, x.shape, high, strict=True)), value, x.dtype
+    )
     out[tuple(np.s_[a : a + n] for a, n in zip(low, x.shape, strict=True))] = x
     return out
 

@@ -1,4 +1,5 @@
-"""Random numbers as a function of (seed, position): no hidden state, the same on every backend and thread count.
+"""Random numbers as a function of (seed, position): no hidden state, the same on every backend and
+thread count.
 
 Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
 """
@@ -46,7 +47,8 @@ def blocks(shape: Shape, dtype: DType) -> int:
 @primitive(lambda state, *, offset, shape, dtype: TensorType(shape, dtype), tex=r"U[0, 1)", wide=False, domain=Domain(
     99, dtypes="int", order=0, cases=[((2,), {"offset": 3, "shape": (2, 5), "dtype": d}) for d in dtypes.ALL if d.is_floating_point]))  # fmt: skip
 def random_uniform(state: np.ndarray, *, offset: int, shape: Shape, dtype: DType) -> np.ndarray:
-    """Uniform numbers in [0, 1): state = int64[2] of (key, position); block i comes from counter position + offset + i.
+    """Uniform numbers in [0, 1): state = int64[2] of (key, position); block i comes from counter
+    position + offset + i.
 
     24 random bits for float32 (and what is smaller), 53 for float64, so every value is exact.
     """
@@ -65,7 +67,9 @@ def random_uniform(state: np.ndarray, *, offset: int, shape: Shape, dtype: DType
 
 
 def random_normal(state: Node, *, offset: int, shape: Shape, dtype: DType) -> Node:
-    """Standard normal numbers by Box and Muller: r cos θ and r sin θ, r = √(−2 log(1 − u)), θ = 2π v."""
+    """Standard normal numbers by Box and Muller: r cos θ and r sin θ, r = √(−2 log(1 − u)), θ = 2π
+    v.
+    """
     wide = dtypes.float64 if dtype is dtypes.float64 else dtypes.float32
     n = size(shape)
     half = -(-n // 2)
@@ -82,7 +86,9 @@ def normal_blocks(shape: Shape, dtype: DType) -> int:
     return blocks((2, -(-size(shape) // 2)), wide)
 
 
-def random_integers(state: Node, *, offset: int, low: int, high: int, shape: Shape, dtype: DType) -> Node:
+def random_integers(
+    state: Node, *, offset: int, low: int, high: int, shape: Shape, dtype: DType
+) -> Node:
     """Integers in [low, high), by ⌊u (high − low)⌋ from 53 bits."""
     u = random_uniform(state, offset=offset, shape=shape, dtype=dtypes.float64)
     return cast(cast(floor(u * float(high - low)), dtypes.int64) + low, dtype)

@@ -37,7 +37,9 @@ def _reduced(x: Node, *, axis: Axes, keepdim: bool) -> TensorType:
 
 def _non_empty(x: Node, *, axis: Axes, keepdim: bool) -> TensorType:
     if any(x.shape[a] == 0 for a in axis) or (not axis and 0 in x.shape):
-        raise IndexError(f"cannot reduce {x.shape} over axes {axis}: an empty axis has no extreme value")
+        raise IndexError(
+            f"cannot reduce {x.shape} over axes {axis}: an empty axis has no extreme value"
+        )
     return _reduced(x, axis=axis, keepdim=keepdim)
 
 
@@ -62,7 +64,10 @@ def _slice_by_slice(f: np.ufunc, x: np.ndarray, axis: Axes, keepdim: bool) -> np
     return np.expand_dims(out, axis) if keepdim else out
 
 
-_CASES = Domain((-3, 3), cases=[((3, 4), {"axis": (0,)}), ((2, 3, 2), {"axis": (0, 2), "keepdim": True}), ((5,), {})])
+_CASES = Domain(
+    (-3, 3),
+    cases=[((3, 4), {"axis": (0,)}), ((2, 3, 2), {"axis": (0, 2), "keepdim": True}), ((5,), {})],
+)
 _ALONG = Domain((-3, 3), cases=[((3, 4), {"axis": 1}), ((2, 3, 2), {"axis": 0})])
 
 
@@ -105,7 +110,9 @@ def prod(x: Any, *, axis: Axes, keepdim: bool) -> Any:
 
 @prod.vjp
 def _(g: Node, y: Node, x: Node, *, axis: Axes, keepdim: bool) -> Node:
-    """The product of all the others: what stands before times what stands behind, so that zeros do no harm."""
+    """The product of all the others: what stands before times what stands behind, so that zeros do
+    no harm.
+    """
     out = _kept(g, x, axis, keepdim)
     others = broadcast_to(out, shape=x.shape)
     rest = list(axis)
@@ -154,13 +161,21 @@ amax.vjp(_extreme_vjp)
 amin.vjp(_extreme_vjp)
 
 
-@_reduction(lambda x, **a: TensorType(_reduced(x, **a).shape, dtypes.bool_), tex=r"\exists{over} {0}", torch="any")
+@_reduction(
+    lambda x, **a: TensorType(_reduced(x, **a).shape, dtypes.bool_),
+    tex=r"\exists{over} {0}",
+    torch="any",
+)
 def any_(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
     """Whether any element is non-zero."""
     return np.any(x, axis=axis, keepdims=keepdim)
 
 
-@_reduction(lambda x, **a: TensorType(_reduced(x, **a).shape, dtypes.bool_), tex=r"\forall{over} {0}", torch="all")
+@_reduction(
+    lambda x, **a: TensorType(_reduced(x, **a).shape, dtypes.bool_),
+    tex=r"\forall{over} {0}",
+    torch="all",
+)
 def all_(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
     """Whether all elements are non-zero."""
     return np.all(x, axis=axis, keepdims=keepdim)
@@ -219,7 +234,9 @@ def cumprod(x: np.ndarray, *, axis: int) -> np.ndarray:
 
 @cumprod.vjp
 def _(g: Node, y: Node, x: Node, *, axis: int) -> Node:
-    """x̄_k = p_k s_k: the product of all before k, and s_k = g_k + x_{k+1} s_{k+1}. Zeros do no harm, to any order."""
+    """x̄_k = p_k s_k: the product of all before k, and s_k = g_k + x_{k+1} s_{k+1}. Zeros do no
+    harm, to any order.
+    """
     n = x.shape[axis]
     front = (axis, *(a for a in range(x.ndim) if a != axis))
     back = tuple(front.index(a) for a in range(x.ndim))
@@ -233,7 +250,9 @@ def _(g: Node, y: Node, x: Node, *, axis: int) -> Node:
         return (s,), (s,)
 
     start = full(tuple(m for a, m in enumerate(x.shape) if a != axis), 0.0, x.dtype)
-    _, (s,) = scan(step, [start], [permute(g, order=front), permute(behind, order=front)], reverse=True)
+    _, (s,) = scan(
+        step, [start], [permute(g, order=front), permute(behind, order=front)], reverse=True
+    )
     return before * permute(s, order=back)
 
 
@@ -252,7 +271,13 @@ def argsort(x: np.ndarray, *, axis: int, descending: bool) -> np.ndarray:
 # ------------------------------------------------------------------ formulas
 
 
-@op(tex=r"\frac{{1}}{{{count}}} \sum{over} {0}", prepare=promote_float, torch="mean", domain=_CASES, name="mean")
+@op(
+    tex=r"\frac{{1}}{{{count}}} \sum{over} {0}",
+    prepare=promote_float,
+    torch="mean",
+    domain=_CASES,
+    name="mean",
+)
 def _mean(x: Node, *, axis: Any = None, keepdim: bool = False) -> Node:
     """Σ x / n"""
     axes = shapes.axes(axis, x.ndim)
@@ -263,14 +288,22 @@ def _mean(x: Node, *, axis: Any = None, keepdim: bool = False) -> Node:
 mean = _mean
 
 
-@op(tex=r"\operatorname{{Var}}{over}({0})", torch="var", domain=Domain((-3, 3), cases=[((3, 4), {"axis": (0,)})]))
+@op(
+    tex=r"\operatorname{{Var}}{over}({0})",
+    torch="var",
+    domain=Domain((-3, 3), cases=[((3, 4), {"axis": (0,)})]),
+)
 def var(x: Node, *, axis: Any = None, correction: float = 1, keepdim: bool = False) -> Node:
     """Σ (x − x̄)² / (n − correction)"""
     axes = shapes.axes(axis, x.ndim)
     n = shapes.size([x.shape[a] for a in axes])
     d = x - mean(x, axis=axes, keepdim=True)
     left = max(n - correction, 0)
-    return sum(d * d, axis=axes, keepdim=keepdim) / (left if left else float("nan")) if left else _nan_sum(d, axes, keepdim)
+    return (
+        sum(d * d, axis=axes, keepdim=keepdim) / (left if left else float("nan"))
+        if left
+        else _nan_sum(d, axes, keepdim)
+    )
 
 
 def _nan_sum(d: Node, axes: Axes, keepdim: bool) -> Node:
@@ -293,7 +326,11 @@ def _(g: Node, y: Node, x: Node, *, axis: Any, keepdim: bool) -> Node:
     return _kept(g, x, axes, keepdim) * exp(x - _kept(y, x, axes, keepdim))
 
 
-@op(tex=r"\operatorname{{sort}} {0}", torch="sort", domain=Domain((-3, 3), cases=[((3, 4), {"axis": 1})]))
+@op(
+    tex=r"\operatorname{{sort}} {0}",
+    torch="sort",
+    domain=Domain((-3, 3), cases=[((3, 4), {"axis": 1})]),
+)
 def sort(x: Node, *, axis: int = -1, descending: bool = False) -> tuple[Node, Node]:
     """(sorted values, their indices)"""
     order = argsort(x, axis=axis, descending=descending)
@@ -325,5 +362,3 @@ def check_same(a: Node, b: Node, what: str) -> None:
     """A loss compares like with like."""
     if a.shape != b.shape:
         raise ShapeError(f"{what}: input {a.shape} and target {b.shape} must have the same shape")
-
-

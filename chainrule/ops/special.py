@@ -3,7 +3,8 @@
 erf      Taylor series about the nearest of 401 grid points; its derivatives are Hermite polynomials
          (Abramowitz and Stegun 7.1.19).
 erfinv   Giles, "Approximating the erfinv function" (2010), then two Newton steps.
-digamma  recurrence to x ≥ 10, then the asymptotic series (Abramowitz and Stegun 6.3.18), reflection below 0.
+digamma  recurrence to x ≥ 10, then the asymptotic series (Abramowitz and Stegun 6.3.18), reflection
+below 0.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ def lgamma(x: np.ndarray) -> Any:
 
 
 def polygamma(x: np.ndarray, *, n: int) -> np.ndarray:
-    """The n-th derivative of ψ = (log Γ)', n ≥ 0: recurrence upwards, then the asymptotic series (A&S 6.4.11)."""
+    """The n-th derivative of ψ = (log Γ)', n ≥ 0: recurrence upwards, then the asymptotic series
+    (A&S 6.4.11).
+    """
     z = np.asarray(x, np.float64)
     if n == 0:
         reflect = z < 0.5
@@ -94,7 +97,9 @@ def polygamma(x: np.ndarray, *, n: int) -> np.ndarray:
         out = _polygamma_positive(v, 0)
         cot = np.pi / np.tan(np.pi * np.where(reflect, z, 0.25))
         out = np.where(reflect, out - cot, out)
-        return np.where((z <= 0) & (z == np.floor(z)), np.where(z == 0, -np.inf, np.nan), out).astype(x.dtype)
+        return np.where(
+            (z <= 0) & (z == np.floor(z)), np.where(z == 0, -np.inf, np.nan), out
+        ).astype(x.dtype)
     return _polygamma_positive(z, n).astype(x.dtype)
 
 

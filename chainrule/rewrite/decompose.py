@@ -1,7 +1,8 @@
 """Composites become their formulas.
 
 needs   any graph
-leaves  primitives only, also in the bodies of loops, but for the composites that `keep` names: those that a backend
+leaves  primitives only, also in the bodies of loops, but for the composites that `keep` names:
+those that a backend
         claims whole
 
     %1 = sigmoid(%0)   →   %1 = neg(%0); %2 = exp(%1); %3 = add(%2, 1); %4 = div(1, %3)
@@ -25,7 +26,8 @@ def decompose(outputs: Sequence[Node], keep: Collection[Op] = ()) -> list[Node]:
         out = node.op.expand(node)
         return out if isinstance(out, tuple) else (out,)
 
-    # A value with several parts is a node only if it is a primitive; a composite's parts are looked up one by one.
+    # A value with several parts is a node only if it is a primitive; a composite's parts are looked
+    # up one by one.
     new: dict[Node, Node | tuple[Node, ...]] = {}
     for node in topological(outputs, below=below):
         if not (node.op.is_primitive or node.op in keep):
@@ -36,7 +38,11 @@ def decompose(outputs: Sequence[Node], keep: Collection[Op] = ()) -> list[Node]:
         else:
             inputs = tuple(_one(new[i]) for i in node.inputs)
             attrs = tuple((k, _body(v, keep)) for k, v in node.attrs)
-            new[node] = node if inputs == node.inputs and attrs == node.attrs else node.op.make(inputs, attrs)
+            new[node] = (
+                node
+                if inputs == node.inputs and attrs == node.attrs
+                else node.op.make(inputs, attrs)
+            )
     return [_one(new[o]) for o in outputs]
 
 

@@ -23,7 +23,11 @@ def fold(outputs: Sequence[Node]) -> list[Node]:
 
 
 def _fold(node: Node) -> Node | None:
-    if not node.inputs or not node.op.is_primitive or not (node.op.elementwise or node.op.name == "cast"):
+    if (
+        not node.inputs
+        or not node.op.is_primitive
+        or not (node.op.elementwise or node.op.name == "cast")
+    ):
         return None
     if not isinstance(node.type, TensorType) or node.shape:
         return None

@@ -3,7 +3,8 @@
 needs   any graph
 leaves  no two scans over the same inputs of which one computes all that the other does
 
-    %5 = scan(a, b) {body=<… return c, y>};  %6 = scan(a, b) {body=<… return c, y, r>}   →   the parts of %5 are parts of %6
+    %5 = scan(a, b) {body=<… return c, y>};  %6 = scan(a, b) {body=<… return c, y, r>}   →   the
+    parts of %5 are parts of %6
 
 (The gradient of a loop records it again with more outputs; see autodiff/loops.py.)
 """

@@ -1,4 +1,5 @@
-"""Laws that hold bit for bit, as a table: what stands at the left of a row becomes what stands at the right.
+"""Laws that hold bit for bit, as a table: what stands at the left of a row becomes what stands at
+the right.
 
 needs   primitives (composites pass untouched)
 leaves  no identity, no move that moves nothing, no two moves where one does
@@ -84,7 +85,11 @@ def _cast(n: Node) -> Node | None:
 
 
 def _slice(n: Node) -> Node | None:
-    return n.inputs[0] if n.shape == n.inputs[0].shape and all(s == 1 for s in n.attr("step")) else None
+    return (
+        n.inputs[0]
+        if n.shape == n.inputs[0].shape and all(s == 1 for s in n.attr("step"))
+        else None
+    )
 
 
 def _sum(n: Node) -> Node | None:

@@ -15,7 +15,9 @@ def rewrite(
     rule: Rule,
     below: Callable[[Node], tuple[Node, ...]] = children,
 ) -> list[Node]:
-    """Apply `rule` to every node, inputs first, until it finds nothing more. It gives a replacement, or None."""
+    """Apply `rule` to every node, inputs first, until it finds nothing more. It gives a
+    replacement, or None.
+    """
     new: dict[Node, Node] = {}
     for node in topological(outputs, below=below):
         inputs = tuple(new[i] for i in node.inputs)

@@ -1,6 +1,7 @@
 """Programs by structure: the same output nodes, the same program.
 
-Nodes are interned, so the key is the identity of the outputs; the second step of a training loop finds its program with one
+Nodes are interned, so the key is the identity of the outputs; the second step of a training loop
+finds its program with one
 look into a dictionary.
 """
 
@@ -29,7 +30,9 @@ def program(outputs: tuple[Node, ...]) -> Executable:
 
 
 def run(outputs: tuple[Node, ...], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Values of `outputs`, input number i being arrays[i]. None shares memory with an input or with another."""
+    """Values of `outputs`, input number i being arrays[i]. None shares memory with an input or with
+    another.
+    """
     with np.errstate(all="ignore"):
         values = program(outputs)(arrays)
     taken = {id(a) for a in arrays}

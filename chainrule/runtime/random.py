@@ -1,7 +1,9 @@
 """Streams of random numbers: a seed, a name and a position; nothing else.
 
-Every purpose has a stream of its own (initialisation, shuffling, dropout, augmentation), so that a second data loader
-does not disturb training. The numbers are a pure function of (key, position): see `chainrule.ops.random`.
+Every purpose has a stream of its own (initialisation, shuffling, dropout, augmentation), so that a
+second data loader
+does not disturb training. The numbers are a pure function of (key, position): see
+`chainrule.ops.random`.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ STREAMS = ("default", "init", "shuffle", "dropout", "augmentation")
 
 
 class Generator:
-    """A stream: `seed`, and how many Philox counters were used up (`position`). As `torch.Generator`."""
+    """A stream: `seed`, and how many Philox counters were used up (`position`). As
+    `torch.Generator`.
+    """
 
     __slots__ = ("_name", "_seed", "key", "position")
 
@@ -50,7 +54,9 @@ class Generator:
         return start
 
     def numpy(self) -> np.random.Generator:
-        """A NumPy generator that is a function of seed, stream and position; the position moves on by one."""
+        """A NumPy generator that is a function of seed, stream and position; the position moves on
+        by one.
+        """
         position = self.advance(1)
         key = np.array([self.key & 0xFFFFFFFFFFFFFFFF, position], np.uint64)
         return np.random.Generator(np.random.Philox(key=key))

@@ -1,6 +1,7 @@
 """The front: what the user holds. `Tensor` and PyTorch's functions over it.
 
-`trace` what is recorded and when it is computed · `handle` the tensor · `record` from a call to a node · `mutate` writing in
+`trace` what is recorded and when it is computed · `handle` the tensor · `record` from a call to a
+node · `mutate` writing in
 place · `backward` gradients · `creation indexing functions methods printing` PyTorch's names.
 """
 

@@ -1,7 +1,9 @@
 """`backward()` and `grad()`: the chain rule, from recorded values back to leaves.
 
-Gradients are derived as graph in the current trace (and found again when the same step comes again). A value whose trace
-was closed by a look hands its cotangent on to that trace: its derived gradient is placed into the current one, reading what
+Gradients are derived as graph in the current trace (and found again when the same step comes
+again). A value whose trace
+was closed by a look hands its cotangent on to that trace: its derived gradient is placed into the
+current one, reading what
 was kept.
 """
 
@@ -21,17 +23,30 @@ from chainrule.ir.op import registry
 from chainrule.tensor.handle import Tensor, blank, node_of, wrap
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.record import apply
-from chainrule.tensor.trace import Storage, Trace, flush, flush_if_due, grad_inputs, grad_mode, state
+from chainrule.tensor.trace import (
+    Storage,
+    Trace,
+    flush,
+    flush_if_due,
+    grad_inputs,
+    grad_mode,
+    state,
+)
 
 _TWICE = (
-    "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
-    "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
-    "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
+    "Trying to backward through the graph a second time (or directly access saved tensors after "
+    "they have already been "
+    "freed). Saved intermediate values of the graph are freed when you call .backward() or "
+    "autograd.grad(). Specify "
+    "retain_graph=True if you need to backward through the graph a second time or if you need to "
+    "access saved tensors "
     "after calling backward."
 )
 _OVERWRITTEN = (
-    "one of the variables needed for gradient computation has been modified by an inplace operation: "
-    "[{type} {shape}], which is {what}, is at a later version than the one that was read. Use the out-of-place "
+    "one of the variables needed for gradient computation has been modified by an inplace "
+    "operation: "
+    "[{type} {shape}], which is {what}, is at a later version than the one that was read. Use the "
+    "out-of-place "
     "form (x = x + y instead of x += y), or clone() before writing."
 )
 
@@ -157,7 +172,9 @@ class _Placing:
         else:
             s = Storage(value, None, None)
         t: Tensor = blank(Tensor, s, n.shape, n.dtype)
-        if self.create_graph and n.dtype.is_floating_point:  # the gradient of the gradient goes on behind it
+        if (
+            self.create_graph and n.dtype.is_floating_point
+        ):  # the gradient of the gradient goes on behind it
             t.level, t.leaf, t.history = 1, False, (self.trace, n)
         return node_of(t)
 
@@ -169,7 +186,9 @@ class _Placing:
 
 
 def _message(n: Node) -> str:
-    return _OVERWRITTEN.format(type=n.dtype.short, shape=list(n.shape), what=f"the value of {n.op.name}")
+    return _OVERWRITTEN.format(
+        type=n.dtype.short, shape=list(n.shape), what=f"the value of {n.op.name}"
+    )
 
 
 def _check_overwritten(trace: Trace, d: Derivative) -> None:
@@ -193,14 +212,19 @@ def _made_in_place(new: Node, readers: set[Node], old: Node) -> bool:
 def _free(trace: Trace, d: Derivative, roots: set[Node], root_handles: set[int]) -> None:
     """Mark what was passed: a second walk over it would need values that are given back.
 
-    Two results of the same computation are one node, so they are left alone: PyTorch walks each of them once.
+    Two results of the same computation are one node, so they are left alone: PyTorch walks each of
+    them once.
     """
     reading = d.reading()
     for r in trace.handles:
         t = r()
         if t is None or t.level != 1 or t.leaf:
             continue
-        node = t.node if t.seen_in is trace else (t.history[1] if t.history and t.history[0] is trace else None)
+        node = (
+            t.node
+            if t.seen_in is trace
+            else (t.history[1] if t.history and t.history[0] is trace else None)
+        )
         alone = node not in roots and node is not None and trace.owners.get(node, False)
         if node in reading and (id(t) in root_handles or alone):
             t.level = 2
@@ -228,11 +252,15 @@ def place(t: Tensor) -> tuple[Trace, Node]:
 def _seed(t: Tensor, g: Any, what: str) -> Node:
     if g is None:
         if t.numel() != 1:
-            raise RuntimeError(f"grad can be implicitly created only for scalar outputs, this one has shape {tuple(t._shape)}")
+            raise RuntimeError(
+                "grad can be implicitly created only for scalar outputs, this one has shape "
+                f"{tuple(t._shape)}"
+            )
         return ops.full_like(node_of_type(t), 1)
     if g._shape != t._shape:
         raise RuntimeError(
-            f"Mismatch in shape: grad_output[0] has a shape of {tuple(g._shape)} and {what} has a shape of {tuple(t._shape)}."
+            f"Mismatch in shape: grad_output[0] has a shape of {tuple(g._shape)} and {what} has a "
+            f"shape of {tuple(t._shape)}."
         )
     return node_of(g)
 
@@ -245,7 +273,9 @@ def node_of_type(t: Tensor) -> Node:
 def _start(tensors: Sequence[Tensor], grads: Sequence[Any], walk: _Pass) -> None:
     for t in tensors:
         if not t.level:
-            raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
+            raise RuntimeError(
+                "element 0 of tensors does not require grad and does not have a grad_fn"
+            )
         if t.level == 2:
             raise GradientError(_TWICE)
     for t in tensors:  # bring all of them into one trace first: entering may evaluate
@@ -331,10 +361,17 @@ def grad(
                 g = walk.leaves[id(t)][1] if id(t) in walk.leaves else None
             if g is None and not allow_unused:
                 raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
+                    "One of the differentiated Tensors appears to not have been used in the "
+                    "graph. Set allow_unused=True "
                     "if this is the desired behavior."
                 )
-            found.append(None if g is None else run_hooks(t, _result(g, create_graph)) if t.leaf else _result(g, create_graph))
+            found.append(
+                None
+                if g is None
+                else run_hooks(t, _result(g, create_graph))
+                if t.leaf
+                else _result(g, create_graph)
+            )
     return tuple(found)
 
 
@@ -387,14 +424,18 @@ class CustomFunction:
     def __init__(self, call: Callable[..., Any], inputs: list[Node], outputs: int) -> None:
         self.call, self.inputs, self.outputs = call, inputs, outputs
 
-    def meet(self, g: dict[int, Node], node: Node, placing: _Placing, create_graph: bool) -> dict[Node, Node]:
+    def meet(
+        self, g: dict[int, Node], node: Node, placing: _Placing, create_graph: bool
+    ) -> dict[Node, Node]:
         """Gradients for the inputs, by way of the user's backward()."""
         given = []
         for i in range(self.outputs):
             part = placing.here([g.get(i)])[0]
             t: Any = node.type[i]
             given.append(
-                wrap(ops.full(t.shape, 0, t.dtype), 0) if part is None else _result(part, create_graph)
+                wrap(ops.full(t.shape, 0, t.dtype), 0)
+                if part is None
+                else _result(part, create_graph)
             )
         out: dict[Node, Node] = {}
         for n, t in zip(self.inputs, self.call(given), strict=True):

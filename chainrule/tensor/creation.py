@@ -1,4 +1,6 @@
-"""Making tensors: from data, by filling, by counting, by chance. PyTorch's names, defaults and errors."""
+"""Making tensors: from data, by filling, by counting, by chance. PyTorch's names, defaults and
+errors.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,10 @@ def _array(data: Any, dtype: DType | None) -> np.ndarray:
         elif array.size == 0 and array.dtype.kind != "b":
             dtype = dtype or dtypes.get_default_dtype()
     if array.dtype == object or array.dtype.kind in "USmM":
-        raise TypeError(f"can't convert data of type {array.dtype} to a tensor: give numbers in a rectangular nest")
+        raise TypeError(
+            f"can't convert data of type {array.dtype} to a tensor: give numbers in a rectangular "
+            "nest"
+        )
     if dtype is not None:
         return array.astype(dtypes.as_dtype(dtype).np, copy=True, order="C")
     dtypes.from_numpy(array.dtype)
@@ -63,7 +68,9 @@ def _array(data: Any, dtype: DType | None) -> np.ndarray:
 
 
 def _has_tensor(data: Any) -> bool:
-    return any(isinstance(d, Tensor) or (isinstance(d, (list, tuple)) and _has_tensor(d)) for d in data)
+    return any(
+        isinstance(d, Tensor) or (isinstance(d, (list, tuple)) and _has_tensor(d)) for d in data
+    )
 
 
 def _plain(data: Any) -> Any:
@@ -73,7 +80,12 @@ def _plain(data: Any) -> Any:
 
 
 def tensor(
-    data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+    data: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """A new leaf from numbers, nested lists, an array or a tensor; the data are copied.
 
@@ -102,18 +114,23 @@ asarray = as_tensor
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor that shares the array's memory: writing to one is seen in the other.
 
-    An array with negative strides or foreign byte order cannot be shared and is refused, as in PyTorch.
+    An array with negative strides or foreign byte order cannot be shared and is refused, as in
+    PyTorch.
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
     dtype = dtypes.from_numpy(array.dtype)
     if any(s < 0 for s in array.strides):
         raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
-            "currently supported. (You can probably work around this by making a copy of your array with array.copy().)"
+            "At least one stride in the given numpy array is negative, and tensors with negative "
+            "strides are not "
+            "currently supported. (You can probably work around this by making a copy of your "
+            "array with array.copy().)"
         )
     if any(s % array.itemsize for s in array.strides):
-        raise ValueError("strides of the given numpy array are no multiples of its element size: copy() it first")
+        raise ValueError(
+            "strides of the given numpy array are no multiples of its element size: copy() it first"
+        )
     t: Tensor = blank(Tensor, Storage(array, None, None), array.shape, dtype)
     if not array.flags.c_contiguous:
         t.strides = tuple(s // array.itemsize for s in array.strides)
@@ -132,7 +149,9 @@ def from_dlpack(x: Any) -> Tensor:
     return from_numpy(np.from_dlpack(x))
 
 
-def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+def frombuffer(
+    buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
     """A tensor over the memory of a buffer."""
     return _finish(from_numpy(np.frombuffer(buffer, dtype.np, count, offset)), requires_grad)
 
@@ -141,7 +160,9 @@ def scalar_tensor(
     s: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any
 ) -> Tensor:
     """A 0-d tensor."""
-    return tensor(s, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
+    return tensor(
+        s, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad
+    )
 
 
 # ------------------------------------------------------------------ filling
@@ -187,19 +208,35 @@ def _constant(
     shape = _sizes((kw.pop("size"),) if "size" in kw else size)
     if kw:
         raise TypeError(f"unexpected arguments {sorted(kw)}")
-    return _filled(ops.full(shape, value, dtype or dtypes.get_default_dtype()), out, requires_grad, device)
+    return _filled(
+        ops.full(shape, value, dtype or dtypes.get_default_dtype()), out, requires_grad, device
+    )
 
 
 def _like(t: Tensor, dtype: DType | None) -> DType:
     return dtype or t._dtype
 
 
-def zeros_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def zeros_like(
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
+) -> Tensor:
     """0, in the shape and type of `input`."""
     return _filled(ops.full(input._shape, 0, _like(input, dtype)), None, requires_grad, device)
 
 
-def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def ones_like(
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
+) -> Tensor:
     """1, in the shape and type of `input`."""
     return _filled(ops.full(input._shape, 1, _like(input, dtype)), None, requires_grad, device)
 
@@ -207,9 +244,23 @@ def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, 
 empty_like = zeros_like
 
 
-def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def full_like(
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
+) -> Tensor:
     """One number, in the shape and type of `input`."""
-    return full(input._shape, fill_value, dtype=_like(input, dtype), device=device, requires_grad=requires_grad)
+    return full(
+        input._shape,
+        fill_value,
+        dtype=_like(input, dtype),
+        device=device,
+        requires_grad=requires_grad,
+    )
 
 
 # ------------------------------------------------------------------ counting
@@ -231,9 +282,16 @@ def arange(
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
-        raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: arange({start}, {end}, {step})")
+        raise RuntimeError(
+            f"upper bound and lower bound inconsistent with step sign: arange({start}, {end}, "
+            f"{step})"
+        )
     if dtype is None:
-        dtype = dtypes.get_default_dtype() if any(isinstance(v, float) for v in (start, end, step)) else dtypes.int64
+        dtype = (
+            dtypes.get_default_dtype()
+            if any(isinstance(v, float) for v in (start, end, step))
+            else dtypes.int64
+        )
     n = math.ceil((end - start) / step)
     exact = dtypes.float64 if dtype.is_floating_point else dtypes.int64
     if all(isinstance(v, (int, np.integer)) for v in (start, end, step)):
@@ -247,7 +305,14 @@ def arange(
 
 
 def linspace(
-    start: Any, end: Any, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
 ) -> Tensor:
     """`steps` numbers from start to end, both included."""
     a, b = (float(v) for v in (start, end))
@@ -258,27 +323,56 @@ def linspace(
     return _finish(from_array(array.astype(d.np), d), requires_grad, device)
 
 
-def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """base to the powers of `linspace`."""
     d = dtype or dtypes.get_default_dtype()
     array = np.logspace(float(start), float(end), int(steps), base=base)
     return _finish(from_array(array.astype(d.np), d), requires_grad, device)
 
 
-def eye(n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None) -> Tensor:
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+) -> Tensor:
     """1 on the diagonal, 0 elsewhere."""
     d = dtype or dtypes.get_default_dtype()
     return _finish(from_array(np.eye(n, m, dtype=d.np), d), requires_grad, device)
 
 
-def tril_indices(row: int, col: int, offset: int = 0, *, dtype: DType = dtypes.int64, device: Any = None) -> Tensor:
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: DType = dtypes.int64, device: Any = None
+) -> Tensor:
     """Indices (2, n) of the lower triangle."""
-    return _finish(from_array(np.stack(np.tril_indices(row, offset, col)).astype(dtype.np), dtype), False, device)
+    return _finish(
+        from_array(np.stack(np.tril_indices(row, offset, col)).astype(dtype.np), dtype),
+        False,
+        device,
+    )
 
 
-def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DType = dtypes.int64, device: Any = None) -> Tensor:
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: DType = dtypes.int64, device: Any = None
+) -> Tensor:
     """Indices (2, n) of the upper triangle."""
-    return _finish(from_array(np.stack(np.triu_indices(row, offset, col)).astype(dtype.np), dtype), False, device)
+    return _finish(
+        from_array(np.stack(np.triu_indices(row, offset, col)).astype(dtype.np), dtype),
+        False,
+        device,
+    )
 
 
 # ------------------------------------------------------------------ chance
@@ -291,7 +385,14 @@ def _float(dtype: DType | None, what: str) -> DType:
     return d
 
 
-def random_node(kind: str, shape: tuple[int, ...], dtype: DType, generator: Generator | None, stream: str = "default", **bounds: Any) -> Node:
+def random_node(
+    kind: str,
+    shape: tuple[int, ...],
+    dtype: DType,
+    generator: Generator | None,
+    stream: str = "default",
+    **bounds: Any,
+) -> Node:
     """Record random numbers drawn from a stream: "uniform", "normal", or "integers" (low=, high=)."""
     g = generator if generator is not None else streams.stream(stream)
     if kind == "normal":
@@ -304,21 +405,44 @@ def random_node(kind: str, shape: tuple[int, ...], dtype: DType, generator: Gene
     return ops.random_uniform(s, offset=offset, shape=shape, dtype=dtype)
 
 
-def rand(*size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **kw: Any) -> Tensor:
+def rand(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **kw: Any,
+) -> Tensor:
     """Uniform numbers in [0, 1)."""
     shape = _sizes((kw.pop("size"),) if "size" in kw else size)
     node = random_node("uniform", shape, _float(dtype, "rand"), generator)
     return _finish(wrap(node, 0), requires_grad, device)
 
 
-def randn(*size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **kw: Any) -> Tensor:
+def randn(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **kw: Any,
+) -> Tensor:
     """Standard normal numbers."""
     shape = _sizes((kw.pop("size"),) if "size" in kw else size)
     node = random_node("normal", shape, _float(dtype, "randn"), generator)
     return _finish(wrap(node, 0), requires_grad, device)
 
 
-def randint(low: Any, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def randint(
+    low: Any,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Integers in [low, high), or in [0, high) when called randint(high, size)."""
     if size is None:
         low, high, size = (0, low, high) if high is not None else (0, low, ())
@@ -326,12 +450,18 @@ def randint(low: Any, high: Any = None, size: Any = None, *, generator: Generato
         low, high = 0, low
     low, high = int(low), int(high)
     if high <= low:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    node = random_node("integers", _sizes((size,)), dtype or dtypes.int64, generator, low=low, high=high)
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        )
+    node = random_node(
+        "integers", _sizes((size,)), dtype or dtypes.int64, generator, low=low, high=high
+    )
     return _finish(wrap(node, 0), requires_grad, device)
 
 
-def randperm(n: int, *, generator: Generator | None = None, dtype: DType = dtypes.int64, device: Any = None) -> Tensor:
+def randperm(
+    n: int, *, generator: Generator | None = None, dtype: DType = dtypes.int64, device: Any = None
+) -> Tensor:
     """The numbers 0 … n − 1 in random order."""
     g = generator if generator is not None else streams.stream("default")
     return _finish(from_array(g.numpy().permutation(n).astype(dtype.np), dtype), False, device)
@@ -349,13 +479,26 @@ def randn_like(input: Tensor, *, dtype: DType | None = None, **kw: Any) -> Tenso
     return randn(input._shape, dtype=_like(input, dtype), **kw)
 
 
-def randint_like(input: Tensor, low: Any, high: Any = None, *, dtype: DType | None = None, **kw: Any) -> Tensor:
+def randint_like(
+    input: Tensor, low: Any, high: Any = None, *, dtype: DType | None = None, **kw: Any
+) -> Tensor:
     """Integers in [low, high) in the shape and type of `input`."""
     low, high = (0, low) if high is None else (low, high)
     return randint(low, high, input._shape, dtype=_like(input, dtype), **kw)
 
 
-def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, **_: Any) -> Tensor:
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+    **_: Any,
+) -> Tensor:
     """Normal numbers with given means and standard deviations (numbers or tensors)."""
     given = [t for t in (mean, std) if isinstance(t, Tensor)]
     if given:
@@ -375,7 +518,13 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = Non
     return (u < (input if p is None else p)).to(input._dtype).detach()
 
 
-def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
+def multinomial(
+    input: Tensor,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
     """Indices drawn in proportion to the rows of `input` (unnormalised probabilities).
 
     Without replacement by the largest log p − log(−log u) (Gumbel; Efraimidis and Spirakis 2006).
@@ -385,30 +534,43 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         raise RuntimeError(f"prob_dist must be 1 or 2 dim, got shape {tuple(p._shape)}")
     values = p._concrete().astype(np.float64)
     if not np.isfinite(values).all() or (values < 0).any() or (values.sum(-1) <= 0).any():
-        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0, or sums to zero")
+        raise RuntimeError(
+            "probability tensor contains either `inf`, `nan` or element < 0, or sums to zero"
+        )
     g = (generator if generator is not None else streams.stream("default")).numpy()
     rows = values.reshape(-1, values.shape[-1])
     if replacement:
         edges = np.cumsum(rows, -1)
         u = g.random((len(rows), num_samples)) * edges[:, -1:]
-        picked = np.stack([np.searchsorted(e, x, side="right") for e, x in zip(edges, u, strict=True)])
+        picked = np.stack(
+            [np.searchsorted(e, x, side="right") for e, x in zip(edges, u, strict=True)]
+        )
         picked = np.minimum(picked, rows.shape[1] - 1)
     else:
         if num_samples > (rows > 0).sum(-1).min():
             raise RuntimeError(
-                "cannot sample n_sample > prob_dist.size(-1) samples without replacement (zeros do not count)"
+                "cannot sample n_sample > prob_dist.size(-1) samples without replacement (zeros "
+                "do not count)"
             )
         with np.errstate(divide="ignore"):
             score = np.log(rows) + g.gumbel(size=rows.shape)
         picked = np.argsort(-score, -1)[:, :num_samples]
-    return from_array(picked.reshape(*values.shape[:-1], num_samples).astype(np.int64), dtypes.int64)
+    return from_array(
+        picked.reshape(*values.shape[:-1], num_samples).astype(np.int64), dtypes.int64
+    )
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Coordinates of a grid, one tensor per axis."""
-    ts = list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else list(tensors)
+    ts = (
+        list(tensors[0])
+        if len(tensors) == 1 and isinstance(tensors[0], (list, tuple))
+        else list(tensors)
+    )
     if indexing not in ("ij", "xy"):
-        raise RuntimeError(f"torch.meshgrid: indexing must be one of 'xy' or 'ij', but received: {indexing}")
+        raise RuntimeError(
+            f"torch.meshgrid: indexing must be one of 'xy' or 'ij', but received: {indexing}"
+        )
     if indexing == "xy" and len(ts) > 1:
         ts[0], ts[1] = ts[1], ts[0]
     shape = tuple(t.numel() for t in ts)

@@ -26,7 +26,9 @@ class _GradMode:
         self.before.append(state.grad)
         state.grad = self.mode
 
-    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None
+    ) -> None:
         state.grad = self.before.pop()
 
     def fresh(self) -> _GradMode:

@@ -1,6 +1,7 @@
 """`Tensor`: the user's handle on a storage.
 
-Methods that compute live in `functions.py` and are attached from there; this file holds what makes a handle: shape,
+Methods that compute live in `functions.py` and are attached from there; this file holds what makes
+a handle: shape,
 views, gradient flags, the way into a trace, and the way out to NumPy.
 """
 
@@ -54,9 +55,12 @@ class Size(tuple[int, ...]):
 class Tensor:
     """An array whose value may still have to be computed.
 
-    storage  the place that it shares with its views        chain    how it is seen there: view ops from the base
-    node     its value in trace `seen_in`, at `version`      level    0 no gradient, 1 gradient, 2 its graph was freed
-    leaf     made by the user, not by an operation           history  (closed trace, node): where its gradient goes on
+    storage  the place that it shares with its views        chain    how it is seen there: view ops
+    from the base
+    node     its value in trace `seen_in`, at `version`      level    0 no gradient, 1 gradient, 2
+    its graph was freed
+    leaf     made by the user, not by an operation           history  (closed trace, node): where
+    its gradient goes on
     detached 1: shares a storage, not its gradient; 2: and its writes are not counted (`.data`)
     """
 
@@ -113,7 +117,9 @@ class Tensor:
         def __setitem__(self, index: Any, value: Any) -> None: ...
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
-        """`torch.Tensor(2, 3)` is uninitialised, `torch.Tensor([1, 2])` holds these numbers: both in the default type."""
+        """`torch.Tensor(2, 3)` is uninitialised, `torch.Tensor([1, 2])` holds these numbers: both
+        in the default type.
+        """
         if cls is Tensor:
             return _construct(*args, **kwargs)
         return object.__new__(cls)
@@ -152,13 +158,15 @@ class Tensor:
         """Ask for gradients with respect to this tensor (or stop asking); leaves only."""
         if requires_grad and not self._dtype.is_floating_point:
             raise RuntimeError(
-                f"only Tensors of floating point dtype can require gradients, this one is {self._dtype}"
+                "only Tensors of floating point dtype can require gradients, this one is "
+                f"{self._dtype}"
             )
         if not self.leaf and self.level:
             if requires_grad:
                 return self
             raise RuntimeError(
-                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
+                "you can only change requires_grad flags of leaf variables. If you want to use a "
+                "computed variable in "
                 "a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
             )
         if bool(self.level) != bool(requires_grad):
@@ -174,10 +182,13 @@ class Tensor:
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             if not isinstance(value, Tensor):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got {type(value).__name__}"
+                )
             if value._shape != self._shape:
                 raise RuntimeError(
-                    f"assigned grad has data of a different size: {value._shape} for a tensor of shape {self._shape}"
+                    f"assigned grad has data of a different size: {value._shape} for a tensor of "
+                    f"shape {self._shape}"
                 )
         self._grad = value
 
@@ -234,7 +245,9 @@ class Tensor:
     # ------------------------------------------------------------------ into a trace
 
     def _enter(self, trace: Trace) -> Node:
-        """This tensor's value as a node of the current trace. May flush (then `state.trace` is another)."""
+        """This tensor's value as a node of the current trace. May flush (then `state.trace` is
+        another).
+        """
         s = self.storage
         if s.trace is not None:
             if self._is_recorded_here(s):
@@ -254,7 +267,9 @@ class Tensor:
         return node
 
     def _is_recorded_here(self, s: Storage) -> bool:
-        """Whether the pending value is in this thread's trace; a leaf that was overwritten must enter as a leaf."""
+        """Whether the pending value is in this thread's trace; a leaf that was overwritten must
+        enter as a leaf.
+        """
         return s.trace is state.trace and not (self.leaf and self.level and state.grad)
 
     def history_is_pending(self) -> bool:
@@ -305,9 +320,14 @@ class Tensor:
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """A NumPy array that shares this tensor's memory."""
         if self.level and not force:
-            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
+                "instead."
+            )
         if self._dtype.name == "bfloat16" and not force:
-            raise TypeError("Got unsupported ScalarType BFloat16: NumPy has no such type; use .float().numpy()")
+            raise TypeError(
+                "Got unsupported ScalarType BFloat16: NumPy has no such type; use .float().numpy()"
+            )
         array = self._concrete()
         s = self.storage
         if self._dtype.name == "bfloat16":
@@ -335,7 +355,9 @@ class Tensor:
     def item(self) -> Any:
         """The one number that this tensor holds."""
         if shapes.size(self._shape) != 1:
-            raise RuntimeError(f"a Tensor with {shapes.size(self._shape)} elements cannot be converted to Scalar")
+            raise RuntimeError(
+                f"a Tensor with {shapes.size(self._shape)} elements cannot be converted to Scalar"
+            )
         return self._concrete().reshape(-1)[0].item()
 
     def tolist(self) -> Any:
@@ -385,7 +407,8 @@ class Tensor:
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment"
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+                "protocol at the moment"
             )
         out = self._copy_leaf()
         memo[id(self)] = out
@@ -399,14 +422,19 @@ class Tensor:
         return out
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return (_rebuild, (np.asarray(self._concrete()), self._dtype.name, self.requires_grad, type(self)))
+        return (
+            _rebuild,
+            (np.asarray(self._concrete()), self._dtype.name, self.requires_grad, type(self)),
+        )
 
     def __dir__(self) -> list[str]:
         return sorted(set(object.__dir__(self)))
 
 
 class Parameter(Tensor):
-    """A tensor that a module owns and an optimiser updates; it asks for gradients unless told otherwise."""
+    """A tensor that a module owns and an optimiser updates; it asks for gradients unless told
+    otherwise.
+    """
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
         if data is None:
@@ -418,7 +446,9 @@ class Parameter(Tensor):
         out.detached = 0
         if requires_grad:
             if not data._dtype.is_floating_point:
-                raise RuntimeError(f"only Tensors of floating point dtype can require gradients, got {data._dtype}")
+                raise RuntimeError(
+                    f"only Tensors of floating point dtype can require gradients, got {data._dtype}"
+                )
             out.level = 1
         return out
 
@@ -430,7 +460,9 @@ class Parameter(Tensor):
 
 
 class _Exporter:
-    """Owner of the memory that NumPy was given: while an array of it lives, the storage counts as exported."""
+    """Owner of the memory that NumPy was given: while an array of it lives, the storage counts as
+    exported.
+    """
 
     def __init__(self, s: Storage) -> None:
         self.storage = s
@@ -468,7 +500,9 @@ def from_array(array: np.ndarray, dtype: DType | None = None, cls: type[Any] = T
 
 
 def wrap(node: Node, level: int, leaf: bool = False) -> Tensor:
-    """A handle on a value that was just recorded; whoever records calls `flush_if_due` once all its values are wrapped."""
+    """A handle on a value that was just recorded; whoever records calls `flush_if_due` once all its
+    values are wrapped.
+    """
     trace = state.trace
     s = Storage(None, node, trace)
     t: Tensor = blank(Tensor, s, node.shape, node.dtype)
@@ -499,7 +533,9 @@ def _rebuild(array: np.ndarray, dtype: str, requires_grad: bool, cls: type[Any])
 def _construct(*args: Any, **kwargs: Any) -> Tensor:
     kwargs.pop("device", None)
     if kwargs:
-        raise TypeError(f"Tensor() got unexpected arguments {sorted(kwargs)}; use torch.tensor(data, dtype=…)")
+        raise TypeError(
+            f"Tensor() got unexpected arguments {sorted(kwargs)}; use torch.tensor(data, dtype=…)"
+        )
     if len(args) == 1 and isinstance(args[0], Tensor):
         return args[0].detach()
     if len(args) == 1 and not isinstance(args[0], (int, Size)):

@@ -1,7 +1,9 @@
 """`x[…]` and `x[…] = v`, all forms that PyTorch knows.
 
-Integers, slices, None and … are a view (a slice, then a reshape). Integer and boolean tensors, lists and arrays are a
-`take` (reading) or a `put` (writing) over the axes that they index; boolean masks are looked at to become indices.
+Integers, slices, None and … are a view (a slice, then a reshape). Integer and boolean tensors,
+lists and arrays are a
+`take` (reading) or a `put` (writing) over the axes that they index; boolean masks are looked at to
+become indices.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ def _is_sequence(i: Any) -> bool:
 
 def _entries(x: Tensor, index: Any) -> list[Any]:
     """The index as a list, masks as indices, `…` written out."""
-    if isinstance(index, list) and any(isinstance(i, (slice, type(None), type(Ellipsis), Tensor)) for i in index):
+    if isinstance(index, list) and any(
+        isinstance(i, (slice, type(None), type(Ellipsis), Tensor)) for i in index
+    ):
         index = tuple(index)
     raw = list(index) if isinstance(index, tuple) else [index]
     out: list[Any] = []
@@ -44,7 +48,11 @@ def _entries(x: Tensor, index: Any) -> list[Any]:
         if isinstance(i, (bool, np.bool_)):
             out.append(i)
         elif isinstance(i, Tensor) or _is_sequence(i):
-            t = i if isinstance(i, Tensor) else as_tensor(np.asarray(_plain(i)) if not isinstance(i, np.ndarray) else i)
+            t = (
+                i
+                if isinstance(i, Tensor)
+                else as_tensor(np.asarray(_plain(i)) if not isinstance(i, np.ndarray) else i)
+            )
             if t.numel() == 0 and t.dtype.is_floating_point:
                 t = t.long()
             if t.dtype is dtypes.bool_ or (t.dtype is dtypes.uint8 and False):
@@ -60,7 +68,8 @@ def _entries(x: Tensor, index: Any) -> list[Any]:
                 out.append(i.__index__())
             except (AttributeError, TypeError):
                 raise TypeError(
-                    f"only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {type(i).__name__})"
+                    "only integers, slices (`:`), ellipsis (`...`), None and long or byte "
+                    f"Variables are valid indices (got {type(i).__name__})"
                 ) from None
     used = sum(_axes_used(i) for i in out)
     if used > x.ndim:
@@ -108,7 +117,8 @@ def parse(x: Tensor, index: Any) -> Parsed:
             want = x._shape[axis : axis + mask.ndim]
             if mask._shape != want:
                 raise IndexError(
-                    f"The shape of the mask {list(mask._shape)} at index {axis} does not match the shape of the indexed "
+                    f"The shape of the mask {list(mask._shape)} at index {axis} does not match "
+                    "the shape of the indexed "
                     f"tensor {list(x._shape)} at index {axis}"
                 )
             found = np.nonzero(mask._concrete())
@@ -128,7 +138,9 @@ def parse(x: Tensor, index: Any) -> Parsed:
         elif isinstance(i, slice):
             if i.step is not None and i.step.__index__() <= 0:
                 raise ValueError("step must be greater than zero")
-            a, b, s = slice(*(v if v is None else v.__index__() for v in (i.start, i.stop, i.step))).indices(x._shape[axis])
+            a, b, s = slice(
+                *(v if v is None else v.__index__() for v in (i.start, i.stop, i.step))
+            ).indices(x._shape[axis])
             start.append(a)
             stop.append(max(a, b))
             step.append(s)
@@ -151,7 +163,10 @@ def _check_range(i: Tensor, axis: int, n: int) -> None:
         seen = i._view()
         low, high = int(seen.min()), int(seen.max())
         if low < -n or high >= n:
-            raise IndexError(f"index {low if low < -n else high} is out of bounds for dimension {axis} with size {n}")
+            raise IndexError(
+                f"index {low if low < -n else high} is out of bounds for dimension {axis} with "
+                f"size {n}"
+            )
 
 
 def basic(x: Tensor, p: Parsed) -> Tensor:
@@ -204,11 +219,19 @@ def _lay_out(x: Node, tensors: tuple[Node, ...], axes: tuple[int, ...]) -> _Layo
     assert linear is not None
     linear = ops.broadcast_to(linear, shape=common) if linear.shape != common else linear
     adjacent = axes == tuple(range(axes[0], axes[0] + len(axes)))
-    return _Layout((*axes, *others), sizes, tuple(x.shape[a] for a in others), linear, axes[0] if adjacent else 0)
+    return _Layout(
+        (*axes, *others),
+        sizes,
+        tuple(x.shape[a] for a in others),
+        linear,
+        axes[0] if adjacent else 0,
+    )
 
 
 def gather_at(x: Node, *tensors: Node, axes: tuple[int, ...]) -> Node:
-    """NumPy's advanced indexing: the indexed axes become one, `take` reads from it, the result's axes go home."""
+    """NumPy's advanced indexing: the indexed axes become one, `take` reads from it, the result's
+    axes go home.
+    """
     at = _lay_out(x, tensors, axes)
     if len(axes) == 1:
         return ops.take(x, at.where, axis=axes[0])
@@ -227,7 +250,8 @@ def put_at(x: Node, v: Node, *tensors: Node, axes: tuple[int, ...], mode: str) -
     want = (*at.rest[:home], *at.where.shape, *at.rest[home:])
     if not shapes.stretches(v.shape, want):
         raise ShapeError(
-            f"shape mismatch: value tensor of shape {list(v.shape)} cannot be broadcast to indexing result of shape "
+            f"shape mismatch: value tensor of shape {list(v.shape)} cannot be broadcast to "
+            "indexing result of shape "
             f"{list(want)}"
         )
     v = ops.cast(ops.broadcast_to(v, shape=want), dtype=x.dtype)
@@ -244,7 +268,12 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     """x[index] = value"""
     if _at_once(x, index, value):
         return
-    if isinstance(index, Tensor) and index.dtype is dtypes.bool_ and index._shape == x._shape and _is_scalar(value):
+    if (
+        isinstance(index, Tensor)
+        and index.dtype is dtypes.bool_
+        and index._shape == x._shape
+        and _is_scalar(value)
+    ):
         assign(x, apply(_choose, index, _as_value(x, value), x))
         return
     p = parse(x, index)
@@ -264,7 +293,8 @@ def _fit(v: Node, *, shape: tuple[int, ...], dtype: dtypes.DType) -> Node:
         return ops.broadcast_to(ops.cast(v, dtype=dtype), shape=shape)
     except ShapeError:
         raise ShapeError(
-            f"The expanded size of the tensor {list(shape)} must match the existing size {list(v.shape)}: the value does not fit"
+            f"The expanded size of the tensor {list(shape)} must match the existing size "
+            f"{list(v.shape)}: the value does not fit"
         ) from None
 
 
@@ -283,14 +313,26 @@ def _as_value(x: Tensor, value: Any) -> Tensor:
 
 
 def _at_once(x: Tensor, index: Any, value: Any) -> bool:
-    """Plain data that no pending graph reads: write with NumPy now (filling an array in a Python loop stays cheap)."""
+    """Plain data that no pending graph reads: write with NumPy now (filling an array in a Python
+    loop stays cheap).
+    """
     s = x.storage
-    if x.level or s.trace is not None or s.entered == state.trace.serial or s.array is None or s.level:
+    if (
+        x.level
+        or s.trace is not None
+        or s.entered == state.trace.serial
+        or s.array is None
+        or s.level
+    ):
         return False
     entries = index if isinstance(index, tuple) else (index,)
     if not all(type(i) in (int, slice) or i is None or i is Ellipsis for i in entries):
         return False
-    if any(isinstance(i, slice) and not all(v is None or type(v) is int for v in (i.start, i.stop, i.step)) for i in entries):
+    if any(
+        isinstance(i, slice)
+        and not all(v is None or type(v) is int for v in (i.start, i.stop, i.step))
+        for i in entries
+    ):
         return False
     if isinstance(value, Tensor):
         if value.level or value.storage.trace is not None or value.storage is s:
@@ -309,7 +351,10 @@ def _at_once(x: Tensor, index: Any, value: Any) -> bool:
     try:
         part[...] = value
     except ValueError:
-        raise ShapeError(f"The expanded size of the tensor {list(p.shape)} must match the existing size {list(np.shape(value))}") from None
+        raise ShapeError(
+            f"The expanded size of the tensor {list(p.shape)} must match the existing size "
+            f"{list(np.shape(value))}"
+        ) from None
     s.version += 1
     s.silent += x.detached == SILENT
     return True

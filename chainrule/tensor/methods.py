@@ -1,6 +1,7 @@
 """Attaching functions to `Tensor`: methods, in-place forms, operators, and `out=`.
 
-Each function is written once, in `functions.py`; the forms that PyTorch derives from it are derived here.
+Each function is written once, in `functions.py`; the forms that PyTorch derives from it are derived
+here.
 """
 
 from __future__ import annotations
@@ -76,9 +77,14 @@ def with_out(f: Callable[..., Any]) -> Callable[..., Any]:
         result = f(*args, **kw)
         if out is None:
             return result
-        for o, r in zip(out, result, strict=True) if isinstance(out, (tuple, list)) else [(out, result)]:
+        for o, r in (
+            zip(out, result, strict=True) if isinstance(out, (tuple, list)) else [(out, result)]
+        ):
             if state.grad and (o.level or r.level):
-                raise RuntimeError("functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.")
+                raise RuntimeError(
+                    "functions with out=... arguments don't support automatic differentiation, "
+                    "but one of the arguments requires grad."
+                )
             if o._shape != r._shape:
                 o.data = creation.empty(r._shape, dtype=o._dtype)
             assign(o, r)
@@ -135,7 +141,13 @@ def _cuda(self: Tensor, *args: Any, **kw: Any) -> Tensor:
     return self
 
 
-def _backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+def _backward(
+    self: Tensor,
+    gradient: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
     """Add the gradient of this value to the `.grad` of every leaf that it depends on."""
     targets = None if inputs is None else ([inputs] if isinstance(inputs, Tensor) else list(inputs))
     engine.backward([self], [gradient], retain_graph, create_graph, targets)
@@ -159,7 +171,9 @@ class RemovableHandle:
 
 
 def _register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
-    """Call hook(gradient) when this tensor's gradient is known; what it returns replaces the gradient."""
+    """Call hook(gradient) when this tensor's gradient is known; what it returns replaces the
+    gradient.
+    """
     if not self.level:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     if self.leaf:
@@ -193,7 +207,9 @@ def _retain_grad(self: Tensor) -> None:
 
 
 class GradFn:
-    """Says which operation a tensor comes from: what `grad_fn` is for in programs that print or test it."""
+    """Says which operation a tensor comes from: what `grad_fn` is for in programs that print or
+    test it.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -248,15 +264,26 @@ def _random(self: Tensor, kind: str, generator: Generator | None, **bounds: Any)
     return wrap(creation.random_node(kind, self._shape, dtype, generator, **bounds), 0)
 
 
-def _uniform(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **kw: Any) -> Tensor:
+def _uniform(
+    self: Tensor,
+    from_: float = 0.0,
+    to: float = 1.0,
+    *,
+    generator: Generator | None = None,
+    **kw: Any,
+) -> Tensor:
     """Uniform numbers in [from, to)."""
     low, high = float(kw.get("from", kw.get("a", from_))), float(kw.get("b", to))
     if low > high:
-        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
+        raise RuntimeError(
+            f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}"
+        )
     return assign(self, _random(self, "uniform", generator) * (high - low) + low)
 
 
-def _normal(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+def _normal(
+    self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """Normal numbers."""
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
@@ -273,29 +300,50 @@ def _exponential(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     return assign(self, -functions.log1p(-_random(self, "uniform", generator)) / lambd)
 
 
-def _log_normal(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
+def _log_normal(
+    self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None
+) -> Tensor:
     """Numbers whose logarithm is normal."""
     return assign(self, functions.exp(_random(self, "normal", generator) * std + mean))
 
 
-def _cauchy(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+def _cauchy(
+    self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """median + sigma · tan(π (u − ½))"""
-    return assign(self, functions.tan((_random(self, "uniform", generator) - 0.5) * np.pi) * sigma + median)
+    return assign(
+        self, functions.tan((_random(self, "uniform", generator) - 0.5) * np.pi) * sigma + median
+    )
 
 
-def _random_integers(self: Tensor, from_: int = 0, to: int | None = None, *, generator: Generator | None = None) -> Tensor:
+def _random_integers(
+    self: Tensor, from_: int = 0, to: int | None = None, *, generator: Generator | None = None
+) -> Tensor:
     """Integers in [from, to), or over the whole range of the dtype."""
     if to is None and from_:
         from_, to = 0, from_
     if to is None:
-        to = 2**24 if self._dtype is dtypes.float32 else (2**53 if self._dtype.is_floating_point else 2 ** (8 * self.itemsize - 1))
+        to = (
+            2**24
+            if self._dtype is dtypes.float32
+            else (2**53 if self._dtype.is_floating_point else 2 ** (8 * self.itemsize - 1))
+        )
         to = 2 if self._dtype is dtypes.bool_ else to
     return assign(self, _random(self, "integers", generator, low=int(from_), high=int(to)))
 
 
 def _new(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def g(self: Tensor, *args: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **kw: Any) -> Tensor:
-        return f(*args, dtype=dtype or self._dtype, device=device, requires_grad=requires_grad, **kw)
+    def g(
+        self: Tensor,
+        *args: Any,
+        dtype: DType | None = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        **kw: Any,
+    ) -> Tensor:
+        return f(
+            *args, dtype=dtype or self._dtype, device=device, requires_grad=requires_grad, **kw
+        )
 
     return g
 
@@ -372,7 +420,9 @@ def public_functions() -> dict[str, Any]:
 
 def in_place_functions() -> dict[str, Any]:
     """torch.relu_(x) and the like: the methods, as functions."""
-    return {f"{name}_": getattr(Tensor, f"{name}_") for name in (*_IN_PLACE_FUNCTIONS, "fill", "zero")}
+    return {
+        f"{name}_": getattr(Tensor, f"{name}_") for name in (*_IN_PLACE_FUNCTIONS, "fill", "zero")
+    }
 
 
 def attach() -> None:
@@ -445,7 +495,17 @@ def _in_place_shape(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     def g(self: Tensor, *args: Any, **kw: Any) -> Tensor:
         v = f(self, *args, **kw)
-        for name in ("_shape", "chain", "strides", "base", "node", "seen_in", "version", "level", "leaf"):
+        for name in (
+            "_shape",
+            "chain",
+            "strides",
+            "base",
+            "node",
+            "seen_in",
+            "version",
+            "level",
+            "leaf",
+        ):
             setattr(self, name, getattr(v, name))
         return self
 

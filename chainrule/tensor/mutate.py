@@ -1,6 +1,7 @@
 """Writing in place: a handle's node is replaced, its storage counts one version more.
 
-A view writes through: its base becomes "base with this part replaced", every other view of it is read anew.
+A view writes through: its base becomes "base with this part replaced", every other view of it is
+read anew.
 """
 
 from __future__ import annotations
@@ -21,14 +22,20 @@ def check_writable(t: Tensor) -> None:
     """What PyTorch refuses: a leaf that wants gradients, a view of one, overlapping memory."""
     if state.grad:
         if t.leaf and t.level:
-            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+            raise RuntimeError(
+                "a leaf Variable that requires grad is being used in an in-place operation."
+            )
         if t.base is not None and t.base.leaf and t.base.level and not t.detached:
             raise RuntimeError(
-                "a view of a leaf Variable that requires grad is being used in an in-place operation."
+                "a view of a leaf Variable that requires grad is being used in an in-place "
+                "operation."
             )
-    if t.strides is not None and any(st == 0 and n > 1 for st, n in zip(t.strides, t._shape, strict=True)):
+    if t.strides is not None and any(
+        st == 0 and n > 1 for st, n in zip(t.strides, t._shape, strict=True)
+    ):
         raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory location. "
             "Please clone() the tensor before performing the operation."
         )
 
@@ -38,7 +45,8 @@ def assign(t: Tensor, value: Tensor) -> Tensor:
     check_writable(t)
     if value._shape != t._shape:
         raise ShapeError(
-            f"output with shape {list(t._shape)} doesn't match the broadcast shape {list(value._shape)}: "
+            f"output with shape {list(t._shape)} doesn't match the broadcast shape "
+            f"{list(value._shape)}: "
             "an operation in place cannot change the shape"
         )
     if value._dtype is not t._dtype:
@@ -75,7 +83,9 @@ def assign(t: Tensor, value: Tensor) -> Tensor:
 
 def _cast(value: Tensor, dtype: dtypes.DType) -> Tensor:
     if value._dtype.category > dtype.category:
-        raise DtypeError(f"result type {value._dtype} can't be cast to the desired output type {dtype}")
+        raise DtypeError(
+            f"result type {value._dtype} can't be cast to the desired output type {dtype}"
+        )
     out: Tensor = apply(ops.cast, value, dtype=dtype)
     return out
 
@@ -89,7 +99,9 @@ def _whole(t: Tensor, node: Node) -> Node:
         levels.append(op.make((levels[-1],), attrs))
     for (op, attrs), outer in zip(reversed(t.chain), reversed(levels), strict=True):
         if op.put is None:
-            raise RuntimeError(f"cannot write through {op.name}: its elements share memory; clone() it first")
+            raise RuntimeError(
+                f"cannot write through {op.name}: its elements share memory; clone() it first"
+            )
         node = op.put(outer, node, **dict(attrs))
     return node
 
@@ -116,7 +128,9 @@ def _overwrite(t: Tensor, new: Node) -> None:
 
 
 def update(targets: Sequence[Tensor], fn: Callable[..., Any], *data: Any, **attrs: Any) -> None:
-    """Record new values for `targets` as one formula: fn(*targets, *data, **attrs) → one value for each target."""
+    """Record new values for `targets` as one formula: fn(*targets, *data, **attrs) → one value for
+    each target.
+    """
     values = apply(fn, *targets, *data, **attrs)
     for t, value in zip(targets, values if isinstance(values, tuple) else (values,), strict=True):
         assign(t, value)

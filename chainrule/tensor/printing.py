@@ -1,4 +1,6 @@
-"""`repr` of tensors, as PyTorch prints them: four digits, aligned, the middle of long axes left out."""
+"""`repr` of tensors, as PyTorch prints them: four digits, aligned, the middle of long axes left
+out.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,13 @@ import numpy as np
 from chainrule import dtypes
 from chainrule.tensor.handle import Tensor
 
-_options: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
+_options: dict[str, Any] = {
+    "precision": 4,
+    "threshold": 1000,
+    "edgeitems": 3,
+    "linewidth": 80,
+    "sci_mode": None,
+}
 
 
 _PROFILES: dict[str, dict[str, Any]] = {
@@ -24,10 +32,17 @@ def set_printoptions(
     precision: int | None = None, threshold: int | None = None, edgeitems: int | None = None,
     linewidth: int | None = None, profile: str | None = None, sci_mode: bool | None = None,
 ) -> None:  # fmt: skip
-    """How tensors print: digits, how many elements before the middle is left out, scientific notation."""
+    """How tensors print: digits, how many elements before the middle is left out, scientific
+    notation.
+    """
     if profile is not None:
         _options.update(_PROFILES[profile])
-    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    given = {
+        "precision": precision,
+        "threshold": threshold,
+        "edgeitems": edgeitems,
+        "linewidth": linewidth,
+    }
     _options.update({k: v for k, v in given.items() if v is not None})
     _options["sci_mode"] = sci_mode
 

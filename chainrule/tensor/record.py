@@ -1,6 +1,7 @@
 """Recording: from a call on tensors to a node, found in a dictionary the second time.
 
-A call's key is the function, the nodes of its tensors and its attributes; the graph that the function built for such a key
+A call's key is the function, the nodes of its tensors and its attributes; the graph that the
+function built for such a key
 the first time (casts, broadcasts, checks and all) is simply found again.
 """
 
@@ -59,7 +60,11 @@ def _nodes(fn: Callable[..., Any], args: tuple[Any, ...]) -> tuple[list[Any], in
         level = 0
         for a in args:
             if isinstance(a, Tensor):
-                n = a.node if a.seen_in is trace and a.version == a.storage.version else a._enter(trace)
+                n = (
+                    a.node
+                    if a.seen_in is trace and a.version == a.storage.version
+                    else a._enter(trace)
+                )
                 if a.level:
                     if grad:
                         level = max(level, a.level)
@@ -73,7 +78,9 @@ def _nodes(fn: Callable[..., Any], args: tuple[Any, ...]) -> tuple[list[Any], in
             return nodes, level
 
 
-def _number(fn: Callable[..., Any], a: Any, before: list[Any], args: tuple[Any, ...], trace: Trace) -> Any:
+def _number(
+    fn: Callable[..., Any], a: Any, before: list[Any], args: tuple[Any, ...], trace: Trace
+) -> Any:
     """A Python number as a constant; as an input if it changes from step to step at this place."""
     if isinstance(a, np.generic):
         a = a.item()
@@ -83,12 +90,19 @@ def _number(fn: Callable[..., Any], a: Any, before: list[Any], args: tuple[Any, 
         raise TypeError("expected a tensor, got a graph node")
     if not isinstance(a, _NUMBERS):
         raise TypeError(
-            f"{getattr(fn, 'name', getattr(fn, '__name__', fn))}() takes tensors and numbers, got {type(a).__name__}: {a!r:.60}"
+            f"{getattr(fn, 'name', getattr(fn, '__name__', fn))}() takes tensors and numbers, got "
+            f"{type(a).__name__}: {a!r:.60}"
         )
     if isinstance(fn, Op) and fn.prepare is not None and not _is_structure(fn, a):
         rest = args[len(before) + 1 :]
         kinds = tuple(type(x) for x in args if not isinstance(x, Tensor))
-        place = (fn, len(before), kinds, *(n for n in before if isinstance(n, Node)), *_known(rest, trace))
+        place = (
+            fn,
+            len(before),
+            kinds,
+            *(n for n in before if isinstance(n, Node)),
+            *_known(rest, trace),
+        )
         node = _promoted(place, a, trace, lambda: _type_at(fn, len(before), [*args]))
         if node is not None:
             return node
@@ -109,8 +123,12 @@ def _constant_key(a: Any) -> Any:
     return (type(a), a)
 
 
-def _promoted(place: tuple[Any, ...], a: Any, trace: Trace, dtype: Callable[[], dtypes.DType]) -> Node | None:
-    """An input for a number that was another one when this place was last recorded; None: it is still a constant."""
+def _promoted(
+    place: tuple[Any, ...], a: Any, trace: Trace, dtype: Callable[[], dtypes.DType]
+) -> Node | None:
+    """An input for a number that was another one when this place was last recorded; None: it is
+    still a constant.
+    """
     seen = _numbers.get(place)
     if seen is None:
         if len(_numbers) > _FOUND_LIMIT:
@@ -126,9 +144,16 @@ def _promoted(place: tuple[Any, ...], a: Any, trace: Trace, dtype: Callable[[], 
 
 
 def _type_at(fn: Op, index: int, args: list[Any]) -> dtypes.DType:
-    """The element type that a number has at this place of a call: what the op's normal form makes of it."""
+    """The element type that a number has at this place of a call: what the op's normal form makes
+    of it.
+    """
     assert fn.prepare is not None
-    stands_for = [ops.input(index=0, shape=a._shape, dtype=a._dtype, scope="type") if isinstance(a, Tensor) else a for a in args]
+    stands_for = [
+        ops.input(index=0, shape=a._shape, dtype=a._dtype, scope="type")
+        if isinstance(a, Tensor)
+        else a
+        for a in args
+    ]
     return fn.prepare(*stands_for)[0][index].dtype
 
 
@@ -145,7 +170,9 @@ def _known(rest: tuple[Any, ...], trace: Trace) -> list[Any]:
 
 
 def varying(value: float, dtype: dtypes.DType | None = None) -> Tensor:
-    """A number that changes from step to step, as a 0-d tensor: data, never part of a program's structure."""
+    """A number that changes from step to step, as a 0-d tensor: data, never part of a program's
+    structure.
+    """
     d = dtype or dtypes.get_default_dtype()
     return from_array(np.array(value, d.np), d)
 
@@ -206,7 +233,9 @@ def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _layout(
     shape: tuple[int, ...], strides: tuple[int, ...] | None, step: Step
 ) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
-    """Shape and strides after one view step. NumPy knows the rules: a probe of one byte per element, never touched."""
+    """Shape and strides after one view step. NumPy knows the rules: a probe of one byte per
+    element, never touched.
+    """
     key = (shape, strides, step)
     found = _layouts.get(key)
     if found is None:
@@ -256,4 +285,3 @@ def detach(t: Tensor) -> Tensor:
     out.chain, out.strides, out.base = t.chain, t.strides, t.base
     out.detached = max(t.detached, 1)
     return out
-

@@ -1,9 +1,13 @@
 """What is being recorded, and when it is computed.
 
-A *trace* is the graph recorded since the last evaluation. A concrete array enters it as input number i, so that the next
-step of a loop builds the same nodes and finds the same program. `flush` evaluates: one program gives every value that
-somebody still holds. A trace that is closed this way and through which a gradient may still be asked for keeps the
-values that the gradient will read (the gradient is derived on the spot to know them), so nothing is computed twice.
+A *trace* is the graph recorded since the last evaluation. A concrete array enters it as input
+number i, so that the next
+step of a loop builds the same nodes and finds the same program. `flush` evaluates: one program
+gives every value that
+somebody still holds. A trace that is closed this way and through which a gradient may still be
+asked for keeps the
+values that the gradient will read (the gradient is derived on the spot to know them), so nothing is
+computed twice.
 """
 
 from __future__ import annotations
@@ -33,7 +37,8 @@ _serial = itertools.count()
 
 
 class Storage:
-    """A place for a value: an array, or a node that will be computed, and how often it was overwritten.
+    """A place for a value: an array, or a node that will be computed, and how often it was
+    overwritten.
 
     Views and detached tensors share the storage of the tensor that they come from.
     """
@@ -49,8 +54,12 @@ class Storage:
         self.level = 0  # whether the present value carries a gradient: see Tensor.level
         self.entered = -1  # serial number of the last trace that it entered
         self.failure: Exception | None = None  # why there is no value
-        self.glimpse: tuple[int, np.ndarray] | None = None  # what another thread saw: (version, value)
-        self.export: Any = None  # who outside may write to the array: True, or a weak reference to the exporter
+        self.glimpse: tuple[int, np.ndarray] | None = (
+            None  # what another thread saw: (version, value)
+        )
+        self.export: Any = (
+            None  # who outside may write to the array: True, or a weak reference to the exporter
+        )
 
     @property
     def counted(self) -> int:
@@ -92,9 +101,15 @@ class Trace:
         self.storages: list[weakref.ref[Storage]] = []  # what may have to be computed
         self.handles: list[weakref.ref[Tensor]] = []  # what a gradient may be asked of
         self.owners: dict[Node, bool] = {}  # whether one storage only ever had this value
-        self.overwritten: dict[Node, Node] = {}  # values that were written over in place, and by what
-        self.watched: dict[Node, Any] = {}  # hooks, retained gradients, functions with a gradient of their own
-        self.states: dict[int, tuple[int, int, Node]] = {}  # random streams: key, first position, input
+        self.overwritten: dict[
+            Node, Node
+        ] = {}  # values that were written over in place, and by what
+        self.watched: dict[
+            Node, Any
+        ] = {}  # hooks, retained gradients, functions with a gradient of their own
+        self.states: dict[
+            int, tuple[int, int, Node]
+        ] = {}  # random streams: key, first position, input
         self.saved: dict[Node, Any] = {}  # closed: what the gradient will read
 
     def bind(self, array: np.ndarray, dtype: DType, tensor: Tensor | None) -> Node:
@@ -108,7 +123,9 @@ class Trace:
         return node
 
     def random_state(self, g: Generator, counters: int) -> tuple[Node, int]:
-        """The input that holds a stream's state, and the offset at which `counters` of it are reserved."""
+        """The input that holds a stream's state, and the offset at which `counters` of it are
+        reserved.
+        """
         position = g.advance(counters)
         entry = self.states.get(id(g))
         if entry is None or entry[0] != g.key or entry[1] > position:
@@ -123,7 +140,9 @@ class _State(threading.local):
 
     current: Trace
     grad: bool
-    hold: int  # > 0: the user's code runs inside a backward pass, so a look must leave the trace open
+    hold: (
+        int  # > 0: the user's code runs inside a backward pass, so a look must leave the trace open
+    )
 
     def __init__(self) -> None:
         self.current = Trace()
@@ -150,8 +169,10 @@ def grad_inputs(trace: Trace) -> list[Entry]:
 def flush(trace: Trace | None = None) -> None:
     """Compute everything that was recorded and that somebody still holds. Then a new trace begins.
 
-    If computing is interrupted, the trace stays as it was: nothing is lost, and a later look tries again. If an operation
-    fails (an index out of range), what depends on it has no value and says why; all else is computed.
+    If computing is interrupted, the trace stays as it was: nothing is lost, and a later look tries
+    again. If an operation
+    fails (an index out of range), what depends on it has no value and says why; all else is
+    computed.
     """
     trace = state.trace if trace is None else trace
     with trace.lock:
@@ -166,7 +187,9 @@ def flush_if_due(trace: Trace) -> None:
 
 
 def glimpse(s: Storage) -> np.ndarray:
-    """A value that another thread is still recording: computed for this look alone, its trace goes on as it is."""
+    """A value that another thread is still recording: computed for this look alone, its trace goes
+    on as it is.
+    """
     trace = s.trace
     arrays = () if trace is None else trace.arrays
     node, version = s.node, s.version

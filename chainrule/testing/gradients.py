@@ -1,6 +1,7 @@
 """Derivatives against differences: in a random direction, in double precision, to any order.
 
-For s(x) = Σ w f(x) with random w, and a random direction d, the chain rule's Σ d ∂s/∂x is compared with
+For s(x) = Σ w f(x) with random w, and a random direction d, the chain rule's Σ d ∂s/∂x is compared
+with
 
     (8 (s(x + h d) − s(x − h d)) − (s(x + 2h d) − s(x − 2h d))) / 12 h          error O(h⁴)
 
@@ -26,7 +27,9 @@ def _name(like: Node, kind: str, index: int) -> Node:
     return ops.input(index=index, shape=like.shape, dtype=like.dtype, scope=kind)
 
 
-def _project(values: Sequence[Node], kind: str, bound: dict[Node, np.ndarray], rng: np.random.Generator) -> Node:
+def _project(
+    values: Sequence[Node], kind: str, bound: dict[Node, np.ndarray], rng: np.random.Generator
+) -> Node:
     """Σ value · w for random w: any number of outputs as one number."""
     total = ops.const(0.0, dtypes.float64)
     for v in values:
@@ -45,7 +48,9 @@ def check_gradients(
     seed: int = 0,
     tolerance: float = 1e-6,
 ) -> None:
-    """Raise AssertionError unless the derivatives of `outputs` (float64), up to `order`, agree with differences."""
+    """Raise AssertionError unless the derivatives of `outputs` (float64), up to `order`, agree with
+    differences.
+    """
     rng = np.random.default_rng(seed)
     bound = {n: np.asarray(a) for n, a in zip(inputs, arrays, strict=True)}
     wrt = [n for n in inputs if n.dtype.is_floating_point]
@@ -78,7 +83,9 @@ def _difference(
     return (8 * near - far) / (12 * _STEP)
 
 
-def compare_gradients(op: Op, output: Node, inputs: Sequence[Node], arrays: Sequence[np.ndarray]) -> float:
+def compare_gradients(
+    op: Op, output: Node, inputs: Sequence[Node], arrays: Sequence[np.ndarray]
+) -> float:
     """The largest difference between an op's own gradient and the one derived from its formula."""
     parts = [output] if isinstance(output.type, TensorType) else list(ops.items(output))
     rng = np.random.default_rng(1)

@@ -20,7 +20,8 @@ from chainrule.dtypes import BOOL, DType
 from chainrule.ir.node import Node
 from chainrule.ir.op import Op
 
-#: Shapes for an elementwise op of one, two or three arguments, broadcasting and empty ones among them.
+#: Shapes for an elementwise op of one, two or three arguments, broadcasting and empty ones among
+#: them.
 _ELEMENTWISE: dict[int, tuple[tuple[tuple[int, ...], ...], ...]] = {
     1: (((3, 4),), ((),), ((0, 3),)),
     2: (((3, 4), (3, 4)), ((3, 1), (4,)), ((), (2, 3)), ((2, 3), ()), ((0, 3), (1,))),
@@ -58,7 +59,9 @@ def _draw(intervals: tuple[Any, ...], case: Any, dtype: DType, rng: np.random.Ge
         array, of = _values(over, shape, dtype, rng)
         nodes.append(ops.input(index=index, shape=shape, dtype=of))
         arrays.append(array)
-    return Sample(tuple(nodes), tuple(arrays), dict(attrs(dtype) if inspect.isfunction(attrs) else attrs))
+    return Sample(
+        tuple(nodes), tuple(arrays), dict(attrs(dtype) if inspect.isfunction(attrs) else attrs)
+    )
 
 
 def _values(

@@ -1,4 +1,5 @@
-"""A decomposed graph as a list of NumPy calls, each with the places that it reads and the one that it writes.
+"""A decomposed graph as a list of NumPy calls, each with the places that it reads and the one that
+it writes.
 
 A place is emptied after its last reader, so that memory is returned as early as it can be.
 """
@@ -63,7 +64,9 @@ class NonFinite(ArithmeticError):
     """The first NaN or infinity that came out of finite numbers (config.nan_guard)."""
 
     def __init__(self, node: Node, ranges: str) -> None:
-        super().__init__(f"{node.op.name} made NaN or infinity out of finite numbers; its inputs: {ranges}")
+        super().__init__(
+            f"{node.op.name} made NaN or infinity out of finite numbers; its inputs: {ranges}"
+        )
 
 
 def _finite(v: Any) -> bool:
@@ -73,7 +76,8 @@ def _finite(v: Any) -> bool:
 def _check_finite(node: Node, value: Any, inputs: list[Any]) -> None:
     if not _finite(value) and all(_finite(i) for i in inputs):
         ranges = ", ".join(
-            f"{i.dtype}{list(i.shape)} in [{i.min():.4g}, {i.max():.4g}]" if i.size else "empty" for i in inputs
+            f"{i.dtype}{list(i.shape)} in [{i.min():.4g}, {i.max():.4g}]" if i.size else "empty"
+            for i in inputs
         )
         raise NonFinite(node, ranges)
 
@@ -98,7 +102,9 @@ def build(outputs: Sequence[Node]) -> Executable:
                 place[i] for i in dict.fromkeys(node.inputs) if last[i] is node and i not in keep
             )
             instructions.append(
-                Instruction(_runner(node), tuple(place[i] for i in node.inputs), place[node], dead, node)
+                Instruction(
+                    _runner(node), tuple(place[i] for i in node.inputs), place[node], dead, node
+                )
             )
     return Executable(inputs, constants, instructions, [place[o] for o in outputs], len(order))
 
@@ -108,7 +114,8 @@ def _runner(node: Node) -> Callable[..., Any]:
         return _scan_runner(node)
     op = node.op
     plain = isinstance(node.type, TensorType) and not any(
-        isinstance(i.type, TensorType) and i.dtype.itemsize == 2 and i.dtype.is_floating_point for i in node.inputs
+        isinstance(i.type, TensorType) and i.dtype.itemsize == 2 and i.dtype.is_floating_point
+        for i in node.inputs
     )
     if not plain:
         return lambda *arrays: op.evaluate(node, arrays)

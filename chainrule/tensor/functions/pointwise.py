@@ -172,7 +172,8 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 def _no_bool(a: Any, b: Any) -> None:
     if builtins.all(isinstance(t, Tensor) and t.dtype is dtypes.bool_ for t in (a, b)):
         raise DtypeError(
-            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` "
+            "or `logical_xor()` operator instead."
         )
 
 
@@ -194,7 +195,8 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         return floor_divide(input, other)
     if rounding_mode != "trunc":
         raise RuntimeError(
-            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+            "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
+            f"'{rounding_mode}'"
         )
     return apply(_div_trunc, input, other)
 

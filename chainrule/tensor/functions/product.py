@@ -19,7 +19,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product, with batches and vectors."""
     if input._dtype is not other._dtype:
         raise DtypeError(
-            f"expected m1 and m2 to have the same dtype, but got: {input._dtype} != {other._dtype}; convert one with .to()"
+            f"expected m1 and m2 to have the same dtype, but got: {input._dtype} != "
+            f"{other._dtype}; convert one with .to()"
         )
     return apply(ops.matmul, input, other)
 
@@ -27,7 +28,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 def _ranked(a: Tensor, b: Tensor, ra: int, rb: int, what: str) -> Tensor:
     if (a.ndim, b.ndim) != (ra, rb):
         raise ShapeError(
-            f"{what} expects tensors of {ra} and {rb} axes, got shapes {tuple(a._shape)} and {tuple(b._shape)}"
+            f"{what} expects tensors of {ra} and {rb} axes, got shapes {tuple(a._shape)} and "
+            f"{tuple(b._shape)}"
         )
     return matmul(a, b)
 
@@ -53,7 +55,8 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Σ a b of two vectors."""
     if input._shape != tensor._shape:
         raise ShapeError(
-            f"inconsistent tensor size, expected tensor {list(input._shape)} and src {list(tensor._shape)} to have the same number of elements"
+            f"inconsistent tensor size, expected tensor {list(input._shape)} and src "
+            f"{list(tensor._shape)} to have the same number of elements"
         )
     return _ranked(input, tensor, 1, 1, "dot")
 

@@ -99,7 +99,8 @@ def mean(
     x = input if dtype is None else to_dtype(input, dtype)
     if not x._dtype.is_floating_point:
         raise DtypeError(
-            f"mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: {x._dtype}"
+            "mean(): could not infer output dtype. Input dtype must be either a floating point "
+            f"or complex dtype. Got: {x._dtype}"
         )
     return apply(ops.mean, x, axis=_dims(dim, x.ndim), keepdim=keepdim)
 

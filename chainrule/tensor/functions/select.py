@@ -141,7 +141,8 @@ def scatter(
         source = expand(as_tensor(source).to(input._dtype), *index._shape)
     if source._dtype is not input._dtype:
         raise DtypeError(
-            f"scatter(): Expected self.dtype to be equal to src.dtype, got {input._dtype} and {source._dtype}"
+            f"scatter(): Expected self.dtype to be equal to src.dtype, got {input._dtype} and "
+            f"{source._dtype}"
         )
     return apply(
         ops.scatter, input, index, source, axis=shapes.axis(dim, input.ndim), mode=_MODES[reduce]

@@ -25,14 +25,18 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 
 
 def view_as_shape(input: Tensor, *shape: Any) -> Tensor:
-    """`Tensor.view`: as reshape, but never a copy. `x.view(dtype)` of equal size reinterprets the bits (a look)."""
+    """`Tensor.view`: as reshape, but never a copy. `x.view(dtype)` of equal size reinterprets the
+    bits (a look).
+    """
     if len(shape) == 1 and isinstance(shape[0], DType):
         return _view_dtype(input, shape[0])
     new = shapes.reshaped(input._shape, shapes.unpack(shape))
     if not viewable(input, new):
         raise ShapeError(
-            f"view size {list(new)} is not compatible with input tensor's size {list(input._shape)} and stride "
-            f"{list(stride(input))} (at least one dimension spans across two contiguous subspaces). Use .reshape(...) instead."
+            f"view size {list(new)} is not compatible with input tensor's size "
+            f"{list(input._shape)} and stride "
+            f"{list(stride(input))} (at least one dimension spans across two contiguous "
+            "subspaces). Use .reshape(...) instead."
         )
     return view(input, ops.reshape, shape=new)
 
@@ -133,7 +137,8 @@ def expand(input: Tensor, *size: Any) -> Tensor:
     lead = len(want) - input.ndim
     if lead < 0:
         raise RuntimeError(
-            f"expand: the number of sizes provided ({len(want)}) must be greater or equal to the number of dimensions in the tensor ({input.ndim})"
+            f"expand: the number of sizes provided ({len(want)}) must be greater or equal to the "
+            f"number of dimensions in the tensor ({input.ndim})"
         )
     new = []
     for i, n in enumerate(want):
@@ -142,12 +147,14 @@ def expand(input: Tensor, *size: Any) -> Tensor:
             n = have
         if n != have and have != 1:
             raise ShapeError(
-                f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton dimension {i}. "
+                f"The expanded size of the tensor ({n}) must match the existing size ({have}) at "
+                f"non-singleton dimension {i}. "
                 f"Target sizes: {list(want)}. Tensor sizes: {list(input._shape)}"
             )
         if n < 0:
             raise RuntimeError(
-                f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
+                f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing "
+                f"dimension {i}"
             )
         new.append(n)
     return view(input, ops.broadcast_to, shape=tuple(new))
@@ -261,7 +268,8 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     i = int(index)
     if not -n <= i < n:
         raise IndexError(
-            f"select(): index {i} out of range for tensor of size {list(input._shape)} at dimension {d}"
+            f"select(): index {i} out of range for tensor of size {list(input._shape)} at "
+            f"dimension {d}"
         )
     return squeeze(_part(input, d, i % n, i % n + 1), d)
 
@@ -274,7 +282,8 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
         sections = [int(s) for s in split_size_or_sections]
         if builtins.sum(sections) != n:
             raise RuntimeError(
-                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got split_sizes={sections}"
+                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size "
+                f"at dimension {d}), but got split_sizes={sections}"
             )
     else:
         step = int(split_size_or_sections)
@@ -440,7 +449,8 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     r = shapes.unpack(repeats)
     if len(r) < input.ndim:
         raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
+            "tensor"
         )
     return apply(_repeat, input, repeats=r)
 
@@ -487,7 +497,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     for i, x in enumerate(ts):
         if x._shape != ts[0]._shape:
             raise ShapeError(
-                f"stack expects each tensor to be equal size, but got {list(ts[0]._shape)} at entry 0 and {list(x._shape)} at entry {i}"
+                f"stack expects each tensor to be equal size, but got {list(ts[0]._shape)} at "
+                f"entry 0 and {list(x._shape)} at entry {i}"
             )
     d = shapes.axis(dim, ts[0].ndim + 1)
     return cat([unsqueeze(x, d) for x in ts], d)
