@@ -17,12 +17,10 @@ hold values (`chainrule.io.torch_file`).
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +29,7 @@ from safetensors.numpy import save as safetensors_bytes
 
 from chainrule import dtypes
 from chainrule.errors import DataError
+from chainrule.io.files import atomic
 from chainrule.io.torch_file import read_torch_file
 from chainrule.io.tree import Arrays, flatten, unflatten
 from chainrule.tensor.handle import from_array
@@ -71,27 +70,10 @@ def save(obj: Any, f: PathLike | IO[bytes]) -> None:
     contiguous = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in arrays.items()}
     content = safetensors_bytes(contiguous, metadata={KEY: text})
     if isinstance(f, (str, os.PathLike)):
-        with _atomic(Path(f)) as file:
+        with atomic(Path(f)) as file:
             file.write(content)
     else:
         f.write(content)
-
-
-@contextlib.contextmanager
-def _atomic(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under `path` when the block ends well, and not at all otherwise."""
-    beside = path.with_name(
-        f".{path.name}.{secrets.token_hex(4)}.tmp"
-    )  # a rename stays in one folder
-    try:
-        with open(beside, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def load(

@@ -7,6 +7,8 @@
     load_cifar10         32 × 32 colour photographs
     load_imdb            film reviews as lists of word ranks
     load_sonar           sonar echoes, six steps of ten features, two classes
+    load_tiny_shakespeare  1.1 million characters of plays
+    load_symbolic        digits to sort or to reverse: computed, needs nothing
 
 The two faces wrap them: `chainrule.vision.datasets` as in torchvision, `chainrule.keras.datasets`
 as in Keras.
@@ -19,6 +21,8 @@ from chainrule.datasets.imdb import load_imdb
 from chainrule.datasets.inventory import overview
 from chainrule.datasets.mnist import load_fashion_mnist, load_mnist
 from chainrule.datasets.sequences import load_sonar
+from chainrule.datasets.symbolic import load_symbolic
+from chainrule.datasets.text import load_tiny_shakespeare
 
 __all__ = [
     "load_digits",
@@ -27,6 +31,8 @@ __all__ = [
     "load_cifar10",
     "load_imdb",
     "load_sonar",
+    "load_tiny_shakespeare",
+    "load_symbolic",
     "DataFile",
     "DataWarning",
     "data_root",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chainrule.datasets import cifar10, imdb, mnist, sequences
+from chainrule.datasets import cifar10, imdb, mnist, sequences, text
 from chainrule.datasets.fetch import DataFile, cache_root, data_root
 
 _CIFAR10_FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin")
@@ -26,6 +26,7 @@ def overview() -> dict[str, str]:
         "cifar10": _where([cifar10.ARCHIVE], roots, _CIFAR10_FOLDERS, "cifar10-subset"),
         "imdb": _where([imdb.REVIEWS], roots, ("imdb/imdb_rebuilt.npz",)),
         "sonar": _where([sequences.SONAR], roots),
+        "tiny_shakespeare": _where([text.TINY_SHAKESPEARE], roots),
     }
 
 
