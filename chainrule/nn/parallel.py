@@ -10,7 +10,9 @@ from chainrule.nn.modules.module import Module
 class DataParallel(Module):
     """Runs `module`; its parameters are under "module." as in PyTorch's files."""
 
-    def __init__(self, module: Module, device_ids: Any = None, output_device: Any = None, dim: int = 0) -> None:
+    def __init__(
+        self, module: Module, device_ids: Any = None, output_device: Any = None, dim: int = 0
+    ) -> None:
         super().__init__()
         self.module = module
 

@@ -57,7 +57,9 @@ def _split(xs: tuple[Node, ...]) -> tuple[Node, Node | None]:
 
 @op(
     tex=r"\operatorname{{RNN}}({0}; {1}, {2})",
-    domain=Domain((-1, 1), cases=[((3, 2, 4), (2, 4), (4, 4), {}), ((3, 2, 4), (2, 4), (4, 4), {"reverse": True})]),
+    domain=Domain((-1, 1), cases=[
+        ((3, 2, 4), (2, 4), (4, 4), {}), ((3, 2, 4), (2, 4), (4, 4), {"reverse": True}),
+    ]),
 )  # fmt: skip
 def rnn(
     gx: Node, h0: Node, w_hh: Node, *mask: Node, nonlinearity: str = "tanh", reverse: bool = False
@@ -77,7 +79,10 @@ def rnn(
 
 @op(
     tex=r"\operatorname{{LSTM}}({0}; {1}, {2}, {3})",
-    domain=Domain((-1, 1), cases=[((3, 2, 8), (2, 2), (2, 2), (8, 2), {}), ((2, 1, 4), (1, 1), (1, 1), (4, 1), {"reverse": True})]),
+    domain=Domain((-1, 1), cases=[
+        ((3, 2, 8), (2, 2), (2, 2), (8, 2), {}),
+        ((2, 1, 4), (1, 1), (1, 1), (4, 1), {"reverse": True}),
+    ]),
 )  # fmt: skip
 def lstm(
     gx: Node, h0: Node, c0: Node, w_hh: Node, *mask: Node, reverse: bool = False
@@ -115,7 +120,10 @@ def lstm_projected(
 
 @op(
     tex=r"\operatorname{{GRU}}({0}; {1}, {2}, {3})",
-    domain=Domain((-1, 1), cases=[((3, 2, 6), (2, 2), (6, 2), (6,), {}), ((2, 1, 3), (1, 1), (3, 1), (3,), {"reverse": True})]),
+    domain=Domain((-1, 1), cases=[
+        ((3, 2, 6), (2, 2), (6, 2), (6,), {}),
+        ((2, 1, 3), (1, 1), (3, 1), (3,), {"reverse": True}),
+    ]),
 )  # fmt: skip
 def gru(
     gx: Node, h0: Node, w_hh: Node, b_hh: Node, *mask: Node, reverse: bool = False

@@ -10,6 +10,7 @@ from typing import Any
 from chainrule import dtypes, ops
 from chainrule.errors import DtypeError, ShapeError
 from chainrule.nn.functional.conv import _same_type
+from chainrule.nn.functional.sparse import check_classes
 from chainrule.tensor import Tensor
 from chainrule.tensor.functions import log_softmax, minimum, where, xlogy
 from chainrule.tensor.record import apply
@@ -157,7 +158,7 @@ def nll_loss(
     """−x[target]: log-probabilities (N, C, …), classes (N, …); weighted by class"""
     how = reduction_of(reduction, size_average, reduce)
     x, t, single = _rows(input, target, "nll_loss")
-    _check_classes(t, x.shape[1], ignore_index)
+    check_classes(t, x.shape[1], "nll_loss", ignored=ignore_index)
     stays = t.ne(ignore_index)
     safe = where(stays, t, 0)
     picked = x.gather(1, safe.unsqueeze(1)).squeeze(1)
@@ -186,21 +187,6 @@ def _rows(x: Tensor, t: Tensor, what: str) -> tuple[Tensor, Tensor, bool]:
             f"shape {want}, got {tuple(t.shape)}.{moved}"
         )
     return x, t, False
-
-
-def _check_classes(t: Tensor, n: int, ignore_index: int) -> None:
-    """Targets that are known already are checked at the user's line."""
-    if t.storage.trace is not None or t.storage.array is None or not t.numel():
-        return
-    seen = t._view()
-    low, high = int(seen.min()), int(seen.max())
-    if low < 0 or high >= n:
-        bad = seen[(seen != ignore_index) & ((seen < 0) | (seen >= n))]
-        if bad.size:
-            raise IndexError(
-                f"Target {int(bad.reshape(-1)[0])} is out of bounds: there are {n} classes, 0 to "
-                f"{n - 1}."
-            )
 
 
 def _weighted(
@@ -236,7 +222,7 @@ def cross_entropy(
     if target.dtype.is_floating_point:
         return _soft_cross_entropy(input, target, weight, how, label_smoothing)
     x, t, single = _rows(input, target, "cross_entropy")
-    _check_classes(t, x.shape[1], ignore_index)
+    check_classes(t, x.shape[1], "cross_entropy", ignored=ignore_index)
     stays = t.ne(ignore_index)
     safe = where(stays, t, 0)
     if weight is not None:

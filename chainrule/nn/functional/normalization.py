@@ -73,7 +73,7 @@ def batch_norm(
     axes = (0, *range(2, input.ndim))
     if not training:
         if running_mean is None or running_var is None:
-            raise ValueError(
+            raise RuntimeError(
                 "Expected running_mean and running_var to be defined when training=False"
             )
         scale = (running_var + eps).rsqrt()
@@ -127,7 +127,7 @@ def group_norm(
             "Expected number of channels in input to be divisible by num_groups, but got input of "
             f"shape {list(input.shape)} and num_groups={num_groups}"
         )
-    x = input.reshape(n, num_groups, -1)
+    x = input.reshape(n, num_groups, shapes.size(input.shape[1:]) // num_groups)
     y: Tensor = apply(ops.standardize, x, axis=(2,), eps=eps)
     return _affine(y.reshape(input.shape), weight, bias, _channels(input, c))
 

@@ -290,10 +290,23 @@ def _unpool(
     p = shapes.ntuple(padding, n, "padding")
     sizes = tuple((m - 1) * a + b - 2 * c for m, a, b, c in zip(x.shape[-n:], s, k, p, strict=True))
     if output_size is not None:
-        sizes = tuple(output_size)[-n:]
+        sizes = _output_sizes(tuple(output_size)[-n:], sizes, s)
     lead = tuple(x.shape[:-n])
     flat = x.new_zeros((*lead, math.prod(sizes)))
     return flat.scatter(-1, indices.flatten(-n), x.flatten(-n)).reshape((*lead, *sizes))
+
+
+def _output_sizes(
+    wanted: tuple[int, ...], default: tuple[int, ...], stride: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Pooling forgets up to stride − 1 elements of each axis: so far a wanted size may be off."""
+    for i, (size, middle, s) in enumerate(zip(wanted, default, stride, strict=True)):
+        if not middle - s < size < middle + s:
+            raise ValueError(
+                f'invalid output_size "{wanted}" (dim {i} must be between {middle - s} and '
+                f"{middle + s})"
+            )
+    return wanted
 
 
 def max_unpool1d(

@@ -8,7 +8,8 @@ from chainrule import dtypes, ops
 from chainrule.errors import DtypeError
 from chainrule.tensor import Tensor, no_grad
 from chainrule.tensor.creation import from_owned, random_node
-from chainrule.tensor.functions import one_hot, stack, where
+from chainrule.tensor.functions import one_hot as _one_hot
+from chainrule.tensor.functions import stack, where
 from chainrule.tensor.handle import wrap
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.record import apply
@@ -147,6 +148,36 @@ def _scaled_gradient(weight: Tensor, index: Tensor) -> Tensor:
     return (
         weight.detach() * (1 - share) + weight * share
     )  # the value is weight, the gradient is share times its own
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """int64: 1 at the index, 0 elsewhere, in a new last axis; num_classes −1: the largest index + 1
+
+    >>> import chainrule as torch
+    >>> torch.nn.functional.one_hot(torch.tensor([0, 2]))
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    if num_classes != -1:
+        check_classes(tensor, num_classes, "one_hot", RuntimeError)
+    return _one_hot(tensor, num_classes)
+
+
+def check_classes(
+    t: Tensor, n: int, what: str, error: type[Exception] = IndexError, ignored: int | None = None
+) -> None:
+    """Indices that are known already are checked at the user's line."""
+    if t.storage.trace is not None or t.storage.array is None or not t.numel():
+        return
+    seen = t._view()
+    if int(seen.min()) >= 0 and int(seen.max()) < n:
+        return
+    bad = seen[((seen < 0) | (seen >= n)) & (seen != ignored)]
+    if bad.size:
+        raise error(
+            f"{what}: Target {int(bad.reshape(-1)[0])} is out of bounds: there are {n} classes, "
+            f"0 to {n - 1}."
+        )
 
 
 def embedding_bag(
