@@ -8,8 +8,7 @@
     attribute = name = number | string | bool | dtype | tuple | graph
 
 `node.py` holds nodes and their table, `op.py` the record of an op and the registry, `graph.py`
-walks,
-`text.py` prints and parses, `verify.py` checks.
+walks, `text.py` prints and parses, `verify.py` checks.
 """
 
 from chainrule.ir.graph import Graph, ancestors, depends_on, substitute, topological
@@ -19,6 +18,6 @@ from chainrule.ir.text import parse, print_graph
 from chainrule.ir.verify import verify
 
 __all__ = [
-    "Graph", "Node", "Op", "TensorType", "ancestors", "depends_on", "intern", "parse", "print_graph",
-    "registry", "substitute", "topological", "verify",
+    "Graph", "Node", "Op", "TensorType", "ancestors", "depends_on", "intern", "parse",
+    "print_graph", "registry", "substitute", "topological", "verify",
 ]  # fmt: skip

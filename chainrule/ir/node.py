@@ -1,9 +1,8 @@
 """Graph nodes: frozen, typed, interned.
 
 Interning makes identity equality, so that the second step of a training loop finds every node in a
-dictionary,
-and a derived gradient or a compiled program is found again by the identity of the nodes that it
-starts from.
+dictionary, and a derived gradient or a compiled program is found again by the identity of the nodes
+that it starts from.
 """
 
 from __future__ import annotations
@@ -147,8 +146,7 @@ def intern(
     """The one node with this op, these inputs and these attributes.
 
     `infer()` gives the type and is called only when the node is new. Forgetting the table is always
-    allowed: programs
-    are then derived again, and nothing else changes.
+    allowed: programs are then derived again, and nothing else changes.
     """
     key = (op, inputs, attrs)
     node = _table.get(key)

@@ -1,9 +1,8 @@
 """The record of an op, and the registry of all of them.
 
 One op, one place: the row is the op, the columns are the fields. Everything that other frameworks
-keep in one
-dictionary per transformation (type rule, value, gradient, formula, sampling domain) is a field
-here.
+keep in one dictionary per transformation (type rule, value, gradient, formula, sampling domain) is
+a field here.
 """
 
 from __future__ import annotations
@@ -25,8 +24,12 @@ Prepare = Callable[..., tuple[tuple[Node, ...], dict[str, Any]]]
 
 #: What `Domain.dtypes` names.
 _KINDS: dict[str, tuple[int, ...]] = {
-    "float": (FLOAT,), "int": (INTEGER,), "logic": (BOOL, INTEGER), "number": (INTEGER, FLOAT), "any": (BOOL, INTEGER, FLOAT),
-}  # fmt: skip
+    "float": (FLOAT,),
+    "int": (INTEGER,),
+    "logic": (BOOL, INTEGER),
+    "number": (INTEGER, FLOAT),
+    "any": (BOOL, INTEGER, FLOAT),
+}
 
 
 class Domain:
@@ -131,7 +134,7 @@ class Op:
         return out.type if isinstance(out, Node) else tuple(o.type for o in out)
 
     def expand(self, node: Node) -> Any:
-        """A composite's node as its formula: one node, or a tuple of nodes. Found again once made."""
+        """A composite's node as its formula: one node, or a tuple. Found again once made."""
         out = self.expansion.get(node)
         if out is None:
             assert self.formula is not None

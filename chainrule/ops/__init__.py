@@ -1,9 +1,8 @@
 """The vocabulary: one op, one place.
 
 `elementwise movement reduce index contract random loop` hold the primitives and the formulas next
-to them;
-`activations norms losses pooling attention recurrent updates` hold composites: formulas over the
-former.
+to them; `activations norms losses pooling attention recurrent updates` hold composites: formulas
+over the former.
 """
 
 from chainrule.ops.core import (

@@ -174,9 +174,17 @@ def unary(
 ) -> Op:
     """An elementwise primitive of one argument; gradient(g, y, x)."""
     return Op(
-        name, infer=infer, reference=reference, gradient=gradient, prepare=prepare, tex=tex, doc=doc,
-        elementwise=True, domain=Domain(over, dtypes=dtypes, order=order), torch=torch or name,
-    )  # fmt: skip
+        name,
+        infer=infer,
+        reference=reference,
+        gradient=gradient,
+        prepare=prepare,
+        tex=tex,
+        doc=doc,
+        elementwise=True,
+        domain=Domain(over, dtypes=dtypes, order=order),
+        torch=torch or name,
+    )
 
 
 def binary(
@@ -195,9 +203,17 @@ def binary(
 ) -> Op:
     """An elementwise primitive of two arguments; gradient(g, y, a, b) → (for a, for b)."""
     return Op(
-        name, infer=infer, reference=reference, gradient=gradient, prepare=prepare, tex=tex, doc=doc,
-        elementwise=True, domain=Domain(*over, dtypes=dtypes, order=order), torch=torch or name,
-    )  # fmt: skip
+        name,
+        infer=infer,
+        reference=reference,
+        gradient=gradient,
+        prepare=prepare,
+        tex=tex,
+        doc=doc,
+        elementwise=True,
+        domain=Domain(*over, dtypes=dtypes, order=order),
+        torch=torch or name,
+    )
 
 
 def _freeze(v: Any) -> Any:
@@ -247,9 +263,15 @@ def op(
 
     def make(f: Callable[..., Any]) -> Op:
         return Op(
-            name or f.__name__, formula=f, prepare=_filler(f, prepare), tex=tex, doc=inspect.getdoc(f) or "",
-            domain=domain, elementwise=elementwise, torch=torch,
-        )  # fmt: skip
+            name or f.__name__,
+            formula=f,
+            prepare=_filler(f, prepare),
+            tex=tex,
+            doc=inspect.getdoc(f) or "",
+            domain=domain,
+            elementwise=elementwise,
+            torch=torch,
+        )
 
     return make
 
@@ -263,13 +285,19 @@ def primitive(
     wide: bool = True,
     torch: str | None = None,
 ) -> Callable[[Callable[..., Any]], Op]:
-    """Decorator: a primitive, given by its NumPy reference. Its gradient follows with `@name.vjp`.
-    """
+    """Decorator: a primitive, given by its NumPy reference. Its gradient: `@name.vjp`."""
 
     def make(f: Callable[..., Any]) -> Op:
         return Op(
-            f.__name__, infer=infer, reference=f, prepare=_filler(f, prepare), tex=tex, doc=inspect.getdoc(f) or "",
-            domain=domain, wide=wide, torch=torch,
-        )  # fmt: skip
+            f.__name__,
+            infer=infer,
+            reference=f,
+            prepare=_filler(f, prepare),
+            tex=tex,
+            doc=inspect.getdoc(f) or "",
+            domain=domain,
+            wide=wide,
+            torch=torch,
+        )
 
     return make

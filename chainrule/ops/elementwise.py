@@ -61,7 +61,8 @@ mul = binary(
 )  # fmt: skip
 div = binary(
     "div", np.divide, lambda g, y, a, b: (g / b, -g * (a / b) / b),
-    tex=r"\frac{{{0}}}{{{1}}}", doc="a / b, in floating point", prepare=promote_float, over=((-3, 3), (0.5, 3)),
+    tex=r"\frac{{{0}}}{{{1}}}",
+    doc="a / b, in floating point", prepare=promote_float, over=((-3, 3), (0.5, 3)),
 )  # fmt: skip
 pow = binary(
     "pow", _power, lambda g, y, a, b: (_pow_base(g, a, b), _pow_exponent(g, y, a, b)),
@@ -69,23 +70,28 @@ pow = binary(
 )  # fmt: skip
 maximum = binary(
     "maximum", np.maximum, lambda g, y, a, b: (_wins(g, a, b, a > b), _wins(g, a, b, b > a)),
-    tex=r"\max({0}, {1})", doc="The larger of both; NaN wins; equal arguments share the gradient.", order=1, dtypes="any",
+    tex=r"\max({0}, {1})",
+    doc="The larger of both; NaN wins; equal arguments share the gradient.", order=1, dtypes="any",
 )  # fmt: skip
 minimum = binary(
     "minimum", np.minimum, lambda g, y, a, b: (_wins(g, a, b, a < b), _wins(g, a, b, b < a)),
-    tex=r"\min({0}, {1})", doc="The smaller of both; NaN wins; equal arguments share the gradient.", order=1, dtypes="any",
+    tex=r"\min({0}, {1})",
+    doc="The smaller of both; NaN wins; equal arguments share the gradient.", order=1, dtypes="any",
 )  # fmt: skip
 remainder = binary(
     "remainder", np.remainder, lambda g, y, a, b: (g, -g * floor(a / b)),
-    tex=r"{0} \bmod {1}", doc="a − b ⌊a/b⌋: the sign of b", over=((3.2, 3.6), (2.2, 2.9)), order=1, dtypes="float",
+    tex=r"{0} \bmod {1}",
+    doc="a − b ⌊a/b⌋: the sign of b", over=((3.2, 3.6), (2.2, 2.9)), order=1, dtypes="float",
 )  # fmt: skip
 fmod = binary(
     "fmod", np.fmod, lambda g, y, a, b: (g, -g * trunc(a / b)),
-    tex=r"\operatorname{{fmod}}({0}, {1})", doc="a − b trunc(a/b): the sign of a", over=((3.2, 3.6), (2.2, 2.9)), order=1, dtypes="float",
+    tex=r"\operatorname{{fmod}}({0}, {1})",
+    doc="a − b trunc(a/b): the sign of a", over=((3.2, 3.6), (2.2, 2.9)), order=1, dtypes="float",
 )  # fmt: skip
 floor_divide = binary(
     "floor_divide", np.floor_divide, lambda g, y, a, b: (zeros_like(a), zeros_like(b)),
-    tex=r"\lfloor {0} / {1} \rfloor", doc="⌊a / b⌋, with derivative 0", over=((-9, 9), (0.7, 3)), dtypes="any", order=0,
+    tex=r"\lfloor {0} / {1} \rfloor",
+    doc="⌊a / b⌋, with derivative 0", over=((-9, 9), (0.7, 3)), dtypes="any", order=0,
 )  # fmt: skip
 atan2 = binary(
     "atan2", np.arctan2, lambda g, y, a, b: (g * b / (a * a + b * b), -g * a / (a * a + b * b)),
@@ -94,9 +100,15 @@ atan2 = binary(
 )  # fmt: skip
 neg = unary("neg", _neg, lambda g, y, x: -g, tex="-{0}", doc="−x", prepare=promote, dtypes="number")
 abs = unary(
-    "abs", np.abs, lambda g, y, x: g * sign(x), tex=r"\lvert {0} \rvert", doc="|x|, with derivative 0 at 0",
-    prepare=promote, over=(0.2, 3), dtypes="number",
-)  # fmt: skip
+    "abs",
+    np.abs,
+    lambda g, y, x: g * sign(x),
+    tex=r"\lvert {0} \rvert",
+    doc="|x|, with derivative 0 at 0",
+    prepare=promote,
+    over=(0.2, 3),
+    dtypes="number",
+)
 
 
 def _pow_base(g: Node, a: Node, b: Node) -> Node:
@@ -120,23 +132,28 @@ def _wins(g: Node, a: Node, b: Node, first: Node) -> Node:
 _ZERO = lambda g, y, x: zeros_like(x)  # noqa: E731  a row of the table below
 sign = unary(
     "sign", np.sign, _ZERO,
-    tex=r"\operatorname{{sgn}}({0})", doc="−1, 0 or 1", prepare=promote, over=(0.2, 3), dtypes="number",
+    tex=r"\operatorname{{sgn}}({0})",
+    doc="−1, 0 or 1", prepare=promote, over=(0.2, 3), dtypes="number",
 )  # fmt: skip
 floor = unary(
     "floor", np.floor, _ZERO,
-    tex=r"\lfloor {0} \rfloor", doc="largest integer ≤ x", prepare=promote, over=(0.1, 0.9), dtypes="number",
+    tex=r"\lfloor {0} \rfloor",
+    doc="largest integer ≤ x", prepare=promote, over=(0.1, 0.9), dtypes="number",
 )  # fmt: skip
 ceil = unary(
     "ceil", np.ceil, _ZERO,
-    tex=r"\lceil {0} \rceil", doc="smallest integer ≥ x", prepare=promote, over=(0.1, 0.9), dtypes="number",
+    tex=r"\lceil {0} \rceil",
+    doc="smallest integer ≥ x", prepare=promote, over=(0.1, 0.9), dtypes="number",
 )  # fmt: skip
 round = unary(
     "round", np.rint, _ZERO,
-    tex=r"\operatorname{{round}}({0})", doc="nearest integer, halves to even", prepare=promote, over=(0.1, 0.4), dtypes="number",
+    tex=r"\operatorname{{round}}({0})",
+    doc="nearest integer, halves to even", prepare=promote, over=(0.1, 0.4), dtypes="number",
 )  # fmt: skip
 trunc = unary(
     "trunc", np.trunc, _ZERO,
-    tex=r"\operatorname{{trunc}}({0})", doc="x without its fraction", prepare=promote, over=(0.1, 0.9), dtypes="number",
+    tex=r"\operatorname{{trunc}}({0})",
+    doc="x without its fraction", prepare=promote, over=(0.1, 0.9), dtypes="number",
 )  # fmt: skip
 
 # ------------------------------------------------------------------ exponentials and roots
@@ -225,9 +242,11 @@ lgamma = unary(
 
 
 @primitive(
-    lambda x, *, n: TensorType(x.shape, x.dtype), prepare=promote_float, domain=Domain((0.5, 4.0), cases=[((3, 4), {"n": 0})]),
+    lambda x, *, n: TensorType(x.shape, x.dtype),
+    prepare=promote_float,
+    domain=Domain((0.5, 4.0), cases=[((3, 4), {"n": 0})]),
     tex=r"\psi^{{({n})}}({0})",
-)  # fmt: skip
+)
 def polygamma(x: np.ndarray, *, n: int) -> np.ndarray:
     """ψ⁽ⁿ⁾(x): derivative n + 1 of log Γ."""
     return special.polygamma(x, n=n)
@@ -287,11 +306,13 @@ bitwise_not = unary(
 )  # fmt: skip
 shift_left = binary(
     "shift_left", np.left_shift, None,
-    tex=r"{0} \ll {1}", doc="a · 2ᵇ", dtypes="int", order=0, over=((0, 9), (0, 3)), torch="bitwise_left_shift",
+    tex=r"{0} \ll {1}",
+    doc="a · 2ᵇ", dtypes="int", order=0, over=((0, 9), (0, 3)), torch="bitwise_left_shift",
 )  # fmt: skip
 shift_right = binary(
     "shift_right", np.right_shift, None,
-    tex=r"{0} \gg {1}", doc="⌊a / 2ᵇ⌋", dtypes="int", order=0, over=((0, 99), (0, 3)), torch="bitwise_right_shift",
+    tex=r"{0} \gg {1}",
+    doc="⌊a / 2ᵇ⌋", dtypes="int", order=0, over=((0, 99), (0, 3)), torch="bitwise_right_shift",
 )  # fmt: skip
 
 
@@ -321,9 +342,13 @@ where = Op(
 
 
 @primitive(
-    lambda x, *, dtype: TensorType(x.shape, dtype), tex="{0}", wide=False,
-    domain=Domain((-3, 3), dtypes="any", cases=[((3, 4), {"dtype": float64}), ((), {"dtype": float64})]),
-)  # fmt: skip
+    lambda x, *, dtype: TensorType(x.shape, dtype),
+    tex="{0}",
+    wide=False,
+    domain=Domain(
+        (-3, 3), dtypes="any", cases=[((3, 4), {"dtype": float64}), ((), {"dtype": float64})]
+    ),
+)
 def cast(x: np.ndarray, *, dtype: DType) -> np.ndarray:
     """The same numbers in another element type; towards integers, fractions are cut."""
     return x.astype(dtype.np)
@@ -339,13 +364,25 @@ def _same(x: Any, *rest: Any, **_: Any) -> Any:
 
 
 stop_gradient = Op(
-    "stop_gradient", infer=elementwise_type, reference=_same, gradient=lambda g, y, x: None, tex="{0}",
-    doc="x, taken as a constant by the chain rule", wide=False, domain=Domain((-3, 3), dtypes="any", order=0),
-)  # fmt: skip
+    "stop_gradient",
+    infer=elementwise_type,
+    reference=_same,
+    gradient=lambda g, y, x: None,
+    tex="{0}",
+    doc="x, taken as a constant by the chain rule",
+    wide=False,
+    domain=Domain((-3, 3), dtypes="any", order=0),
+)
 copy = Op(
-    "copy", infer=elementwise_type, reference=_same, gradient=lambda g, y, x: g, tex="{0}",
-    doc="x as a value of its own: a place that may be overwritten without touching x", wide=False, domain=Domain((-3, 3), dtypes="any"),
-)  # fmt: skip
+    "copy",
+    infer=elementwise_type,
+    reference=_same,
+    gradient=lambda g, y, x: g,
+    tex="{0}",
+    doc="x as a value of its own: a place that may be overwritten without touching x",
+    wide=False,
+    domain=Domain((-3, 3), dtypes="any"),
+)
 
 # ------------------------------------------------------------------ formulas
 
@@ -358,7 +395,13 @@ def square(x: Node) -> Node:
     return x * x
 
 
-@op(tex=r"\frac{{1}}{{{0}}}", prepare=promote_float, elementwise=True, domain=Domain((0.3, 3.0)), torch="reciprocal")
+@op(
+    tex=r"\frac{{1}}{{{0}}}",
+    prepare=promote_float,
+    elementwise=True,
+    domain=Domain((0.3, 3.0)),
+    torch="reciprocal",
+)
 def reciprocal(x: Node) -> Node:
     """1/x"""
     return 1.0 / x
@@ -369,7 +412,13 @@ def _(g: Node, y: Node, x: Node) -> Node:
     return -g * y * y
 
 
-@op(tex=r"\frac{{1}}{{\sqrt{{{0}}}}}", prepare=promote_float, elementwise=True, domain=Domain((0.3, 3.0)), torch="rsqrt")
+@op(
+    tex=r"\frac{{1}}{{\sqrt{{{0}}}}}",
+    prepare=promote_float,
+    elementwise=True,
+    domain=Domain((0.3, 3.0)),
+    torch="rsqrt",
+)
 def rsqrt(x: Node) -> Node:
     """1/√x"""
     return 1.0 / sqrt(x)
@@ -380,25 +429,49 @@ def _(g: Node, y: Node, x: Node) -> Node:
     return g * (y * y * y) * -0.5
 
 
-@op(tex=r"\text{{nan}}({0})", prepare=promote, elementwise=True, domain=Domain((-3.0, 3.0), order=0), torch="isnan")
+@op(
+    tex=r"\text{{nan}}({0})",
+    prepare=promote,
+    elementwise=True,
+    domain=Domain((-3.0, 3.0), order=0),
+    torch="isnan",
+)
 def isnan(x: Node) -> Node:
     """Whether x is not a number: only NaN differs from itself."""
     return ne(x, x)
 
 
-@op(tex=r"{0} \in \mathbb{{R}}", prepare=promote, elementwise=True, domain=Domain((-3.0, 3.0), order=0), torch="isfinite")
+@op(
+    tex=r"{0} \in \mathbb{{R}}",
+    prepare=promote,
+    elementwise=True,
+    domain=Domain((-3.0, 3.0), order=0),
+    torch="isfinite",
+)
 def isfinite(x: Node) -> Node:
     """Whether x is a number and not infinite: only those give x − x = 0."""
     return eq(x - x, 0)
 
 
-@op(tex=r"{0} = \pm\infty", prepare=promote, elementwise=True, domain=Domain((-3.0, 3.0), order=0), torch="isinf")
+@op(
+    tex=r"{0} = \pm\infty",
+    prepare=promote,
+    elementwise=True,
+    domain=Domain((-3.0, 3.0), order=0),
+    torch="isinf",
+)
 def isinf(x: Node) -> Node:
     """Whether x is +∞ or −∞."""
     return eq(abs(x), float("inf")) if x.dtype.is_floating_point else ne(x, x)
 
 
-@op(tex=r"\operatorname{{clamp}}({0}, {1}, {2})", prepare=promote, elementwise=True, torch="clamp", domain=Domain((-3, 3), (-2, -1), (1, 2), order=1, dtypes="number"))
+@op(
+    tex=r"\operatorname{{clamp}}({0}, {1}, {2})",
+    prepare=promote,
+    elementwise=True,
+    torch="clamp",
+    domain=Domain((-3, 3), (-2, -1), (1, 2), order=1, dtypes="number"),
+)
 def clamp(x: Node, low: Node, high: Node) -> Node:
     """min(max(x, low), high); the gradient passes where low ≤ x ≤ high."""
     return minimum(maximum(x, low), high)
@@ -415,7 +488,13 @@ def _(g: Node, y: Node, x: Node, low: Node, high: Node) -> tuple[Node, Node, Nod
     )
 
 
-@op(tex=r"\max({0}, {1})", prepare=promote, elementwise=True, torch="clamp_min", domain=Domain((-3, 3), (-1, 1), order=1, dtypes="number"))
+@op(
+    tex=r"\max({0}, {1})",
+    prepare=promote,
+    elementwise=True,
+    torch="clamp_min",
+    domain=Domain((-3, 3), (-1, 1), order=1, dtypes="number"),
+)
 def clamp_min(x: Node, low: Node) -> Node:
     """max(x, low); the gradient passes where x ≥ low."""
     return maximum(x, low)
@@ -427,7 +506,13 @@ def _(g: Node, y: Node, x: Node, low: Node) -> tuple[Node, Node]:
     return where(ge(x, low), g, zero), where(lt(x, low), g, zero)
 
 
-@op(tex=r"\min({0}, {1})", prepare=promote, elementwise=True, torch="clamp_max", domain=Domain((-3, 3), (-1, 1), order=1, dtypes="number"))
+@op(
+    tex=r"\min({0}, {1})",
+    prepare=promote,
+    elementwise=True,
+    torch="clamp_max",
+    domain=Domain((-3, 3), (-1, 1), order=1, dtypes="number"),
+)
 def clamp_max(x: Node, high: Node) -> Node:
     """min(x, high); the gradient passes where x ≤ high."""
     return minimum(x, high)
@@ -439,13 +524,25 @@ def _(g: Node, y: Node, x: Node, high: Node) -> tuple[Node, Node]:
     return where(le(x, high), g, zero), where(gt(x, high), g, zero)
 
 
-@op(tex=r"{0} + {2}({1} - {0})", prepare=promote, elementwise=True, torch="lerp", domain=Domain((-3, 3), (-3, 3), (0, 1)))
+@op(
+    tex=r"{0} + {2}({1} - {0})",
+    prepare=promote,
+    elementwise=True,
+    torch="lerp",
+    domain=Domain((-3, 3), (-3, 3), (0, 1)),
+)
 def lerp(a: Node, b: Node, t: Node) -> Node:
     """a + t (b − a)"""
     return a + t * (b - a)
 
 
-@op(tex=r"\log(e^{{{0}}} + e^{{{1}}})", prepare=promote_float, elementwise=True, torch="logaddexp", domain=Domain((-3.0, 3.0), (-3.0, 3.0)))  # fmt: skip
+@op(
+    tex=r"\log(e^{{{0}}} + e^{{{1}}})",
+    prepare=promote_float,
+    elementwise=True,
+    torch="logaddexp",
+    domain=Domain((-3.0, 3.0), (-3.0, 3.0)),
+)
 def logaddexp(a: Node, b: Node) -> Node:
     """log(eᵃ + eᵇ), by the larger of the two, so that nothing overflows."""
     m = stop_gradient(maximum(a, b))

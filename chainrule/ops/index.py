@@ -34,10 +34,20 @@ def _take_prepare(x: Node, i: Node, *, axis: int = 0) -> Any:
 
 @primitive(
     lambda x, i, *, axis: TensorType((*x.shape[:axis], *i.shape, *x.shape[axis + 1 :]), x.dtype),
-    tex="{0}_{{{1}}}", wide=False, domain=Domain((-3, 3), 3, dtypes="any", cases=[
-        ((3, 4), (5,), {"axis": 0}), ((2, 3), (2, 2), {"axis": 1}), ((3,), (), {"axis": 0}), ((3, 2), (0,), {"axis": 0}),
-    ]),
-)  # fmt: skip
+    tex="{0}_{{{1}}}",
+    wide=False,
+    domain=Domain(
+        (-3, 3),
+        3,
+        dtypes="any",
+        cases=[
+            ((3, 4), (5,), {"axis": 0}),
+            ((2, 3), (2, 2), {"axis": 1}),
+            ((3,), (), {"axis": 0}),
+            ((3, 2), (0,), {"axis": 0}),
+        ],
+    ),
+)
 def take(x: np.ndarray, i: np.ndarray, *, axis: int) -> np.ndarray:
     """x[…, i, …]: whole slices of one axis. Negative indices count from the end."""
     _in_range(i, x.shape[axis], "index")
@@ -68,10 +78,22 @@ def _put_type(x: Node, i: Node, v: Node, *, axis: int, mode: str) -> TensorType:
     return TensorType(x.shape, x.dtype)
 
 
-@primitive(_put_type, tex=r"{0}[{1} \leftarrow {2}]", domain=Domain((-3, 3), 3, (-3, 3), dtypes="number", cases=[
-    ((3, 4), (5,), (5, 4), {"axis": 0, "mode": "add"}), ((2, 3), (1,), (2, 1), {"axis": 1, "mode": "set"}),
-    ((3,), (), (), {"axis": 0, "mode": "add"}), ((3, 2), (0,), (0, 2), {"axis": 0, "mode": "add"}),
-]))  # fmt: skip
+@primitive(
+    _put_type,
+    tex=r"{0}[{1} \leftarrow {2}]",
+    domain=Domain(
+        (-3, 3),
+        3,
+        (-3, 3),
+        dtypes="number",
+        cases=[
+            ((3, 4), (5,), (5, 4), {"axis": 0, "mode": "add"}),
+            ((2, 3), (1,), (2, 1), {"axis": 1, "mode": "set"}),
+            ((3,), (), (), {"axis": 0, "mode": "add"}),
+            ((3, 2), (0,), (0, 2), {"axis": 0, "mode": "add"}),
+        ],
+    ),
+)
 def put(x: np.ndarray, i: np.ndarray, v: np.ndarray, *, axis: int, mode: str) -> np.ndarray:
     """x with v written ("set": the last one stays) or added ("add": all are summed) at x[…, i, …]:
     what `take` reads.
@@ -129,8 +151,21 @@ def _grid(i: np.ndarray, axis: int) -> tuple[Any, ...]:
     return tuple(out)
 
 
-@primitive(lambda x, i, *, axis: TensorType(i.shape, x.dtype), tex=r"{0}[\cdot, {1}]", wide=False, domain=Domain(
-    (-3, 3), 3, dtypes="any", cases=[((3, 4), (2, 4), {"axis": 0}), ((2, 3), (2, 5), {"axis": 1}), ((3,), (0,), {"axis": 0})]))  # fmt: skip
+@primitive(
+    lambda x, i, *, axis: TensorType(i.shape, x.dtype),
+    tex=r"{0}[\cdot, {1}]",
+    wide=False,
+    domain=Domain(
+        (-3, 3),
+        3,
+        dtypes="any",
+        cases=[
+            ((3, 4), (2, 4), {"axis": 0}),
+            ((2, 3), (2, 5), {"axis": 1}),
+            ((3,), (0,), {"axis": 0}),
+        ],
+    ),
+)
 def take_along(x: np.ndarray, i: np.ndarray, *, axis: int) -> np.ndarray:
     """torch's gather: y[a, b] = x[a, i[a, b]] for axis 1."""
     if i.ndim == 0:
@@ -166,11 +201,24 @@ def _scatter_type(x: Node, i: Node, v: Node, *, axis: int, mode: str) -> TensorT
     return TensorType(x.shape, x.dtype)
 
 
-@primitive(_scatter_type, tex=r"{0}[\cdot, {1} \leftarrow {2}]", domain=Domain((0.5, 3), 3, (0.5, 3), dtypes="number", cases=[
-    ((3, 4), (2, 4), (3, 5), {"axis": 0, "mode": "add"}), ((2, 3), (2, 1), (2, 2), {"axis": 1, "mode": "set"}),
-    ((2, 3), (2, 2), (2, 2), {"axis": 1, "mode": "prod"}), ((3,), (4,), (4,), {"axis": 0, "mode": "amax"}),
-    ((3,), (4,), (5,), {"axis": 0, "mode": "amin"}), ((3,), (0,), (0,), {"axis": 0, "mode": "add"}),
-]))  # fmt: skip
+@primitive(
+    _scatter_type,
+    tex=r"{0}[\cdot, {1} \leftarrow {2}]",
+    domain=Domain(
+        (0.5, 3),
+        3,
+        (0.5, 3),
+        dtypes="number",
+        cases=[
+            ((3, 4), (2, 4), (3, 5), {"axis": 0, "mode": "add"}),
+            ((2, 3), (2, 1), (2, 2), {"axis": 1, "mode": "set"}),
+            ((2, 3), (2, 2), (2, 2), {"axis": 1, "mode": "prod"}),
+            ((3,), (4,), (4,), {"axis": 0, "mode": "amax"}),
+            ((3,), (4,), (5,), {"axis": 0, "mode": "amin"}),
+            ((3,), (0,), (0,), {"axis": 0, "mode": "add"}),
+        ],
+    ),
+)
 def scatter(x: np.ndarray, i: np.ndarray, v: np.ndarray, *, axis: int, mode: str) -> np.ndarray:
     """torch's scatter: y = x, then y[a, i[a, b]] = (or +=, *=, max=, min=) v[a, b] for axis 1."""
     out = x.copy()

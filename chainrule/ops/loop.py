@@ -4,8 +4,7 @@
     outputs…)
 
 The body is a graph (carry…, one step of xs…, constants…) → (next carry…, outputs…). `reverse` runs
-from the last step to
-the first; whatever is stacked keeps its place in time.
+from the last step to the first; whatever is stacked keeps its place in time.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from chainrule.dtypes import DType
 from chainrule.errors import GraphError
 from chainrule.ir.graph import Graph
 from chainrule.ir.interpret import interpret
-from chainrule.ir.node import Node, TensorType, Type
+from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain, Op
 from chainrule.ops.core import input
 
@@ -63,9 +62,14 @@ def _boundary(*inputs: np.ndarray, outputs: int, index: int) -> tuple[np.ndarray
 
 
 boundary = Op(
-    "boundary", infer=_boundary_type, reference=_boundary, wide=False, tex="{0}",
-    doc="The first `outputs` inputs, as results of a function whose gradient the user wrote, of the other inputs.",
-)  # fmt: skip
+    "boundary",
+    infer=_boundary_type,
+    reference=_boundary,
+    wide=False,
+    tex="{0}",
+    doc="The first `outputs` inputs, as results of a function of the others whose gradient the user "
+    "wrote.",
+)
 
 
 def _scan_type(
@@ -135,11 +139,20 @@ def _sample(dtype: DType) -> dict[str, Any]:
 
 
 scan_op = Op(
-    "scan", infer=_scan_type, reference=_scan, tex=r"\operatorname{{scan}}", doc=__doc__ or "", wide=False,
-    domain=Domain((-3, 3), cases=[
-        ((2,), (3, 2), (2,), _sample), ((2,), (3, 2), (2,), lambda d: {**_sample(d), "reverse": True}),
-    ]),
-)  # fmt: skip
+    "scan",
+    infer=_scan_type,
+    reference=_scan,
+    tex=r"\operatorname{{scan}}",
+    doc=__doc__ or "",
+    wide=False,
+    domain=Domain(
+        (-3, 3),
+        cases=[
+            ((2,), (3, 2), (2,), _sample),
+            ((2,), (3, 2), (2,), lambda d: {**_sample(d), "reverse": True}),
+        ],
+    ),
+)
 
 
 def scan(

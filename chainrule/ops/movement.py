@@ -19,7 +19,6 @@ from chainrule.ir.op import Domain, Op
 from chainrule.ops.core import const, convert, primitive, promote, zeros_like
 from chainrule.shapes import Shape
 
-
 # ------------------------------------------------------------------ views
 
 
@@ -53,9 +52,11 @@ def _inverse(order: Shape) -> Shape:
 
 
 @primitive(
-    lambda x, *, order: TensorType(tuple(x.shape[i] for i in order), x.dtype), tex="{0}^{{T}}", wide=False,
+    lambda x, *, order: TensorType(tuple(x.shape[i] for i in order), x.dtype),
+    tex="{0}^{{T}}",
+    wide=False,
     domain=Domain((-3, 3), dtypes="any", cases=[((2, 3, 4), {"order": (2, 0, 1)})]),
-)  # fmt: skip
+)
 def permute(x: np.ndarray, *, order: Shape) -> np.ndarray:
     """The axes in another order."""
     return x.transpose(order)
@@ -102,12 +103,15 @@ def slices(start: Shape, stop: Shape, step: Shape) -> tuple[Any, ...]:
 
 
 @primitive(
-    _slice_type, tex=r"{0}[\cdot]", wide=False,
-    domain=Domain((-3, 3), dtypes="any", cases=[((4, 6), {"start": (1, 5), "stop": (4, -1), "step": (2, -2)})]),
-)  # fmt: skip
+    _slice_type,
+    tex=r"{0}[\cdot]",
+    wide=False,
+    domain=Domain(
+        (-3, 3), dtypes="any", cases=[((4, 6), {"start": (1, 5), "stop": (4, -1), "step": (2, -2)})]
+    ),
+)
 def slice(x: np.ndarray, *, start: Shape, stop: Shape, step: Shape) -> np.ndarray:
-    """Elements start, start + step, … before stop, on every axis (normalised: no negative start).
-    """
+    """Elements start, start + step, … before stop, on every axis (no negative start)."""
     return x[slices(start, stop, step)]
 
 
@@ -118,8 +122,10 @@ def _(g: Node, y: Node, x: Node, *, start: Shape, stop: Shape, step: Shape) -> N
 
 @primitive(
     lambda x, *, offset: TensorType((*x.shape[:-2], _diagonal_length(x.shape, offset)), x.dtype),
-    tex=r"\operatorname{{diag}}({0})", wide=False, domain=Domain((-3, 3), dtypes="any", cases=[((2, 3, 4), {"offset": 1})]),
-)  # fmt: skip
+    tex=r"\operatorname{{diag}}({0})",
+    wide=False,
+    domain=Domain((-3, 3), dtypes="any", cases=[((2, 3, 4), {"offset": 1})]),
+)
 def diagonal(x: np.ndarray, *, offset: int = 0) -> np.ndarray:
     """x[…, i, i + offset]: a diagonal of the last two axes."""
     return np.diagonal(x, offset, -2, -1)
@@ -150,9 +156,15 @@ def _windows_type(x: Node, *, size: Shape, stride: Shape, dilation: Shape) -> Te
 
 
 @primitive(
-    _windows_type, tex=r"\operatorname{{windows}}({0})", wide=False,
-    domain=Domain((-3, 3), dtypes="any", cases=[((2, 5, 6), {"size": (2, 3), "stride": (2, 1), "dilation": (1, 2)})]),
-)  # fmt: skip
+    _windows_type,
+    tex=r"\operatorname{{windows}}({0})",
+    wide=False,
+    domain=Domain(
+        (-3, 3),
+        dtypes="any",
+        cases=[((2, 5, 6), {"size": (2, 3), "stride": (2, 1), "dilation": (1, 2)})],
+    ),
+)
 def windows(x: np.ndarray, *, size: Shape, stride: Shape, dilation: Shape) -> np.ndarray:
     """All windows of the last axes: x[…, o·stride + k·dilation] at index […, o, k]."""
     n = len(size)
@@ -182,9 +194,17 @@ def _unwindows_type(x: Node, *, shape: Shape, stride: Shape, dilation: Shape) ->
 
 
 @primitive(
-    _unwindows_type, tex=r"\operatorname{{windows}}^T({0})",
-    domain=Domain((-3, 3), dtypes="number", cases=[((3, 2), {"shape": (6,), "stride": (1,), "dilation": (1,)}), ((2, 4, 2, 2, 2), {"shape": (5, 6), "stride": (1, 3), "dilation": (1, 2)})]),
-)  # fmt: skip
+    _unwindows_type,
+    tex=r"\operatorname{{windows}}^T({0})",
+    domain=Domain(
+        (-3, 3),
+        dtypes="number",
+        cases=[
+            ((3, 2), {"shape": (6,), "stride": (1,), "dilation": (1,)}),
+            ((2, 4, 2, 2, 2), {"shape": (5, 6), "stride": (1, 3), "dilation": (1, 2)}),
+        ],
+    ),
+)
 def unwindows(x: np.ndarray, *, shape: Shape, stride: Shape, dilation: Shape) -> np.ndarray:
     """Add every window back to where it was read: the transpose of `windows`."""
     n = len(shape)
@@ -215,9 +235,15 @@ def _(g: Node, y: Node, x: Node, *, shape: Shape, stride: Shape, dilation: Shape
 
 
 @primitive(
-    lambda x, v, *, start, stop, step: TensorType(x.shape, x.dtype), tex=r"{0}[\cdot \leftarrow {1}]", wide=False,
-    domain=Domain((-3, 3), dtypes="any", cases=[((4, 6), (2, 2), {"start": (1, 5), "stop": (4, 1), "step": (2, -2)})]),
-)  # fmt: skip
+    lambda x, v, *, start, stop, step: TensorType(x.shape, x.dtype),
+    tex=r"{0}[\cdot \leftarrow {1}]",
+    wide=False,
+    domain=Domain(
+        (-3, 3),
+        dtypes="any",
+        cases=[((4, 6), (2, 2), {"start": (1, 5), "stop": (4, 1), "step": (2, -2)})],
+    ),
+)
 def slice_update(
     x: np.ndarray, v: np.ndarray, *, start: Shape, stop: Shape, step: Shape
 ) -> np.ndarray:
@@ -233,9 +259,15 @@ def _(g: Node, y: Node, x: Node, v: Node, **at: Any) -> tuple[Node, Node]:
 
 
 @primitive(
-    lambda x, v, *, offset: TensorType(x.shape, x.dtype), tex=r"{0}[\cdot \leftarrow {1}]", wide=False,
-    domain=Domain((-3, 3), dtypes="any", cases=[((2, 3, 4), (2, 3), {"offset": 1}), ((3, 3), (2,), {"offset": -1})]),
-)  # fmt: skip
+    lambda x, v, *, offset: TensorType(x.shape, x.dtype),
+    tex=r"{0}[\cdot \leftarrow {1}]",
+    wide=False,
+    domain=Domain(
+        (-3, 3),
+        dtypes="any",
+        cases=[((2, 3, 4), (2, 3), {"offset": 1}), ((3, 3), (2,), {"offset": -1})],
+    ),
+)
 def diagonal_update(x: np.ndarray, v: np.ndarray, *, offset: int) -> np.ndarray:
     """x, with v in place of a diagonal of the last two axes."""
     out = x.copy()
@@ -290,19 +322,28 @@ def _cat_vjp(g: Node, y: Node, *xs: Node, axis: int) -> tuple[Node, ...]:
 
 
 cat = Op(
-    "cat", infer=_cat_type, reference=_cat, gradient=_cat_vjp, prepare=_cat_prepare, wide=False,
-    tex=r"[{0}, \dots]", doc="Arrays one after another along an axis.",
+    "cat",
+    infer=_cat_type,
+    reference=_cat,
+    gradient=_cat_vjp,
+    prepare=_cat_prepare,
+    wide=False,
+    tex=r"[{0}, \dots]",
+    doc="Arrays one after another along an axis.",
     domain=Domain((-3, 3), (-3, 3), dtypes="any", cases=[((2, 3), (2, 2), {"axis": 1})]),
-)  # fmt: skip
+)
 
 
 @primitive(
     lambda x, *, low, high, value: TensorType(
         tuple(a + n + b for a, n, b in zip(low, x.shape, high, strict=True)), x.dtype
     ),
-    tex=r"\operatorname{{pad}}({0})", wide=False,
-    domain=Domain((-3, 3), dtypes="any", cases=[((2, 3), {"low": (1, 0), "high": (0, 2), "value": 1.5})]),
-)  # fmt: skip
+    tex=r"\operatorname{{pad}}({0})",
+    wide=False,
+    domain=Domain(
+        (-3, 3), dtypes="any", cases=[((2, 3), {"low": (1, 0), "high": (0, 2), "value": 1.5})]
+    ),
+)
 def pad(x: np.ndarray, *, low: Shape, high: Shape, value: float) -> np.ndarray:
     """x with `value` around it: `low` elements before, `high` after, on every axis."""
     out = np.full(
@@ -319,9 +360,15 @@ def _(g: Node, y: Node, x: Node, *, low: Shape, high: Shape, value: float) -> No
 
 
 @primitive(
-    lambda *, length, dtype: TensorType((length,), dtype), tex=r"(0, 1, \dots)", wide=False,
-    domain=Domain(dtypes="int", order=0, cases=[({"length": 4, "dtype": dtypes.float32},), ({"length": 0, "dtype": dtypes.int64},)]),
-)  # fmt: skip
+    lambda *, length, dtype: TensorType((length,), dtype),
+    tex=r"(0, 1, \dots)",
+    wide=False,
+    domain=Domain(
+        dtypes="int",
+        order=0,
+        cases=[({"length": 4, "dtype": dtypes.float32},), ({"length": 0, "dtype": dtypes.int64},)],
+    ),
+)
 def iota(*, length: int, dtype: DType) -> np.ndarray:
     """0, 1, …, length − 1."""
     return np.arange(length).astype(dtype.np)

@@ -32,8 +32,11 @@ def philox(key: int, counter: np.ndarray, stream: int = 0) -> tuple[np.ndarray, 
     for _ in range(10):
         p0, p1 = _M0 * c0, _M1 * c2
         c0, c1, c2, c3 = (
-            (p1 >> _32) ^ c1 ^ np.uint64(k0), p1 & _LOW, (p0 >> _32) ^ c3 ^ np.uint64(k1), p0 & _LOW,
-        )  # fmt: skip
+            (p1 >> _32) ^ c1 ^ np.uint64(k0),
+            p1 & _LOW,
+            (p0 >> _32) ^ c3 ^ np.uint64(k1),
+            p0 & _LOW,
+        )
         k0, k1 = (k0 + _W0) & 0xFFFFFFFF, (k1 + _W1) & 0xFFFFFFFF
     return c0, c1, c2, c3
 
@@ -44,8 +47,21 @@ def blocks(shape: Shape, dtype: DType) -> int:
     return -(-size(shape) // per)
 
 
-@primitive(lambda state, *, offset, shape, dtype: TensorType(shape, dtype), tex=r"U[0, 1)", wide=False, domain=Domain(
-    99, dtypes="int", order=0, cases=[((2,), {"offset": 3, "shape": (2, 5), "dtype": d}) for d in dtypes.ALL if d.is_floating_point]))  # fmt: skip
+@primitive(
+    lambda state, *, offset, shape, dtype: TensorType(shape, dtype),
+    tex=r"U[0, 1)",
+    wide=False,
+    domain=Domain(
+        99,
+        dtypes="int",
+        order=0,
+        cases=[
+            ((2,), {"offset": 3, "shape": (2, 5), "dtype": d})
+            for d in dtypes.ALL
+            if d.is_floating_point
+        ],
+    ),
+)
 def random_uniform(state: np.ndarray, *, offset: int, shape: Shape, dtype: DType) -> np.ndarray:
     """Uniform numbers in [0, 1): state = int64[2] of (key, position); block i comes from counter
     position + offset + i.

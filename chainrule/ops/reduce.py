@@ -257,9 +257,11 @@ def _(g: Node, y: Node, x: Node, *, axis: int) -> Node:
 
 
 @_along(
-    lambda x, *, axis, descending: TensorType(x.shape, dtypes.int64), tex=r"\operatorname{{argsort}} {0}", torch="argsort",
+    lambda x, *, axis, descending: TensorType(x.shape, dtypes.int64),
+    tex=r"\operatorname{{argsort}} {0}",
+    torch="argsort",
     domain=Domain((-3, 3), order=0, cases=[((3, 4), {"axis": 1, "descending": True})]),
-)  # fmt: skip
+)
 def argsort(x: np.ndarray, *, axis: int, descending: bool) -> np.ndarray:
     """The order that sorts an axis; equal elements keep their places; NaN counts as the largest."""
     if not descending:
@@ -345,9 +347,11 @@ def cummax_index(x: Node, *, axis: int, largest: bool = True) -> Node:
 
 
 @_along(
-    lambda x, *, axis: TensorType(x.shape, dtypes.int64), tex=r"\arg\max_{{j \le i}} {0}_j", torch="cummax",
+    lambda x, *, axis: TensorType(x.shape, dtypes.int64),
+    tex=r"\arg\max_{{j \le i}} {0}_j",
+    torch="cummax",
     domain=Domain((-3, 3), order=0, cases=[((3, 4), {"axis": 1})]),
-)  # fmt: skip
+)
 def running_argmax(x: np.ndarray, *, axis: int) -> np.ndarray:
     """Index of the latest element that is at least as large as all before it; NaN stays."""
     best = np.maximum.accumulate(x, axis=axis)

@@ -1,10 +1,8 @@
 """`backward()` and `grad()`: the chain rule, from recorded values back to leaves.
 
 Gradients are derived as graph in the current trace (and found again when the same step comes
-again). A value whose trace
-was closed by a look hands its cotangent on to that trace: its derived gradient is placed into the
-current one, reading what
-was kept.
+again). A value whose trace was closed by a look hands its cotangent on to that trace: its derived
+gradient is placed into the current one, reading what was kept.
 """
 
 from __future__ import annotations
@@ -448,7 +446,7 @@ class CustomFunction:
 def custom_function(
     call: Callable[..., Any], inputs: Sequence[Tensor], outputs: Sequence[Tensor]
 ) -> tuple[Tensor, ...]:
-    """Put a boundary around recorded outputs: gradients go through `call`, not through the graph."""
+    """Put a boundary around recorded outputs: gradients go through `call`, not the graph."""
     level = max((t.level for t in inputs), default=0)
     for t in (*inputs, *outputs):
         node_of(t)

@@ -52,9 +52,7 @@ def _array(data: Any, dtype: DType | None) -> np.ndarray:
             array = np.asarray(data)
         except ValueError as e:
             raise ValueError(f"expected a rectangular nest of numbers: {e}") from None
-        if array.dtype == np.float64:
-            dtype = dtype or dtypes.get_default_dtype()
-        elif array.size == 0 and array.dtype.kind != "b":
+        if array.dtype == np.float64 or (array.size == 0 and array.dtype.kind != "b"):
             dtype = dtype or dtypes.get_default_dtype()
     if array.dtype == object or array.dtype.kind in "USmM":
         raise TypeError(
@@ -99,7 +97,7 @@ def tensor(
 
 
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
-    """`data` as a tensor, without a copy where it can be: a tensor is itself, an array is shared."""
+    """`data` as a tensor, without a copy where possible: a tensor is itself, an array shared."""
     devices.check(device)
     if isinstance(data, Tensor):
         return data if dtype is None or data.dtype is dtype else data.to(dtype)
@@ -169,9 +167,17 @@ def scalar_tensor(
 
 
 def full(
-    size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False,
-    out: Tensor | None = None, layout: Any = None, pin_memory: bool = False, names: Any = None,
-) -> Tensor:  # fmt: skip
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Tensor | None = None,
+    layout: Any = None,
+    pin_memory: bool = False,
+    names: Any = None,
+) -> Tensor:
     """One number everywhere; its Python type gives the dtype."""
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
@@ -202,9 +208,18 @@ def empty(*size: Any, **kw: Any) -> Tensor:
 
 
 def _constant(
-    value: int, size: tuple[Any, ...], *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False,
-    out: Tensor | None = None, layout: Any = None, pin_memory: bool = False, names: Any = None, **kw: Any,
-) -> Tensor:  # fmt: skip
+    value: int,
+    size: tuple[Any, ...],
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Tensor | None = None,
+    layout: Any = None,
+    pin_memory: bool = False,
+    names: Any = None,
+    **kw: Any,
+) -> Tensor:
     shape = _sizes((kw.pop("size"),) if "size" in kw else size)
     if kw:
         raise TypeError(f"unexpected arguments {sorted(kw)}")
@@ -267,9 +282,17 @@ def full_like(
 
 
 def arange(
-    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: DType | None = None, device: Any = None,
-    requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """start, start + step, … before end; integers if all three are.
 
     >>> import chainrule as torch
@@ -393,7 +416,7 @@ def random_node(
     stream: str = "default",
     **bounds: Any,
 ) -> Node:
-    """Record random numbers drawn from a stream: "uniform", "normal", or "integers" (low=, high=)."""
+    """Record random numbers from a stream: "uniform", "normal", or "integers" (low=, high=)."""
     g = generator if generator is not None else streams.stream(stream)
     if kind == "normal":
         s, offset = state.trace.random_state(g, normal_blocks(shape, dtype))
@@ -584,8 +607,9 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 
 __all__ = [
-    "arange", "as_tensor", "asarray", "bernoulli", "empty", "empty_like", "eye", "from_dlpack", "from_numpy",
-    "frombuffer", "full", "full_like", "linspace", "logspace", "meshgrid", "multinomial", "normal", "ones", "ones_like",
-    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "scalar_tensor", "tensor",
-    "tril_indices", "triu_indices", "varying", "zeros", "zeros_like",
+    "arange", "as_tensor", "asarray", "bernoulli", "empty", "empty_like", "eye", "from_dlpack",
+    "from_numpy", "frombuffer", "full", "full_like", "linspace", "logspace", "meshgrid",
+    "multinomial", "normal", "ones", "ones_like", "rand", "rand_like", "randint", "randint_like",
+    "randn", "randn_like", "randperm", "scalar_tensor", "tensor", "tril_indices", "triu_indices",
+    "varying", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -1,8 +1,7 @@
 """`Tensor`: the user's handle on a storage.
 
 Methods that compute live in `functions.py` and are attached from there; this file holds what makes
-a handle: shape,
-views, gradient flags, the way into a trace, and the way out to NumPy.
+a handle: shape, views, gradient flags, the way into a trace, and the way out to NumPy.
 """
 
 from __future__ import annotations
@@ -65,8 +64,8 @@ class Tensor:
     """
 
     __slots__ = (
-        "__weakref__", "_dtype", "_grad", "_hooks", "_shape", "base", "chain", "detached", "history", "leaf", "level",
-        "node", "seen_in", "storage", "strides", "version",
+        "__weakref__", "_dtype", "_grad", "_hooks", "_shape", "base", "chain", "detached",
+        "history", "leaf", "level", "node", "seen_in", "storage", "strides", "version",
     )  # fmt: skip
 
     storage: Storage

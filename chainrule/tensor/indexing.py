@@ -1,9 +1,8 @@
 """`x[…]` and `x[…] = v`, all forms that PyTorch knows.
 
 Integers, slices, None and … are a view (a slice, then a reshape). Integer and boolean tensors,
-lists and arrays are a
-`take` (reading) or a `put` (writing) over the axes that they index; boolean masks are looked at to
-become indices.
+lists and arrays are a `take` (reading) or a `put` (writing) over the axes that they index; boolean
+masks are looked at to become indices.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class Parsed(NamedTuple):
 
 
 def _is_sequence(i: Any) -> bool:
-    return isinstance(i, (list, np.ndarray, range)) or (isinstance(i, tuple))
+    return isinstance(i, (list, np.ndarray, range, tuple))
 
 
 def _entries(x: Tensor, index: Any) -> list[Any]:
@@ -55,7 +54,7 @@ def _entries(x: Tensor, index: Any) -> list[Any]:
             )
             if t.numel() == 0 and t.dtype.is_floating_point:
                 t = t.long()
-            if t.dtype is dtypes.bool_ or (t.dtype is dtypes.uint8 and False):
+            if t.dtype is dtypes.bool_:
                 out.append(("mask", t))
             elif t.dtype.is_floating_point:
                 raise IndexError("tensors used as indices must be long, int, byte or bool tensors")

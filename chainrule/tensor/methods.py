@@ -25,11 +25,12 @@ from chainrule.tensor.trace import state
 
 #: Functions that take no tensor first, or that `Tensor` spells otherwise.
 _NO_METHOD = {
-    "atleast_2d", "atleast_3d", "block_diag", "cartesian_prod", "chain_matmul", "column_stack", "combinations", "dstack",
-    "isin", "row_stack", "trapezoid", "trapz", "cumulative_trapezoid",
-    "broadcast_tensors", "broadcast_shapes", "cat", "concat", "concatenate", "stack", "hstack", "vstack", "einsum",
-    "tensordot", "cdist", "atleast_1d", "polygamma", "view_as_shape", "where", "copy_into", "gather_rows",
-    "to_dtype", "result_type", "rsub", "bucketize", "searchsorted", "kron", "one_hot",
+    "atleast_2d", "atleast_3d", "block_diag", "cartesian_prod", "chain_matmul", "column_stack",
+    "combinations", "dstack", "isin", "row_stack", "trapezoid", "trapz", "cumulative_trapezoid",
+    "broadcast_tensors", "broadcast_shapes", "cat", "concat", "concatenate", "stack", "hstack",
+    "vstack", "einsum", "tensordot", "cdist", "atleast_1d", "polygamma", "view_as_shape", "where",
+    "copy_into", "gather_rows", "to_dtype", "result_type", "rsub", "bucketize", "searchsorted",
+    "kron", "one_hot",
 }  # fmt: skip
 
 #: In-place forms: x.add_(y) is x ← add(x, y).
@@ -37,17 +38,17 @@ _IN_PLACE = [
     "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "addmm", "addmv", "addr",
     "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "asin", "asinh", "atan",
     "atan2", "arctan2", "atanh", "baddbmm", "bitwise_and", "bitwise_left_shift", "bitwise_not",
-    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "clamp_max",
-    "clamp_min", "clip", "copysign", "cos", "cosh", "cumprod", "cumsum", "deg2rad", "digamma",
-    "div", "divide", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fix", "floor",
-    "floor_divide", "fmod", "frac", "hypot", "index_add", "index_copy", "index_fill",
-    "index_put", "lerp", "lgamma", "log", "log10", "log1p", "log2", "logit", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "masked_fill", "masked_scatter", "mul",
-    "multiply", "nan_to_num", "neg", "negative", "pow", "rad2deg", "reciprocal", "relu",
-    "remainder", "round", "rsqrt", "scatter", "scatter_add", "scatter_reduce", "sigmoid",
-    "sign", "sin", "sinc", "sinh", "sqrt", "square", "sub", "subtract", "tan", "tanh", "tril",
-    "triu", "true_divide", "trunc", "xlogy", "eq", "ne", "lt", "le", "gt", "ge", "not_equal",
-    "less", "less_equal", "greater", "greater_equal", "sgn", "float_power",
+    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min",
+    "clip", "copysign", "cos", "cosh", "cumprod", "cumsum", "deg2rad", "digamma", "div", "divide",
+    "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fix", "floor", "floor_divide", "fmod",
+    "frac", "hypot", "index_add", "index_copy", "index_fill", "index_put", "lerp", "lgamma",
+    "log", "log10", "log1p", "log2", "logit", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "masked_fill", "masked_scatter", "mul", "multiply", "nan_to_num", "neg",
+    "negative", "pow", "rad2deg", "reciprocal", "relu", "remainder", "round", "rsqrt", "scatter",
+    "scatter_add", "scatter_reduce", "sigmoid", "sign", "sin", "sinc", "sinh", "sqrt", "square",
+    "sub", "subtract", "tan", "tanh", "tril", "triu", "true_divide", "trunc", "xlogy", "eq", "ne",
+    "lt", "le", "gt", "ge", "not_equal", "less", "less_equal", "greater", "greater_equal", "sgn",
+    "float_power",
 ]  # fmt: skip
 
 #: Those that PyTorch also has as functions: torch.relu_(x).
@@ -123,10 +124,17 @@ def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
 
 
 _TENSOR_TYPES = {
-    "float32": "FloatTensor", "float64": "DoubleTensor", "float16": "HalfTensor", "bfloat16": "BFloat16Tensor",
-    "uint8": "ByteTensor", "int8": "CharTensor", "int16": "ShortTensor", "int32": "IntTensor", "int64": "LongTensor",
+    "float32": "FloatTensor",
+    "float64": "DoubleTensor",
+    "float16": "HalfTensor",
+    "bfloat16": "BFloat16Tensor",
+    "uint8": "ByteTensor",
+    "int8": "CharTensor",
+    "int16": "ShortTensor",
+    "int32": "IntTensor",
+    "int64": "LongTensor",
     "bool": "BoolTensor",
-}  # fmt: skip
+}
 
 
 def _convert(d: DType) -> Callable[..., Tensor]:
@@ -402,9 +410,17 @@ def _iter(self: Tensor) -> Any:
 
 
 _OPERATORS = {
-    "add": ops.add, "mul": ops.mul, "truediv": ops.div, "floordiv": ops.floor_divide, "mod": ops.remainder,
-    "and": ops.bitwise_and, "or": ops.bitwise_or, "xor": ops.bitwise_xor, "lshift": ops.shift_left, "rshift": ops.shift_right,
-}  # fmt: skip
+    "add": ops.add,
+    "mul": ops.mul,
+    "truediv": ops.div,
+    "floordiv": ops.floor_divide,
+    "mod": ops.remainder,
+    "and": ops.bitwise_and,
+    "or": ops.bitwise_or,
+    "xor": ops.bitwise_xor,
+    "lshift": ops.shift_left,
+    "rshift": ops.shift_right,
+}
 _COMPARISONS = {"eq": ops.eq, "ne": ops.ne, "lt": ops.lt, "le": ops.le, "gt": ops.gt, "ge": ops.ge}
 
 
@@ -413,9 +429,8 @@ def public_functions() -> dict[str, Any]:
     return {
         name: f
         for name, f in vars(functions).items()
-        if not name.startswith("_") and name in functions.__all__
-        and name != "values_indices"
-    }  # fmt: skip
+        if not name.startswith("_") and name in functions.__all__ and name != "values_indices"
+    }
 
 
 def in_place_functions() -> dict[str, Any]:
@@ -517,40 +532,83 @@ def _map_to_dtype(self: Tensor, other: Tensor) -> Tensor:
 
 
 _METHODS: dict[str, Any] = {
-    "backward": _backward, "register_hook": _register_hook, "retain_grad": _retain_grad,
+    "backward": _backward,
+    "register_hook": _register_hook,
+    "retain_grad": _retain_grad,
     "register_post_accumulate_grad_hook": _register_post_accumulate,
-    "detach": detach, "detach_": _detach_, "set_": _set_data,
-    "to": _to, "type": _type, "type_as": _map_to_dtype, "cuda": _cuda, "cpu": lambda self, **kw: self,
-    "pin_memory": lambda self, device=None: self, "is_pinned": lambda self: False, "share_memory_": lambda self: self,
-    "float": _convert(dtypes.float32), "double": _convert(dtypes.float64), "half": _convert(dtypes.float16),
-    "bfloat16": _convert(dtypes.bfloat16), "long": _convert(dtypes.int64), "int": _convert(dtypes.int32),
-    "short": _convert(dtypes.int16), "char": _convert(dtypes.int8), "byte": _convert(dtypes.uint8),
+    "detach": detach,
+    "detach_": _detach_,
+    "set_": _set_data,
+    "to": _to,
+    "type": _type,
+    "type_as": _map_to_dtype,
+    "cuda": _cuda,
+    "cpu": lambda self, **kw: self,
+    "pin_memory": lambda self, device=None: self,
+    "is_pinned": lambda self: False,
+    "share_memory_": lambda self: self,
+    "float": _convert(dtypes.float32),
+    "double": _convert(dtypes.float64),
+    "half": _convert(dtypes.float16),
+    "bfloat16": _convert(dtypes.bfloat16),
+    "long": _convert(dtypes.int64),
+    "int": _convert(dtypes.int32),
+    "short": _convert(dtypes.int16),
+    "char": _convert(dtypes.int8),
+    "byte": _convert(dtypes.uint8),
     "bool": _convert(dtypes.bool_),
-    "view": functions.view_as_shape, "view_as": lambda self, other: functions.view_as_shape(self, other._shape),
+    "view": functions.view_as_shape,
+    "view_as": lambda self, other: functions.view_as_shape(self, other._shape),
     "reshape_as": lambda self, other: functions.reshape(self, other._shape),
     "expand_as": lambda self, other: functions.expand(self, *other._shape),
-    "where": _where_method, "copy_": _copy, "fill_": _fill, "zero_": _zero,
+    "where": _where_method,
+    "copy_": _copy,
+    "fill_": _fill,
+    "zero_": _zero,
     "fill_diagonal_": lambda self, value: (functions.diagonal(self).fill_(value), self)[1],
-    "uniform_": _uniform, "normal_": _normal, "bernoulli_": _bernoulli, "exponential_": _exponential,
-    "log_normal_": _log_normal, "cauchy_": _cauchy, "random_": _random_integers,
-    "bernoulli": creation.bernoulli, "multinomial": creation.multinomial,
+    "uniform_": _uniform,
+    "normal_": _normal,
+    "bernoulli_": _bernoulli,
+    "exponential_": _exponential,
+    "log_normal_": _log_normal,
+    "cauchy_": _cauchy,
+    "random_": _random_integers,
+    "bernoulli": creation.bernoulli,
+    "multinomial": creation.multinomial,
     "new_tensor": lambda self, data, **kw: creation.tensor(data, **{"dtype": self._dtype, **kw}),
-    "new_zeros": _new(creation.zeros), "new_ones": _new(creation.ones), "new_empty": _new(creation.empty),
-    "new_full": lambda self, size, fill_value, **kw: creation.full(size, fill_value, **{"dtype": self._dtype, **kw}),
+    "new_zeros": _new(creation.zeros),
+    "new_ones": _new(creation.ones),
+    "new_empty": _new(creation.empty),
+    "new_full": lambda self, size, fill_value, **kw: creation.full(
+        size, fill_value, **{"dtype": self._dtype, **kw}
+    ),
     "new": lambda self, *size: creation.empty(*size, dtype=self._dtype),
-    "dim": lambda self: self.ndim, "ndimension": lambda self: self.ndim, "nelement": functions.numel,
-    "element_size": lambda self: self._dtype.itemsize, "get_device": lambda self: -1,
-    "is_complex": lambda self: False, "is_signed": lambda self: self._dtype.is_signed,
-    "is_same_size": lambda self, other: self._shape == other._shape, "is_shared": lambda self: False,
-    "resize_": _resize, "new_empty_strided": _new_empty_strided,
-    "resize_as_": lambda self, other: _resize(self, other._shape), "has_names": lambda self: False, "is_inference": lambda self: False,
-    "squeeze_": _in_place_shape(functions.squeeze), "unsqueeze_": _in_place_shape(functions.unsqueeze),
-    "t_": _in_place_shape(functions.t), "transpose_": _in_place_shape(functions.transpose),
+    "dim": lambda self: self.ndim,
+    "ndimension": lambda self: self.ndim,
+    "nelement": functions.numel,
+    "element_size": lambda self: self._dtype.itemsize,
+    "get_device": lambda self: -1,
+    "is_complex": lambda self: False,
+    "is_signed": lambda self: self._dtype.is_signed,
+    "is_same_size": lambda self, other: self._shape == other._shape,
+    "is_shared": lambda self: False,
+    "resize_": _resize,
+    "new_empty_strided": _new_empty_strided,
+    "resize_as_": lambda self, other: _resize(self, other._shape),
+    "has_names": lambda self: False,
+    "is_inference": lambda self: False,
+    "squeeze_": _in_place_shape(functions.squeeze),
+    "unsqueeze_": _in_place_shape(functions.unsqueeze),
+    "t_": _in_place_shape(functions.t),
+    "transpose_": _in_place_shape(functions.transpose),
     "swapaxes_": _in_place_shape(functions.transpose),
-    "storage_offset": lambda self: 0, "sum_to_size": lambda self, *size: apply(_sum_to, self, shape=shapes.unpack(size)),
-    "apply_": lambda self, f: self.copy_(creation.from_owned(np.vectorize(f, otypes=[self._dtype.np])(self._concrete()))),
+    "storage_offset": lambda self: 0,
+    "sum_to_size": lambda self, *size: apply(_sum_to, self, shape=shapes.unpack(size)),
+    "apply_": lambda self, f: self.copy_(
+        creation.from_owned(np.vectorize(f, otypes=[self._dtype.np])(self._concrete()))
+    ),
     "split_with_sizes": functions.split,
-}  # fmt: skip
+}
 
 
 def _sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:

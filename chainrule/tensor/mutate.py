@@ -70,9 +70,8 @@ def assign(t: Tensor, value: Tensor) -> Tensor:
     keeps = t.leaf and t.level  # a parameter that was written to under no_grad
     if not keeps and not t.detached:
         s.level = max(value.level, t.level) if state.grad else t.level
-        if s.level and value._dtype.is_floating_point:
-            if value.level or t.level:
-                t.level, t.leaf = s.level, False
+        if s.level and value._dtype.is_floating_point and (value.level or t.level):
+            t.level, t.leaf = s.level, False
         t.node, t.seen_in, t.version = node, trace, s.version
         t.history = None
     else:

@@ -1,8 +1,8 @@
 """Recording: from a call on tensors to a node, found in a dictionary the second time.
 
 A call's key is the function, the nodes of its tensors and its attributes; the graph that the
-function built for such a key
-the first time (casts, broadcasts, checks and all) is simply found again.
+function built for such a key the first time (casts, broadcasts, checks and all) is simply found
+again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NUMBERS = (bool, int, float)
 
 
 def apply(fn: Callable[..., Any], *args: Any, **attrs: Any) -> Any:
-    """Record `fn(*nodes, **attrs)` for tensors and numbers; gives a tensor, or a tuple of tensors."""
+    """Record `fn(*nodes, **attrs)` for tensors and numbers; gives a tensor, or several."""
     nodes, level = _nodes(fn, args)
     key = (fn, *nodes, *attrs.items())
     try:
@@ -158,7 +158,7 @@ def _type_at(fn: Op, index: int, args: list[Any]) -> dtypes.DType:
 
 
 def varying_fill(value: Any, shape: tuple[int, ...], dtype: dtypes.DType) -> Node:
-    """One number everywhere: a constant, or an input once it was another number in an earlier step."""
+    """One number everywhere: a constant, or an input once it was another in an earlier step."""
     node = None
     if type(value) is not bool and value == value:
         node = _promoted(("fill", shape, dtype, type(value)), value, state.trace, lambda: dtype)

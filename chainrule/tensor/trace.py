@@ -1,13 +1,10 @@
 """What is being recorded, and when it is computed.
 
 A *trace* is the graph recorded since the last evaluation. A concrete array enters it as input
-number i, so that the next
-step of a loop builds the same nodes and finds the same program. `flush` evaluates: one program
-gives every value that
-somebody still holds. A trace that is closed this way and through which a gradient may still be
-asked for keeps the
-values that the gradient will read (the gradient is derived on the spot to know them), so nothing is
-computed twice.
+number i, so that the next step of a loop builds the same nodes and finds the same program. `flush`
+evaluates: one program gives every value that somebody still holds. A trace that is closed this way
+and through which a gradient may still be asked for keeps the values that the gradient will read
+(the gradient is derived on the spot to know them), so nothing is computed twice.
 """
 
 from __future__ import annotations
@@ -44,22 +41,25 @@ class Storage:
     """
 
     __slots__ = (
-        "__weakref__", "array", "entered", "export", "failure", "glimpse", "level", "node", "silent", "trace", "version",
+        "__weakref__", "array", "entered", "export", "failure", "glimpse", "level", "node",
+        "silent", "trace", "version",
     )  # fmt: skip
 
     def __init__(self, array: np.ndarray | None, node: Node | None, trace: Trace | None) -> None:
         self.array, self.node, self.trace = array, node, trace
         self.version = 0
-        self.silent = 0  # how many of the writes went through `.data`, which PyTorch does not count
-        self.level = 0  # whether the present value carries a gradient: see Tensor.level
-        self.entered = -1  # serial number of the last trace that it entered
-        self.failure: Exception | None = None  # why there is no value
-        self.glimpse: tuple[int, np.ndarray] | None = (
-            None  # what another thread saw: (version, value)
-        )
-        self.export: Any = (
-            None  # who outside may write to the array: True, or a weak reference to the exporter
-        )
+        #: How many of the writes went through `.data`, which PyTorch does not count.
+        self.silent = 0
+        #: Whether the present value carries a gradient: see Tensor.level.
+        self.level = 0
+        #: Serial number of the last trace that it entered.
+        self.entered = -1
+        #: Why there is no value.
+        self.failure: Exception | None = None
+        #: What another thread saw: (version, value).
+        self.glimpse: tuple[int, np.ndarray] | None = None
+        #: Who outside may write to the array: True, or a weak reference to the exporter.
+        self.export: Any = None
 
     @property
     def counted(self) -> int:
@@ -86,8 +86,8 @@ class Trace:
     """The pending graph of one thread, or a closed one through which a gradient may still go."""
 
     __slots__ = (
-        "__weakref__", "arrays", "closed", "handles", "inputs", "lock", "overwritten", "owners", "saved", "serial",
-        "states", "storages", "thread", "urgent", "watched",
+        "__weakref__", "arrays", "closed", "handles", "inputs", "lock", "overwritten", "owners",
+        "saved", "serial", "states", "storages", "thread", "urgent", "watched",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -96,21 +96,22 @@ class Trace:
         self.lock = threading.RLock()
         self.closed = False
         self.urgent = False  # it reads memory that its owner may write to: compute at once
-        self.arrays: list[np.ndarray] = []  # values of the inputs
+        #: Values of the inputs.
+        self.arrays: list[np.ndarray] = []
         self.inputs: list[Entry] = []
-        self.storages: list[weakref.ref[Storage]] = []  # what may have to be computed
-        self.handles: list[weakref.ref[Tensor]] = []  # what a gradient may be asked of
-        self.owners: dict[Node, bool] = {}  # whether one storage only ever had this value
-        self.overwritten: dict[
-            Node, Node
-        ] = {}  # values that were written over in place, and by what
-        self.watched: dict[
-            Node, Any
-        ] = {}  # hooks, retained gradients, functions with a gradient of their own
-        self.states: dict[
-            int, tuple[int, int, Node]
-        ] = {}  # random streams: key, first position, input
-        self.saved: dict[Node, Any] = {}  # closed: what the gradient will read
+        #: What may have to be computed, and what a gradient may be asked of.
+        self.storages: list[weakref.ref[Storage]] = []
+        self.handles: list[weakref.ref[Tensor]] = []
+        #: Whether one storage only ever had this value.
+        self.owners: dict[Node, bool] = {}
+        #: Values that were written over in place, and by what.
+        self.overwritten: dict[Node, Node] = {}
+        #: Hooks, retained gradients, functions with a gradient of their own.
+        self.watched: dict[Node, Any] = {}
+        #: Random streams: key, first position, input.
+        self.states: dict[int, tuple[int, int, Node]] = {}
+        #: Closed: what the gradient will read.
+        self.saved: dict[Node, Any] = {}
 
     def bind(self, array: np.ndarray, dtype: DType, tensor: Tensor | None) -> Node:
         """Let an array enter as the next input."""
@@ -170,9 +171,8 @@ def flush(trace: Trace | None = None) -> None:
     """Compute everything that was recorded and that somebody still holds. Then a new trace begins.
 
     If computing is interrupted, the trace stays as it was: nothing is lost, and a later look tries
-    again. If an operation
-    fails (an index out of range), what depends on it has no value and says why; all else is
-    computed.
+    again. If an operation fails (an index out of range), what depends on it has no value and says
+    why; all else is computed.
     """
     trace = state.trace if trace is None else trace
     with trace.lock:

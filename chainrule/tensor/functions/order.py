@@ -41,7 +41,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
 
 
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
-    """The most frequent value along an axis (the smallest of several), with the last index of it."""
+    """The most frequent value along an axis (the smallest of several), with its last index."""
     d = shapes.axis(dim, input.ndim)
     if not input.ndim:
         return sort(input)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -321,7 +322,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     else:
         edges = [0, *(slice(None, int(i)).indices(n)[1] for i in indices_or_sections), n]
     return tuple(
-        _part(input, d, a, builtins.max(a, b)) for a, b in zip(edges, edges[1:], strict=False)
+        _part(input, d, a, builtins.max(a, b)) for a, b in itertools.pairwise(edges)
     )
 
 
