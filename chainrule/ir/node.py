@@ -137,7 +137,7 @@ class Node:
 
 
 _table: dict[tuple[Op, tuple[Node, ...], tuple[Any, ...]], Node] = {}
-_TABLE_LIMIT = 2_000_000
+_TABLE_LIMIT = 400_000
 
 
 def intern(

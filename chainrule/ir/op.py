@@ -19,6 +19,9 @@ from chainrule.ir.node import Node, TensorType, Type, intern
 #: Every op by name. Filled by `chainrule.ops` at import, read by everybody.
 registry: dict[str, Op] = {}
 
+#: How many formulas each op remembers.
+_EXPANSIONS = 20_000
+
 Prepare = Callable[..., tuple[tuple[Node, ...], dict[str, Any]]]
 
 
@@ -143,6 +146,8 @@ class Op:
                 out = _cast(out, node.type)
             else:
                 out = tuple(_cast(o, t) for o, t in zip(out, node.type, strict=True))
+            if len(self.expansion) >= _EXPANSIONS:  # as with the table of nodes: only found again
+                self.expansion.clear()
             self.expansion[node] = out
         return out
 

@@ -64,7 +64,7 @@ from chainrule.ops.elementwise import (
     minimum,
     mul,
     ne,
-    neg,
+    neg, passing_to,
     polygamma,
     pow,
     reciprocal,

@@ -384,6 +384,17 @@ copy = Op(
     domain=Domain((-3, 3), dtypes="any"),
 )
 
+passing_to = Op(
+    "passing_to",
+    infer=lambda x, y: elementwise_type(x),
+    reference=_same,
+    gradient=lambda g, z, x, y: (None, g),
+    tex="{0}",
+    doc="The value of the first; gradients go to the second, whose value it replaces unnoticed.",
+    wide=False,
+    domain=Domain((-3, 3), (-3, 3), dtypes="any", order=0, cases=[((3, 4), (3, 4), {})]),
+)
+
 # ------------------------------------------------------------------ formulas
 
 _SMALL = Domain((-3.0, 3.0))

@@ -127,6 +127,7 @@ RULES: dict[str, Rule] = {
     "slice":         _slice,        # everything
     "sum":           _sum,          # over nothing, or over axes of size 1
     "stop_gradient": _same,         # it has spoken to the chain rule; to a value it says nothing
+    "passing_to":    _same,
     "copy":          _same,
     "item":          _part,         # of a boundary: the value that it stands around
     "where":         _decided,      # by a constant

@@ -15,7 +15,7 @@ from chainrule.errors import DtypeError, ShapeError
 from chainrule.ir.node import Node
 from chainrule.tensor.handle import SILENT, Tensor, node_of
 from chainrule.tensor.record import apply
-from chainrule.tensor.trace import flush_if_due, state
+from chainrule.tensor.trace import flush, flush_if_due, state
 
 
 def check_writable(t: Tensor) -> None:
@@ -58,6 +58,11 @@ def assign(t: Tensor, value: Tensor) -> Tensor:
         if state.trace is trace and node is value.node:
             break
     s = t.storage
+    # Through `.detach()`, `.data` or under no_grad: PyTorch's gradients do not see such a write.
+    unseen = s.level > 0 and bool(t.detached or not state.grad)
+    closed = unseen and s.trace is None
+    if unseen and s.node is not None:
+        whole = ops.passing_to(whole, s.node)
     if t.detached == SILENT:
         s.silent += 1
     else:
@@ -68,14 +73,17 @@ def assign(t: Tensor, value: Tensor) -> Tensor:
     trace.handles.append(weakref.ref(t))
     trace.owners[whole] = whole not in trace.owners
     keeps = t.leaf and t.level  # a parameter that was written to under no_grad
-    if not keeps and not t.detached:
+    if not keeps and not t.detached and not unseen:
         s.level = max(value.level, t.level) if state.grad else t.level
         if s.level and value._dtype.is_floating_point and (value.level or t.level):
             t.level, t.leaf = s.level, False
         t.node, t.seen_in, t.version = node, trace, s.version
         t.history = None
-    else:
-        t.node = t.seen_in = None
+    elif keeps or t.detached:
+        t.node = t.seen_in = None  # else it is known by its version that it must be read anew
+    if closed:  # its gradient goes on through the trace that it came from
+        s.unseen = trace.serial
+        flush(trace)
     flush_if_due(trace)
     return t
 

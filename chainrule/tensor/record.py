@@ -21,7 +21,7 @@ from chainrule.tensor.handle import Step, Tensor, blank, from_array, node_of, wr
 from chainrule.tensor.trace import Trace, flush_if_due, state
 
 _found: dict[tuple[Any, ...], Any] = {}
-_FOUND_LIMIT = 500_000
+_FOUND_LIMIT = 200_000
 
 #: Python numbers seen at a place: (function, position, nodes) → (value, trace), or the
 #: element type of the input that it has become.

@@ -42,7 +42,7 @@ class Storage:
 
     __slots__ = (
         "__weakref__", "array", "entered", "export", "failure", "glimpse", "level", "node",
-        "silent", "trace", "version",
+        "silent", "trace", "unseen", "version",
     )  # fmt: skip
 
     def __init__(self, array: np.ndarray | None, node: Node | None, trace: Trace | None) -> None:
@@ -52,8 +52,9 @@ class Storage:
         self.silent = 0
         #: Whether the present value carries a gradient: see Tensor.level.
         self.level = 0
-        #: Serial number of the last trace that it entered.
-        self.entered = -1
+        #: Serial number of the last trace that it entered, and of the last one whose gradients do
+        #: not see what it was overwritten by.
+        self.entered = self.unseen = -1
         #: Why there is no value.
         self.failure: Exception | None = None
         #: What another thread saw: (version, value).
@@ -273,6 +274,8 @@ def _roots(trace: Trace) -> list[tuple[Tensor, Node]]:
     found = []
     for t in {id(t): t for r in trace.handles if (t := r()) is not None}.values():
         if t.level == 1 and not t.leaf and t.seen_in is trace and t.node is not None:
+            if t.storage.unseen == trace.serial:
+                continue
             if t.version != t.storage.version and t.storage.trace is trace:
                 t._enter(trace)
             found.append((t, t.node))

@@ -344,3 +344,36 @@ def test_swapping_two_rows_reads_before_it_writes():
     assert x.tolist() == [[4, 5], [2, 3], [0, 1]]
     x[[0, 1]] = x[[1, 0]]
     assert x.tolist() == [[2, 3], [4, 5], [0, 1]]
+
+
+@pytest.mark.parametrize("look", [False, True], ids=["", "look"])
+@pytest.mark.parametrize("read_first", [False, True], ids=["", "read first"])
+@pytest.mark.parametrize("how", ["data", "detach", "no_grad", "view of data"])
+def test_gradients_do_not_see_a_write_behind_their_back(how, look, read_first):
+    """PyTorch keeps the history of a computed tensor whose content is replaced this way."""
+    x = leaf(1, 2)
+    y = x * 3
+    if look:
+        y.tolist()
+    before = (y + 1).sum() if read_first else 0
+    if how == "data":
+        y.data.fill_(10)
+    elif how == "detach":
+        y.detach().fill_(10)
+    elif how == "view of data":
+        y.data[:].fill_(10)
+    else:
+        with torch.no_grad():
+            y.fill_(10)
+    assert y.requires_grad and y.tolist() == [10, 10]
+    ((y * y).sum() + before).backward()
+    assert x.grad.tolist() == [2 * 10 * 3 + 3 * read_first] * 2
+
+
+def test_a_write_without_gradient_to_a_view_of_a_computed_value():
+    x = leaf(1, 2, 3)
+    y = x * 3
+    with torch.no_grad():
+        y[0] = 0
+    (y * y).sum().backward()
+    assert x.grad.tolist() == [0, 2 * 6 * 3, 2 * 9 * 3]
