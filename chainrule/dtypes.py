@@ -1,9 +1,8 @@
 """Element types and PyTorch's promotion rules.
 
 Three levels take part in promotion, the stronger first: tensors with dimensions, tensors without
-(shape `()`),
-Python numbers. A weaker level changes the result only if it is of a higher category (bool < integer
-< float).
+(shape `()`), Python numbers. A weaker level changes the result only if it is of a higher category
+(bool < integer < float).
 
 >>> from chainrule import dtypes as dt
 >>> dt.promote(dt.uint8, dt.int8)

@@ -1,8 +1,8 @@
 """What can go wrong, on one screen.
 
 Every error says what came, what was expected and how to repair it. The classes also derive from the
-built-in
-that PyTorch raises in the same place, so that programs which catch `RuntimeError` go on working.
+built-in that PyTorch raises in the same place, so that programs which catch `RuntimeError` go on
+working.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The rule of `scan`: a loop's gradient is a loop that runs the other way.
 
 The forward loop is recorded once more with the values that the gradient reads as additional
-outputs; the rewrite
-`merge_loops` then finds that the first loop is a part of the second.
+outputs; the rewrite `merge_loops` then finds that the first loop is a part of the second.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     for every node y = f(x₁, …, xₙ), users before inputs:   x̄ᵢ += ȳ · ∂f/∂xᵢ
 
 The result is a graph over the same nodes, so it can be differentiated again, simplified and
-compiled like any other.
-A composite without a gradient of its own is differentiated through its formula.
+compiled like any other. A composite without a gradient of its own is differentiated through its
+formula.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Programs by structure: the same output nodes, the same program.
 
 Nodes are interned, so the key is the identity of the outputs; the second step of a training loop
-finds its program with one
-look into a dictionary.
+finds its program with one look into a dictionary.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Streams of random numbers: a seed, a name and a position; nothing else.
 
 Every purpose has a stream of its own (initialisation, shuffling, dropout, augmentation), so that a
-second data loader
-does not disturb training. The numbers are a pure function of (key, position): see
-`chainrule.ops.random`.
+second data loader does not disturb training. The numbers are a pure function of (key, position):
+see `chainrule.ops.random`.
 """
 
 from __future__ import annotations
