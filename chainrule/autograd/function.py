@@ -21,6 +21,7 @@ from typing import Any
 
 from chainrule.tensor import Tensor, is_grad_enabled, no_grad
 from chainrule.tensor import backward as engine
+from chainrule.tensor.mutate import assign
 from chainrule.tensor.trace import state
 
 
@@ -40,6 +41,10 @@ class FunctionContext:
         """Keep tensors for `backward`; overwriting one of them afterwards is an error there."""
         self._saved = tensors
         self._versions = tuple(-1 if t is None else t._version for t in tensors)
+
+    def _saved_outputs(self, wrapped: dict[int, Tensor]) -> None:
+        """A result that was saved is the one with a gradient: `backward` can be differentiated."""
+        self.save_for_backward(*(t if t is None else wrapped.get(id(t), t) for t in self._saved))
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
@@ -83,6 +88,11 @@ class Function:
         )
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Where it is written, `forward` takes no ctx, and this stores what `backward` needs."""
+        raise NotImplementedError("setup_context is not implemented.")
+
+    @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         raise NotImplementedError(
             "You must implement either the backward or vjp method for your custom "
@@ -96,9 +106,9 @@ class Function:
         ctx = FunctionContext(tensors)
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         with no_grad():
-            if "setup_context" in vars(cls):
+            if cls.setup_context is not Function.setup_context:
                 result = cls.forward(*args, **kwargs)
-                cls.setup_context(ctx, args, result)  # type: ignore[attr-defined]  # tested for just above
+                cls.setup_context(ctx, args, result)
             else:
                 result = cls.forward(ctx, *args, **kwargs)
         if not is_grad_enabled() or not any(ctx.needs_input_grad):
@@ -133,8 +143,9 @@ class Function:
             return [parts[i] for i in where]
 
         wrapped = engine.custom_function(call, tensors, [outputs[i] for i in moving])
+        ctx._saved_outputs({id(outputs[i]): w for i, w in zip(moving, wrapped, strict=True)})
         for i, w in zip(moving, wrapped, strict=True):
-            outputs[i] = w
+            outputs[i] = assign(outputs[i], w) if id(outputs[i]) in ctx._dirty else w
         return outputs[0] if isinstance(result, Tensor) else tuple(outputs)
 
 

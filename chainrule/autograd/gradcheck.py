@@ -28,9 +28,7 @@ def _outputs(f: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Tensor, ..
 def _numerical(
     f: Callable[..., Any], inputs: tuple[Any, ...], at: int, eps: float
 ) -> list[np.ndarray]:
-    """Columns of the Jacobian by central differences: one matrix (inputs × outputs) for each
-    output.
-    """
+    """The Jacobian by central differences: one matrix (inputs × outputs) for each output."""
     x = inputs[at].detach().numpy().copy()
     rows: list[list[np.ndarray]] = []
     for i in range(x.size):
@@ -47,7 +45,9 @@ def _numerical(
                 ]
             )
         rows.append([(a - b) / (2 * eps) for a, b in zip(*values, strict=True)])
-    return [np.stack(r) for r in zip(*rows, strict=True)] if rows else []
+    if not rows:  # no element to move
+        return [np.zeros((0, o.numel())) for o in _outputs(f, inputs)]
+    return [np.stack(r) for r in zip(*rows, strict=True)]
 
 
 def _analytical(y: Tensor, x: Tensor) -> np.ndarray:

@@ -12,6 +12,5 @@ __all__ = [n for n in dir() if not n.startswith("_") and n != "Any"]
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(
-        f"chainrule.nn has no {name!r}. Layers that exist: {', '.join(sorted(n for n in __all__ if n[0].isupper()))}"
-    )
+    layers = ", ".join(sorted(n for n in __all__ if n[0].isupper()))
+    raise AttributeError(f"chainrule.nn has no {name!r}. Layers that exist: {layers}")

@@ -1,4 +1,4 @@
-"""`DataParallel` and its kin, truthfully: there is one process and one device, so they run the module as it is."""
+"""`DataParallel`, truthfully: there is one process and one device, so it runs the module as it is."""
 
 from __future__ import annotations
 
