@@ -64,10 +64,17 @@ SETTINGS = {
 }
 
 
-_EPILOG = "Data sets (the first of each needs no download): " + "; ".join(
-    f"{model}: {', '.join(sets)}" for model, sets in CHOICES.items()
+_EPILOG = "\n".join(
+    [
+        "\b",  # click: keep these lines as they are
+        "Data sets; the first of each needs no download:",
+        *(f"  {model:12} {', '.join(sets)}" for model, sets in CHOICES.items()),
+        "",
+        "\b",
+        "Exit codes: 0 done, 2 wrong command line, 3 data missing, 4 output folder not writable,",
+        "5 the loss is no number any more, 130 Ctrl-C, 143 asked to end.",
+    ]
 )
-
 
 #: What "auto" says of its choice.
 _FOUND = {
@@ -109,11 +116,11 @@ def train(
     settings = Settings(
         epochs or own.epochs, batch_size or own.batch_size, lr or own.lr, own.optimizer
     )
-    folder = Output(output) if output is not None else Output.fresh(Path("runs"), f"{model}-{name}")
     console = Console(quiet=quiet, highlight=False)
     if data == "auto":
         console.print(_FOUND[name], soft_wrap=True)
     loaded = CHOICES[model][name]().limited(limit)
+    folder = Output(output) if output is not None else Output.fresh(Path("runs"), f"{model}-{name}")
     manual_seed(seed)
     training = Training(model, _arguments(model, loaded), settings)
     parameters = sum(p.numel() for p in training.model.parameters())
