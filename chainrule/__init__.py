@@ -116,9 +116,7 @@ _LAZY = ("keras", "vision", "explain", "models", "training", "datasets")
 
 
 def __getattr__(name: str) -> Any:
-    """Rooms that a program may not need are loaded when it names them, so that `import chainrule`
-    stays quick.
-    """
+    """Rooms that a program may not need are loaded when it names them."""
     if name in _LAZY:
         return importlib.import_module(f"chainrule.{name}")
     raise AttributeError(

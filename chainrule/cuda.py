@@ -1,6 +1,4 @@
-"""`torch.cuda`, truthfully: there is no CUDA device in this version, and everything that needs one
-says so.
-"""
+"""`torch.cuda`, truthfully: there is no CUDA device, and everything that needs one says so."""
 
 from __future__ import annotations
 

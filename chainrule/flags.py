@@ -1,5 +1,4 @@
-"""Modules and switches of PyTorch that programs touch and that mean nothing here: accepted, and
-truthful where they answer.
+"""Switches of PyTorch that mean nothing here: accepted, and truthful where they answer.
 
 `torch.backends`, `torch.amp`, `torch.accelerator`, `torch.jit`, `torch.mps`, `torch.distributed`.
 """
@@ -67,9 +66,7 @@ class autocast:
 
 
 class GradScaler:
-    """Accepted: without float16 arithmetic no loss needs scaling, so the scale is 1 and steps are
-    never skipped.
-    """
+    """Accepted: all is computed in its own dtype, so the scale is 1 and no step is skipped."""
 
     def __init__(
         self, device: str = "cpu", init_scale: float = 65536.0, enabled: bool = True, **_: Any
@@ -128,9 +125,7 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Checked and accepted: the reference backend's threads are NumPy's (OMP_NUM_THREADS before
-    the start sets them).
-    """
+    """Checked and accepted: the reference's threads are NumPy's (OMP_NUM_THREADS)."""
     if not isinstance(n, int) or n < 1:
         raise RuntimeError(f"set_num_threads expects a positive integer, got {n!r}")
 

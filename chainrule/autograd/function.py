@@ -1,18 +1,4 @@
-"""`Function`: a computation whose gradient the user writes.
-
-class Exp(Function):
-    @staticmethod
-    def forward(ctx, x):
-        y = x.exp()
-        ctx.save_for_backward(y)
-        return y
-    @staticmethod
-    def backward(ctx, grad):
-        (y,) = ctx.saved_tensors
-        return grad * y
-
-Exp.apply(x)
-"""
+"""`Function`: a computation whose gradient the user writes."""
 
 from __future__ import annotations
 
@@ -74,11 +60,29 @@ class FunctionContext:
 
 
 class Function:
-    """A function with a gradient of one's own: static `forward(ctx, …)` and `backward(ctx,
-    *grads)`; call `apply`.
+    """A function with a gradient of one's own: (x, y, ȳ) ↦ x̄ is written in `backward`
 
-    `backward` gives one gradient (or None) for each argument of `forward`. It is recorded, so with
-    create_graph it is differentiated again.
+    Static `forward(ctx, …)` computes without recording; `backward(ctx, *grads)` gives one gradient,
+    or None, for each argument of `forward`, in the shape of that argument. It is recorded, so with
+    create_graph it is differentiated again, and it may look at values. Call `apply`. What
+    `backward` needs goes through `ctx.save_for_backward` (tensors: overwriting them afterwards is
+    an error) or attributes of ctx. Raises RuntimeError for gradients of a wrong number or shape.
+
+    >>> import chainrule as torch
+    >>> class Exp(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         y = x.exp()
+    ...         ctx.save_for_backward(y)
+    ...         return y
+    ...     @staticmethod
+    ...     def backward(ctx, grad):
+    ...         (y,) = ctx.saved_tensors
+    ...         return grad * y
+    >>> x = torch.zeros(2, requires_grad=True)
+    >>> Exp.apply(x).sum().backward()
+    >>> x.grad
+    tensor([1., 1.])
     """
 
     @staticmethod

@@ -68,8 +68,13 @@ def gradcheck(
     check_undefined_grad: bool = True, check_batched_grad: bool = False, fast_mode: bool = False,
     **_: Any,
 ) -> bool:  # fmt: skip
-    """Whether gradients of `func` agree with central differences, for all inputs that require them
-    (use float64).
+    """Whether gradients of `func` agree with (f(x + ε) − f(x − ε))/2ε
+
+    For all inputs that require them. inputs: a tensor or a tuple of any arguments; those that
+    require a gradient must be float64. Every element is moved by eps, every output element
+    differentiated; they agree when |a − n| ≤ atol + rtol |n|. Raises GradcheckError with the worst
+    place and both matrices (or gives False with raise_exception=False), ValueError where nothing
+    can be checked.
 
     >>> import chainrule as torch
     >>> x = torch.randn(3, dtype=torch.float64, requires_grad=True)

@@ -76,9 +76,7 @@ def Variable(data: Tensor, requires_grad: bool = False, volatile: bool = False) 
 
 @contextmanager
 def detect_anomaly(check_nan: bool = True) -> Iterator[None]:
-    """Stop at the first operation that makes NaN or infinity out of finite numbers (see
-    `config.nan_guard`).
-    """
+    """Stop at the first operation that makes NaN or infinity out of finite numbers."""
     before = config.nan_guard
     config.nan_guard = check_nan
     try:

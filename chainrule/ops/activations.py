@@ -1,5 +1,5 @@
-"""Activations: formulas, most with the gradient that reads the result rather than the input (it
-may be overwritten).
+"""Activations: formulas, most with a gradient that reads the result and not the input, which may be
+overwritten then.
 """
 
 from __future__ import annotations
@@ -275,8 +275,9 @@ _ROWS = Domain((-3, 3), cases=[((3, 4), {"axis": 1}), ((2, 3, 2), {"axis": 0})])
 
 @op(tex=r"\operatorname{{softmax}}({0})", prepare=promote_float, torch="softmax", domain=_ROWS)
 def softmax(x: Node, *, axis: int = -1) -> Node:
-    """eˣ / Σ eˣ along an axis: positive numbers that sum to one. The largest x is subtracted
-    first: nothing overflows.
+    """eˣ / Σ eˣ along an axis: positive numbers that sum to one
+
+    The largest x is subtracted first, so that nothing overflows.
     """
     if not x.shape:
         return x * 0 + 1

@@ -42,8 +42,9 @@ _QKV: list[Any] = [((2, 3, 4), (2, 5, 4), (2, 5, 2), {})]
 def attention(
     q: Node, k: Node, v: Node, *, scale: float | None = None, causal: bool = False
 ) -> Node:
-    """softmax(Q Kᵀ / √d) V: every query q (…, T, d) reads from keys k (…, S, d) and values v (…,
-    S, e) → (…, T, e)
+    """softmax(Q Kᵀ / √d) V: every query reads from all keys
+
+    q (…, T, d), k (…, S, d), v (…, S, e) → (…, T, e).
     """
     return matmul(softmax(scores(q, k, scale, causal), axis=-1), v)
 

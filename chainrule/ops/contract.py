@@ -109,8 +109,7 @@ def contract(a: np.ndarray, b: np.ndarray, *, spec: str) -> np.ndarray:
 
 
 def _rows_outside(a: np.ndarray, p: _Plan) -> int:
-    """How many rows go before the summed axes of the left operand, so that it is read in the order
-    of memory.
+    """How many rows go before the summed axes of the left operand, to read it as it lies in memory
 
     All of them: an ordinary product. Fewer, where neighbours in memory are rows, as in windows of
     an image: then the leading rows are a batch of products (n, inner) · (inner, rest of the rows).
@@ -138,8 +137,9 @@ def _(g: Node, y: Node, a: Node, b: Node, *, spec: str) -> tuple[Node, Node]:
     ((2, 1, 3, 4), (5, 4, 2), {}),
 ]))  # fmt: skip
 def matmul(a: Node, b: Node) -> Node:
-    """Matrix product of the last two axes; the axes before broadcast; a vector is a row at the
-    left, a column at the right.
+    """Matrix product of the last two axes; the axes before broadcast
+
+    A vector is a row at the left, a column at the right.
     """
     if not a.shape or not b.shape:
         raise ShapeError(
@@ -221,8 +221,7 @@ _CONV = Domain((-2, 2), (-2, 2), cases=[
 def conv(
     x: Node, w: Node, *, stride: Any, low: Any, high: Any, dilation: Any, groups: int = 1
 ) -> Node:
-    """y[n, o, p] = Σ_{c, k} x[n, c, p·stride + k·dilation − low] w[o, c, k]: cross-correlation in 1
-    to 3 dimensions.
+    """y[n, o, p] = Σ_{c, k} x[n, c, p·stride + k·dilation − low] w[o, c, k] in 1 to 3 dimensions
 
     x (N, C, L…), w (O, C / groups, K…) → (N, O, P…). `low` and `high` zeros are put around x.
     """
@@ -281,8 +280,10 @@ def conv_transpose(
     dilation: Any,
     groups: int = 1,
 ) -> Node:
-    """The transpose of `conv` in x: x (N, C, L…), w (C, O / groups, K…) → (N, O, (L − 1)·stride −
-    2·padding + dilation (K − 1) + output_padding + 1).
+    """The transpose of `conv` in x
+
+    x (N, C, L…), w (C, O / groups, K…) → (N, O, L'…),
+    L' = (L − 1)·stride − 2·padding + dilation (K − 1) + output_padding + 1.
     """
     n = len(stride)
     if x.ndim != n + 2 or w.shape[0] != x.shape[1]:

@@ -1,6 +1,4 @@
-"""Losses, element by element or row by row; the reduction is applied outside. Unlike shapes are an
-error.
-"""
+"""Losses, element by element or row by row; reductions are outside. Unlike shapes are an error."""
 
 from __future__ import annotations
 

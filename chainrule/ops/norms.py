@@ -1,6 +1,4 @@
-"""Normalisation. Batch, layer, instance and group norm differ in the axes over which they
-standardise.
-"""
+"""Normalisation. Batch, layer, instance and group norm differ in the axes that they take."""
 
 from __future__ import annotations
 
@@ -19,8 +17,9 @@ _CASES = Domain(
 
 @op(tex=r"\frac{{{0} - \mu}}{{\sqrt{{\sigma^2 + \epsilon}}}}", prepare=promote_float, domain=_CASES)
 def standardize(x: Node, *, axis: Any, eps: float = 1e-5) -> Node:
-    """(x − x̄) / √(σ² + ε) over axes, σ² = Σ (x − x̄)² / n (Ioffe and Szegedy 2015; Ba, Kiros and
-    Hinton 2016)
+    """(x − x̄) / √(σ² + ε) over axes, σ² = Σ (x − x̄)² / n
+
+    Ioffe and Szegedy (2015); Ba, Kiros and Hinton (2016).
     """
     d = x - mean(x, axis=axis, keepdim=True)
     return d * rsqrt(mean(d * d, axis=axis, keepdim=True) + eps)

@@ -50,9 +50,7 @@ def _lowest(x: Node) -> float:
     domain=Domain((-3, 3), order=1, cases=_CASES),
 )
 def max_pool(x: Node, *, size: Any, stride: Any, low: Any, high: Any, dilation: Any) -> Node:
-    """The largest element of every window of the last axes; the first of equal ones gets the
-    gradient.
-    """
+    """The largest element of every window; the first of equal ones gets the gradient."""
     n = len(size)
     w = _windows(x, size, stride, low, high, dilation, _lowest(x))
     return amax(w, axis=tuple(range(w.ndim - n, w.ndim)), keepdim=False)

@@ -1,7 +1,7 @@
-"""Recurrent layers as loops over time. The input's part of the gates is one product before the
-loop: `gx`.
+"""Recurrent layers as loops over time.
 
-Sequences are (T, B, …); gates stand side by side in the last axis, in PyTorch's order.
+The input's part of the gates is one product before the loop: `gx`. Sequences are (T, B, …); gates
+stand side by side in the last axis, in PyTorch's order.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ def rnn_step(gx: Node, h: Node, w_hh: Node, nonlinearity: str) -> Node:
 
 
 def lstm_step(gx: Node, h: Node, c: Node, w_hh: Node) -> tuple[Node, Node]:
-    """c' = σ(f) c + σ(i) tanh(g), h' = σ(o) tanh(c') (Hochreiter and Schmidhuber 1997; Gers et al.
-    2000)
+    """c' = σ(f) c + σ(i) tanh(g), h' = σ(o) tanh(c')
+
+    Hochreiter and Schmidhuber (1997); Gers et al. (2000).
     """
     i, f, g, o = _gates(gx + project(h, w_hh), 4)
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
@@ -64,8 +65,9 @@ def _split(xs: tuple[Node, ...]) -> tuple[Node, Node | None]:
 def rnn(
     gx: Node, h0: Node, w_hh: Node, *mask: Node, nonlinearity: str = "tanh", reverse: bool = False
 ) -> tuple[Node, Node]:
-    """All h' of `rnn_step`, and the last. `mask` (T, B, 1), where given: steps at which a sequence
-    still runs.
+    """All h' of `rnn_step`, and the last
+
+    `mask` (T, B, 1), where given: steps at which a sequence still runs.
     """
 
     def step(carry: Any, xs: Any, fixed: Any) -> Any:

@@ -196,8 +196,9 @@ def log_softmax(
 def gumbel_softmax(
     logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Tensor:
-    """softmax((logits + Gumbel noise) / tau); hard: one-hot forward, soft gradient (Jang et al.
-    2016)
+    """softmax((logits + Gumbel noise)/tau): a sample that has a gradient (Jang et al. 2016)
+
+    hard: one-hot forward, the soft one's gradient backward. Stream "dropout".
     """
     u = wrap(random_node("uniform", tuple(logits.shape), logits.dtype, None, "dropout"), 0)
     tiny = dtypes.finfo(logits.dtype).tiny

@@ -34,8 +34,17 @@ def scaled_dot_product_attention(
     dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:  # fmt: skip
-    """softmax(Q Kᵀ · scale + mask) V; scale 1/√d unless given; a boolean mask is True where a
-    query may look
+    """softmax(Q Kᵀ · scale + mask) V; scale 1/√d unless given
+
+    query (…, T, d), key (…, S, d), value (…, S, e) → (…, T, e). A boolean mask is True where a
+    query MAY look (the other way round in MultiheadAttention, as in PyTorch); a floating one is
+    added.
+
+    >>> import chainrule as torch
+    >>> q = torch.ones(1, 2, 4)
+    >>> torch.nn.functional.scaled_dot_product_attention(q, q, torch.arange(2.0).reshape(1, 2, 1))
+    tensor([[[0.5000],
+             [0.5000]]])
     """
     if enable_gqa:
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
@@ -105,8 +114,9 @@ def multi_head_attention_forward(
     static_k: Tensor | None = None, static_v: Tensor | None = None,
     average_attn_weights: bool = True, is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """Concat(head₁ … headₕ) W_O, headᵢ = attention(Q Wᵢ^Q, K Wᵢ^K, V Wᵢ^V); shapes (T, B, E) or
-    (T, E)
+    """Concat(head₁ … headₕ) W_O, headᵢ = attention(Q Wᵢ^Q, K Wᵢ^K, V Wᵢ^V)
+
+    Shapes (T, B, E) or (T, E): see `nn.MultiheadAttention`.
     """
     single = query.ndim == 2
     if single:

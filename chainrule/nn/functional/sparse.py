@@ -38,9 +38,7 @@ def _drop(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inpla
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Elements set to 0 with probability p, the rest divided by 1 − p (Hinton et al. 2012); stream
-    "dropout".
-    """
+    """Elements set to 0 with probability p, the rest divided by 1 − p (Hinton et al. 2012)"""
     return _drop(input, tuple(input.shape), p, training, inplace)
 
 
@@ -186,8 +184,9 @@ def embedding_bag(
     sparse: bool = False, per_sample_weights: Tensor | None = None,
     include_last_offset: bool = False, padding_idx: int | None = None,
 ) -> Tensor:  # fmt: skip
-    """Sums, means or maxima of bags of rows: bags are the rows of a 2-d input, or start at
-    `offsets` of a 1-d one
+    """Sums, means or maxima of bags of rows
+
+    Bags are the rows of a 2-d input, or start at `offsets` of a 1-d one; an empty bag gives zeros.
     """
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")

@@ -19,10 +19,14 @@ from chainrule.tensor.record import apply
 def pad(
     input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Tensor:
-    """Elements around the last axes: pad = (left, right, top, bottom, …), the last axis first;
-    negative: cut off
+    """Elements around the last axes: pad = (left, right, top, bottom, …), the last axis first
 
-    mode "constant", "reflect" (mirrored, edge once), "replicate" (edge repeated), "circular".
+    Negative numbers cut off. mode "constant", "reflect" (mirrored, edge once), "replicate" (edge
+    repeated), "circular".
+
+    >>> import chainrule as torch
+    >>> torch.nn.functional.pad(torch.tensor([1.0, 2.0, 3.0]), (2, 0), "constant", 9.0)
+    tensor([9., 9., 1., 2., 3.])
     """
     p = tuple(int(n) for n in pad)
     if len(p) % 2:
@@ -156,10 +160,10 @@ def interpolate(
     align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Resize (N, C, …): "nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear",
-    "area"
+    """Resize (N, C, …) to `size` or by `scale_factor`
 
-    All but the nearest ones are one matrix per axis.
+    mode "nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear" or "area": all but
+    the nearest ones are one matrix per axis. align_corners: the outermost pixel centres coincide.
     """
     n = input.ndim - 2
     sizes, factors = _scales(input, size, scale_factor, n)

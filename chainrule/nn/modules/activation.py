@@ -149,11 +149,17 @@ class PReLU(Module):
 
 
 class MultiheadAttention(Module):
-    """Concat(head₁ … headₕ) W_O, headᵢ = softmax(Qᵢ Kᵢᵀ/√dₖ) Vᵢ (Vaswani et al. 2017)
+    """Concat(head₁ … headₕ) W_O, headᵢ = softmax(Qᵢ Kᵢᵀ/√dₖ) Vᵢ
 
-    query (T, B, E), key and value (S, B, E); (B, T, E) with batch_first, (T, E) without batch. A
-    boolean attn_mask (T, S) or key_padding_mask (B, S) is True where one may NOT look; a floating
-    point mask is added to the scores.
+    query (T, B, E), key and value (S, B, E); (B, T, E) with batch_first, (T, E) without a batch →
+    the output like query, and the weights (B, T, S), averaged over heads unless
+    average_attn_weights is False; None with need_weights=False. attn_mask (T, S) or (B · heads, T,
+    S) and key_padding_mask (B, S): boolean, True where one may NOT look, or floating point, added
+    to the scores. A query that may look nowhere gets zeros. in_proj_weight is Xavier uniform, the
+    biases are 0. Raises RuntimeError for shapes that do not fit, AssertionError where heads do not
+    divide embed_dim.
+
+    Vaswani et al., "Attention is all you need" (2017).
 
     >>> import chainrule as torch
     >>> attention = torch.nn.MultiheadAttention(8, 2, batch_first=True)

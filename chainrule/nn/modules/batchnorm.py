@@ -120,17 +120,36 @@ class _BatchNorm(_NormBase):
 
 
 class BatchNorm1d(_BatchNorm):
-    """(x − μ)/√(σ² + ε) · weight + bias per channel of (N, C) or (N, C, L) (Ioffe and Szegedy 2015)
+    """(x − μ)/√(σ² + ε) · weight + bias per channel of (N, C) or (N, C, L)
 
     In training μ, σ² are the batch's, and running values move by `momentum`; in evaluation they are
-    the running values.
+    the running values. See BatchNorm2d.
+
+    >>> import chainrule as torch
+    >>> torch.nn.BatchNorm1d(3).eval()(torch.ones(1, 3)).shape
+    torch.Size([1, 3])
     """
 
     ranks = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    """BatchNorm1d for (N, C, H, W)."""
+    """(x − μ)/√(σ² + ε) · weight + bias per channel of (N, C, H, W)
+
+    In training μ and σ² = Σ (x − μ)²/n are the batch's, over N, H, W, and the running values move:
+    r ← (1 − momentum) r + momentum · (μ or σ² n/(n − 1)); momentum=None averages over all batches.
+    In evaluation the running values stand for μ, σ² (with track_running_stats=False the batch's
+    always). weight starts at 1, bias at 0. Raises ValueError for another rank, other channels, or
+    one value per channel in training.
+
+    Ioffe and Szegedy, "Batch normalization" (2015).
+
+    >>> import chainrule as torch
+    >>> layer = torch.nn.BatchNorm2d(3)
+    >>> y = layer(torch.randn(4, 3, 5, 5) * 7 + 1)
+    >>> y.shape, layer.num_batches_tracked
+    (torch.Size([4, 3, 5, 5]), tensor(1))
+    """
 
     ranks = (4,)
 

@@ -148,9 +148,16 @@ class Conv1d(_Conv):
 
 
 class Conv2d(_Conv):
-    """y[n, o] = b[o] + Σ_c w[o, c] ⋆ x[n, c] over the last two axes of (N, C, H, W)
+    """y[n, o] = b[o] + Σ_c w[o, c] ⋆ x[n, c], ⋆ the cross-correlation over the last two axes
 
-    H' = ⌊(H + 2 padding − dilation (kernel − 1) − 1)/stride⌋ + 1
+    x (N, C, H, W) or (C, H, W) → y (N, O, H', W'),
+    H' = ⌊(H + 2 padding − dilation (kernel − 1) − 1)/stride⌋ + 1; weight (O, C/groups, KH, KW) and
+    bias (O) from U(−k, k), k = 1/√(C/groups · KH · KW). Settings are numbers or pairs; padding may
+    be "same" (stride 1 keeps H, W) or "valid"; padding_mode "zeros", "reflect", "replicate",
+    "circular"; groups split the channels of both sides. Raises RuntimeError for other channels or
+    dtypes, ValueError for settings that cannot be.
+
+    LeCun et al., "Gradient-based learning applied to document recognition" (1998).
 
     >>> import chainrule as torch
     >>> torch.nn.Conv2d(1, 32, kernel_size=3, padding=1)(torch.ones(2, 1, 28, 28)).shape
@@ -240,8 +247,13 @@ class ConvTranspose1d(_ConvTranspose):
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """The transpose of Conv2d: H' = (H − 1) stride − 2 padding + dilation (kernel − 1) +
-    output_padding + 1
+    """The transpose of Conv2d: H' = (H − 1) stride − 2 padding + dilation (kernel − 1) + extra + 1
+
+    extra is output_padding, or what reaches the `output_size` given to the call.
+
+    >>> import chainrule as torch
+    >>> torch.nn.ConvTranspose2d(4, 2, kernel_size=2, stride=2)(torch.ones(1, 4, 5, 5)).shape
+    torch.Size([1, 2, 10, 10])
     """
 
     rank = 2

@@ -28,7 +28,19 @@ class _DropoutNd(Module):
 
 
 class Dropout(_DropoutNd):
-    """Elements set to 0 with probability p, the rest divided by 1 − p (Hinton et al. 2012)"""
+    """In training, elements are set to 0 with probability p and the rest divided by 1 − p; else x
+
+    Any shape, floating dtype. The mask comes from the stream "dropout" of random numbers, so that
+    it does not depend on what else was drawn. Raises ValueError for p outside [0, 1].
+
+    Hinton et al., "Improving neural networks by preventing co-adaptation of feature detectors"
+    (2012).
+
+    >>> import chainrule as torch
+    >>> layer = torch.nn.Dropout(0.5)
+    >>> sorted(set(layer(torch.ones(100)).tolist())), layer.eval()(torch.ones(2))
+    ([0.0, 2.0], tensor([1., 1.]))
+    """
 
     function = staticmethod(F.dropout)
 

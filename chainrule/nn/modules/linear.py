@@ -28,12 +28,14 @@ class Identity(Module):
 class Linear(Module):
     """y = x Wᵀ + b
 
-    input (…, in_features) → (…, out_features); weight (out, in) and bias (out) are drawn from U(−k,
-    k), k = 1/√in.
+    x (…, in_features) → y (…, out_features). weight W (out_features, in_features) and bias b
+    (out_features) are from U(−k, k), k = 1/√in_features; `bias=False` leaves b out. Any floating
+    dtype, one for all. Raises RuntimeError for another last axis or another dtype.
 
     >>> import chainrule as torch
-    >>> torch.nn.Linear(20, 30)(torch.ones(5, 20)).shape
-    torch.Size([5, 30])
+    >>> layer = torch.nn.Linear(20, 30)
+    >>> layer(torch.ones(5, 20)).shape, layer.weight.shape
+    (torch.Size([5, 30]), torch.Size([30, 20]))
     """
 
     def __init__(

@@ -35,8 +35,31 @@ def _row(name: str, function: Any, settings: str, doc: str) -> Any:
 
 
 _OLD = "size_average reduce reduction"
+
+_MSE = """mean (x − t)², or the sum, or each with reduction="none"
+
+input and target of one shape, floating dtypes → a number (or that shape). Unlike shapes raise
+RuntimeError: a broadcast would compare every prediction with every target.
+
+>>> import chainrule as torch
+>>> torch.nn.MSELoss()(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 4.0]))
+tensor(2.5000)
+"""
+_CROSS_ENTROPY = """−log softmax(x)[t], averaged over rows
+
+x: logits (C), (N, C) or (N, C, d₁, …), not probabilities: softmax is inside. t: classes, int64,
+(), (N) or (N, d₁, …), or probabilities like x. `weight` (C) weighs classes, and the mean divides by
+the weights that counted; rows whose class is ignore_index count for nothing; label_smoothing ε
+mixes the target with 1/C (Szegedy et al. 2016). Raises RuntimeError for shapes and dtypes that do
+not fit, IndexError for classes that do not exist.
+
+>>> import chainrule as torch
+>>> loss = torch.nn.CrossEntropyLoss()
+>>> loss(torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0]))
+tensor(0.1698)
+"""
 L1Loss = _row("L1Loss", F.l1_loss, _OLD, "mean |x − t|")
-MSELoss = _row("MSELoss", F.mse_loss, _OLD, "mean (x − t)²")
+MSELoss = _row("MSELoss", F.mse_loss, _OLD, _MSE)
 HuberLoss = _row(
     "HuberLoss", F.huber_loss, "reduction delta", "½ d² for |d| < δ, else δ (|d| − ½ δ)"
 )
@@ -52,7 +75,7 @@ NLLLoss = _row(
 CrossEntropyLoss = _row(
     "CrossEntropyLoss", F.cross_entropy,
     "weight size_average ignore_index reduce reduction label_smoothing",
-    "−log softmax(x)[target]: logits (N, C, …), classes (N, …) or probabilities like the logits",
+    _CROSS_ENTROPY,
 )  # fmt: skip
 BCELoss = _row(
     "BCELoss", F.binary_cross_entropy, "weight " + _OLD, "−(t log p + (1 − t) log(1 − p))"

@@ -17,7 +17,18 @@ def _shape(normalized_shape: Any) -> tuple[int, ...]:
 
 
 class LayerNorm(Module):
-    """(x − μ)/√(σ² + ε) · weight + bias over the last axes (Ba, Kiros and Hinton 2016)"""
+    """(x − μ)/√(σ² + ε) · weight + bias, μ and σ² over the last axes: those of normalized_shape
+
+    x (…, *normalized_shape) → the same shape; the same in training and evaluation. weight (ones)
+    and bias (zeros) have normalized_shape; elementwise_affine=False leaves out both. Raises
+    RuntimeError where the last axes differ.
+
+    Ba, Kiros and Hinton, "Layer normalization" (2016).
+
+    >>> import chainrule as torch
+    >>> torch.nn.LayerNorm(4)(torch.tensor([[1.0, 2.0, 3.0, 4.0]])).detach()
+    tensor([[-1.3416, -0.4472,  0.4472,  1.3416]])
+    """
 
     def __init__(
         self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True,

@@ -62,6 +62,19 @@ class _Adaptive(FunctionLayer):
         return f"output_size={self.output_size}"
 
 
+_MAX_2D = """The largest element of each window of (N, C, H, W) or (C, H, W)
+
+y[n, c, i, j] = max over u, v of x[n, c, i · stride + u · dilation, j · stride + v · dilation], with
+−∞ as padding; H' = ⌊(H + 2 padding − dilation (kernel − 1) − 1)/stride⌋ + 1, rounded up with
+ceil_mode; stride is kernel_size unless given. The gradient goes to the first of equal elements.
+return_indices adds where they are, in the flattened image, for MaxUnpool2d. Raises RuntimeError
+for windows larger than the padded image.
+
+>>> import chainrule as torch
+>>> torch.nn.MaxPool2d(2)(torch.arange(16.0).reshape(1, 1, 4, 4))
+tensor([[[[ 5.,  7.],
+          [13., 15.]]]])
+"""
 _MAX = "kernel_size stride padding dilation return_indices ceil_mode"
 _AVG = "kernel_size stride padding ceil_mode count_include_pad"
 
@@ -73,9 +86,7 @@ def _row(name: str, function: Any, settings: str, base: Any, doc: str) -> Any:
 MaxPool1d = _row(
     "MaxPool1d", F.max_pool1d, _MAX, _Max, "The largest element of each window of (N, C, L)"
 )
-MaxPool2d = _row(
-    "MaxPool2d", F.max_pool2d, _MAX, _Max, "The largest element of each window of (N, C, H, W)"
-)
+MaxPool2d = _row("MaxPool2d", F.max_pool2d, _MAX, _Max, _MAX_2D)
 MaxPool3d = _row(
     "MaxPool3d", F.max_pool3d, _MAX, _Max, "The largest element of each window of (N, C, D, H, W)"
 )

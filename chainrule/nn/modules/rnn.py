@@ -1,6 +1,4 @@
-"""Recurrent layers: RNN, LSTM, GRU, and their cells. Loops stay loops (see
-`chainrule.ops.recurrent`).
-"""
+"""Recurrent layers: RNN, LSTM, GRU, and cells. Loops stay loops (`chainrule.ops.recurrent`)."""
 
 from __future__ import annotations
 
@@ -26,8 +24,7 @@ from chainrule.tensor.record import apply
 
 
 class RNNBase(Module):
-    """Layers over time, stacked and in both directions. Abstract: subclasses say `mode` and
-    `gates`.
+    """Layers over time, stacked and in both directions. Abstract: subclasses say `gates`.
 
     input (T, B, in), (B, T, in) with batch_first, (T, in) without batch, or a PackedSequence.
     Parameters as in PyTorch: weight_ih_l0 (gates · hidden, in), weight_hh_l0 (gates · hidden,
@@ -279,6 +276,15 @@ class RNN(RNNBase):
 class LSTM(RNNBase):
     """c' = σ(f) c + σ(i) tanh(g), h' = σ(o) tanh(c'); i, f, g, o = W_ih x + b_ih + W_hh h + b_hh
 
+    x (T, B, in), (B, T, in) with batch_first, (T, in) without a batch, or a PackedSequence; the
+    state (h, c), each (layers · directions, B, hidden), zeros unless given → y (T, B, directions ·
+    hidden): h' of every step of the last layer, and (h, c) after the last step. `num_layers` are
+    stacked, with `dropout` between them in training; `bidirectional` adds a way back, whose h'
+    stand behind the others; `proj_size` makes h' shorter: W_hr h' (Sak et al. 2014). Parameters
+    from U(−k, k), k = 1/√hidden. Raises RuntimeError for other sizes of input or state.
+
+    Hochreiter and Schmidhuber, "Long short-term memory" (1997); Gers et al. (2000) for f.
+
     >>> import chainrule as torch
     >>> y, (h, c) = torch.nn.LSTM(10, 20, num_layers=2)(torch.ones(5, 3, 10))
     >>> y.shape, h.shape, c.shape
@@ -315,7 +321,18 @@ class LSTM(RNNBase):
 
 
 class GRU(RNNBase):
-    """h' = (1 − z) n + z h, n = tanh(W_in x + b_in + r (W_hn h + b_hn)); r, z = σ(…)"""
+    """h' = (1 − z) n + z h, n = tanh(W_in x + b_in + r (W_hn h + b_hn))
+
+    r, z = σ(W x + b + W' h + b'). Shapes, settings, first values and errors as for LSTM; the state
+    is h alone. r stands outside the product with W_hn, as in cuDNN and PyTorch.
+
+    Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014).
+
+    >>> import chainrule as torch
+    >>> y, h = torch.nn.GRU(10, 20, batch_first=True)(torch.ones(3, 5, 10))
+    >>> y.shape, h.shape
+    (torch.Size([3, 5, 20]), torch.Size([1, 3, 20]))
+    """
 
     gates = 3
 

@@ -15,9 +15,7 @@ from chainrule.nn.modules.module import Module
 
 
 class FunctionLayer(Module):
-    """A layer without parameters: `forward` calls one function with the layer's settings.
-    Abstract.
-    """
+    """A layer without parameters: `forward` calls one function with its settings. Abstract."""
 
     function: Callable[..., Any]
     settings: inspect.Signature
@@ -48,8 +46,9 @@ def layer(
     name: str, function: Callable[..., Any], settings: str = "", *, shown: str = "", doc: str = "",
     module: str = __name__, base: type[FunctionLayer] = FunctionLayer,
 ) -> Any:  # fmt: skip
-    """The class of such a layer. `settings` are arguments of the function, `shown` the settings
-    that its repr names.
+    """The class of such a layer
+
+    `settings` are arguments of the function, `shown` the settings that its repr names.
     """
     known = inspect.signature(function).parameters
     taken = [

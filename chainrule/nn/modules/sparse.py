@@ -61,8 +61,17 @@ class _Table(Module):
 
 
 class Embedding(_Table):
-    """Row i of a table (num_embeddings, embedding_dim) for every integer i of the input: (…) → (…,
-    embedding_dim)
+    """Row i of a table for every integer i of the input: (…) → (…, embedding_dim)
+
+    input int64 or int32, 0 ≤ i < num_embeddings; weight (num_embeddings, embedding_dim) from N(0,
+    1). The row padding_idx starts at 0 and gets no gradient; rows longer than max_norm (norm_type)
+    are shortened in place when they are looked up; scale_grad_by_freq divides a row's gradient by
+    how often it occurs. `sparse` is accepted: gradients are dense. Raises RuntimeError for other
+    dtypes, IndexError beyond the table.
+
+    >>> import chainrule as torch
+    >>> torch.nn.Embedding(10, 3)(torch.tensor([[1, 2], [4, 5]])).shape
+    torch.Size([2, 2, 3])
     """
 
     def __init__(

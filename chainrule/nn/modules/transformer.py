@@ -74,9 +74,7 @@ class _Layer(Module):
     parts = 2
 
     def _cross(self, d_model: int, nhead: int, dropout: float) -> None:
-        """Decoders add attention to the encoder's output here, in the order of PyTorch's state
-        dict.
-        """
+        """Decoders add their second attention here, in the order of PyTorch's state dict."""
 
     def _feed_forward(self, x: Tensor, last: Module) -> Tensor:
         return last(self.linear2(self.dropout(self.activation(self.linear1(x)))))
@@ -96,10 +94,18 @@ class _Layer(Module):
 
 
 class TransformerEncoderLayer(_Layer):
-    """x ← norm(x + attention(x)), x ← norm(x + W₂ act(W₁ x)); the norms first with norm_first
+    """x ← norm(x + attention(x)), x ← norm(x + W₂ act(W₁ x)); the norms come first with norm_first
+
+    src (T, B, d_model), (B, T, d_model) with batch_first, (T, d_model) without a batch → the same
+    shape. The third argument is the width of W₁, dim_feedforward (2048), and then come dropout and
+    activation ("relu", "gelu", or a function). src_mask and src_key_padding_mask as in
+    MultiheadAttention. Raises TypeError for a dim_feedforward that is no int, which is what passing
+    dropout in its place comes to.
+
+    Vaswani et al., "Attention is all you need" (2017); Xiong et al. (2020) for norm_first.
 
     >>> import chainrule as torch
-    >>> torch.nn.TransformerEncoderLayer(d_model=8, nhead=2)(torch.ones(5, 1, 8)).shape
+    >>> torch.nn.TransformerEncoderLayer(d_model=8, nhead=2, dropout=0.0)(torch.ones(5, 1, 8)).shape
     torch.Size([5, 1, 8])
     """
 
