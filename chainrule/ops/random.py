@@ -21,10 +21,15 @@ _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = 0x9E3779B9, 0xBB67AE85
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
+_CHUNK = 1 << 14
 
 
 def philox(key: int, counter: np.ndarray, stream: int = 0) -> tuple[np.ndarray, ...]:
     """Four 32-bit words (in uint64) for every 64-bit counter, under a 64-bit key."""
+    if counter.ndim == 1 and counter.size > _CHUNK:  # ten rounds over what fits into the cache
+        parts = [counter[i : i + _CHUNK] for i in range(0, counter.size, _CHUNK)]
+        words = zip(*(philox(key, part, stream) for part in parts), strict=True)
+        return tuple(np.concatenate(w) for w in words)
     c0, c1 = counter & _LOW, counter >> _32
     c2 = np.full_like(c0, stream & 0xFFFFFFFF)
     c3 = np.full_like(c0, (stream >> 32) & 0xFFFFFFFF)
