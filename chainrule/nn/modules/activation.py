@@ -21,44 +21,36 @@ class _Bare(FunctionLayer):
         return "inplace=True" if name == "inplace" else f"{name}={getattr(self, name)}"
 
 
-def _row(name: str, function: Any, settings: str = "", shown: str = "", doc: str = "") -> Any:
-    return layer(name, function, settings, shown=shown, doc=doc, module=__name__, base=_Bare)
+def _row(name: str, function: Any, settings: str, doc: str, shown: str | None = None) -> Any:
+    """A layer whose repr names its settings, or those in `shown`."""
+    named = settings if shown is None else shown
+    return layer(name, function, settings, shown=named, doc=doc, module=__name__, base=_Bare)
 
 
-ReLU = _row("ReLU", F.relu, "inplace", "inplace", "max(x, 0)")
-ReLU6 = _row("ReLU6", F.relu6, "inplace", "inplace", "min(max(x, 0), 6)")
-ELU = _row("ELU", F.elu, "alpha inplace", "alpha inplace", "x for x > 0, else α (eˣ − 1)")
-CELU = _row("CELU", F.celu, "alpha inplace", "alpha inplace", "x for x > 0, else α (e^{x/α} − 1)")
-SELU = _row("SELU", F.selu, "inplace", "inplace", "scaled ELU (Klambauer et al. 2017)")
+ReLU = _row("ReLU", F.relu, "inplace", "max(x, 0)")
+ReLU6 = _row("ReLU6", F.relu6, "inplace", "min(max(x, 0), 6)")
+LeakyReLU = _row("LeakyReLU", F.leaky_relu, "negative_slope inplace", "x for x > 0, else slope · x")
+ELU = _row("ELU", F.elu, "alpha inplace", "x for x > 0, else α (eˣ − 1)")
+CELU = _row("CELU", F.celu, "alpha inplace", "x for x > 0, else α (e^{x/α} − 1)")
+SELU = _row("SELU", F.selu, "inplace", "scaled ELU (Klambauer et al. 2017)")
 GELU = layer("GELU", F.gelu, "approximate", shown="approximate", doc="x Φ(x)", module=__name__)
-SiLU = _row("SiLU", F.silu, "inplace", "inplace", "x σ(x)")
-Mish = _row("Mish", F.mish, "inplace", "inplace", "x tanh(softplus(x))")
-Sigmoid = _row("Sigmoid", F.sigmoid, doc="1/(1 + e⁻ˣ)")
-Tanh = _row("Tanh", F.tanh, doc="sinh x / cosh x")
-Tanhshrink = _row("Tanhshrink", F.tanhshrink, doc="x − tanh x")
-Softsign = _row("Softsign", F.softsign, doc="x/(1 + |x|)")
-LogSigmoid = _row("LogSigmoid", F.logsigmoid, doc="log σ(x)")
-Softplus = _row("Softplus", F.softplus, "beta threshold", "beta threshold", "log(1 + e^{βx})/β")
-LeakyReLU = _row(
-    "LeakyReLU",
-    F.leaky_relu,
-    "negative_slope inplace",
-    "negative_slope inplace",
-    "x for x > 0, else slope · x",
-)
-Hardsigmoid = _row("Hardsigmoid", F.hardsigmoid, "inplace", doc="(x + 3)/6 limited to [0, 1]")
-Hardswish = _row("Hardswish", F.hardswish, "inplace", doc="x · hardsigmoid(x)")
-GLU = _row("GLU", F.glu, "dim", "dim", "a σ(b) of the two halves of an axis")
-Softmin = _row("Softmin", F.softmin, "dim", "dim", "softmax(−x)")
-Softmax = _row("Softmax", F.softmax, "dim", "dim", "eˣ/Σ eˣ along an axis")
-LogSoftmax = _row("LogSoftmax", F.log_softmax, "dim", "dim", "x − log Σ eˣ along an axis")
+SiLU = _row("SiLU", F.silu, "inplace", "x σ(x)")
+Mish = _row("Mish", F.mish, "inplace", "x tanh(softplus(x))")
+Sigmoid = _row("Sigmoid", F.sigmoid, "", "1/(1 + e⁻ˣ)")
+LogSigmoid = _row("LogSigmoid", F.logsigmoid, "", "log σ(x)")
+Tanh = _row("Tanh", F.tanh, "", "sinh x / cosh x")
+Tanhshrink = _row("Tanhshrink", F.tanhshrink, "", "x − tanh x")
+Softsign = _row("Softsign", F.softsign, "", "x/(1 + |x|)")
+Softplus = _row("Softplus", F.softplus, "beta threshold", "log(1 + e^{βx})/β")
+Hardsigmoid = _row("Hardsigmoid", F.hardsigmoid, "inplace", "(x + 3)/6 limited to [0, 1]", "")
+Hardswish = _row("Hardswish", F.hardswish, "inplace", "x · hardsigmoid(x)", "")
 Threshold = _row(
-    "Threshold",
-    F.threshold,
-    "threshold value inplace",
-    "threshold value inplace",
-    "x where x > threshold, else value",
+    "Threshold", F.threshold, "threshold value inplace", "x where x > threshold, else value"
 )
+GLU = _row("GLU", F.glu, "dim", "a σ(b) of the two halves of an axis")
+Softmin = _row("Softmin", F.softmin, "dim", "softmax(−x)")
+Softmax = _row("Softmax", F.softmax, "dim", "eˣ/Σ eˣ along an axis")
+LogSoftmax = _row("LogSoftmax", F.log_softmax, "dim", "x − log Σ eˣ along an axis")
 
 
 class _Shrink(FunctionLayer):
@@ -69,13 +61,9 @@ class _Shrink(FunctionLayer):
 
 
 Hardshrink = layer(
-    "Hardshrink",
-    F.hardshrink,
-    "lambd",
-    doc="x where |x| > λ, else 0",
-    module=__name__,
+    "Hardshrink", F.hardshrink, "lambd", doc="x where |x| > λ, else 0", module=__name__,
     base=_Shrink,
-)
+)  # fmt: skip
 Softshrink = layer(
     "Softshrink", F.softshrink, "lambd", doc="x moved towards 0 by λ", module=__name__, base=_Shrink
 )

@@ -67,11 +67,9 @@ SmoothL1Loss = _row(
     "SmoothL1Loss", F.smooth_l1_loss, _OLD + " beta", "½ d²/β for |d| < β, else |d| − ½ β"
 )
 NLLLoss = _row(
-    "NLLLoss",
-    F.nll_loss,
-    "weight size_average ignore_index reduce reduction",
+    "NLLLoss", F.nll_loss, "weight size_average ignore_index reduce reduction",
     "−x[target] of log-probabilities",
-)
+)  # fmt: skip
 CrossEntropyLoss = _row(
     "CrossEntropyLoss", F.cross_entropy,
     "weight size_average ignore_index reduce reduction label_smoothing",
@@ -81,58 +79,44 @@ BCELoss = _row(
     "BCELoss", F.binary_cross_entropy, "weight " + _OLD, "−(t log p + (1 − t) log(1 − p))"
 )
 BCEWithLogitsLoss = _row(
-    "BCEWithLogitsLoss",
-    F.binary_cross_entropy_with_logits,
-    "weight " + _OLD + " pos_weight",
+    "BCEWithLogitsLoss", F.binary_cross_entropy_with_logits, "weight " + _OLD + " pos_weight",
     "BCELoss of σ(x), without overflow",
-)
+)  # fmt: skip
 KLDivLoss = _row("KLDivLoss", F.kl_div, _OLD + " log_target", "t (log t − x)")
 PoissonNLLLoss = _row(
-    "PoissonNLLLoss",
-    F.poisson_nll_loss,
-    "log_input full size_average eps reduce reduction",
+    "PoissonNLLLoss", F.poisson_nll_loss, "log_input full size_average eps reduce reduction",
     "eˣ − t x",
-)
+)  # fmt: skip
 GaussianNLLLoss = _row(
     "GaussianNLLLoss", F.gaussian_nll_loss, "full eps reduction", "½ (log var + (x − t)²/var)"
 )
 HingeEmbeddingLoss = _row(
-    "HingeEmbeddingLoss",
-    F.hinge_embedding_loss,
-    "margin " + _OLD,
+    "HingeEmbeddingLoss", F.hinge_embedding_loss, "margin " + _OLD,
     "x for t = 1, max(0, margin − x) for −1",
-)
+)  # fmt: skip
 SoftMarginLoss = _row("SoftMarginLoss", F.soft_margin_loss, _OLD, "log(1 + e^{−t x})")
 MarginRankingLoss = _row(
     "MarginRankingLoss", F.margin_ranking_loss, "margin " + _OLD, "max(0, −t (x₁ − x₂) + margin)"
 )
 CosineEmbeddingLoss = _row(
-    "CosineEmbeddingLoss",
-    F.cosine_embedding_loss,
-    "margin " + _OLD,
+    "CosineEmbeddingLoss", F.cosine_embedding_loss, "margin " + _OLD,
     "1 − cos for t = 1, max(0, cos − margin) for −1",
-)
+)  # fmt: skip
 MultiMarginLoss = _row(
-    "MultiMarginLoss",
-    F.multi_margin_loss,
-    "p margin weight " + _OLD,
+    "MultiMarginLoss", F.multi_margin_loss, "p margin weight " + _OLD,
     "Σ_{j ≠ t} max(0, margin − x[t] + x[j])ᵖ/C",
-)
+)  # fmt: skip
 MultiLabelMarginLoss = _row(
     "MultiLabelMarginLoss", F.multilabel_margin_loss, _OLD, "Σ max(0, 1 − (x[y] − x[i]))/C"
 )
 MultiLabelSoftMarginLoss = _row(
-    "MultiLabelSoftMarginLoss",
-    F.multilabel_soft_margin_loss,
-    "weight " + _OLD,
+    "MultiLabelSoftMarginLoss", F.multilabel_soft_margin_loss, "weight " + _OLD,
     "mean over classes of BCE with logits",
-)
+)  # fmt: skip
 TripletMarginLoss = _row(
-    "TripletMarginLoss",
-    F.triplet_margin_loss,
-    "margin p eps swap " + _OLD,
+    "TripletMarginLoss", F.triplet_margin_loss, "margin p eps swap " + _OLD,
     "max(0, d(a, p) − d(a, n) + margin)",
-)
+)  # fmt: skip
 TripletMarginWithDistanceLoss = _row(
     "TripletMarginWithDistanceLoss", F.triplet_margin_with_distance_loss,
     "distance_function margin swap reduction", "TripletMarginLoss with a distance of one's own",

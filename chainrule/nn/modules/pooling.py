@@ -92,83 +92,50 @@ MaxPool3d = _row(
 )
 AvgPool1d = _row("AvgPool1d", F.avg_pool1d, _AVG, _Avg1d, "The mean of each window of (N, C, L)")
 AvgPool2d = _row(
-    "AvgPool2d",
-    F.avg_pool2d,
-    _AVG + " divisor_override",
-    _Avg,
+    "AvgPool2d", F.avg_pool2d, _AVG + " divisor_override", _Avg,
     "The mean of each window of (N, C, H, W)",
-)
+)  # fmt: skip
 AvgPool3d = _row(
-    "AvgPool3d",
-    F.avg_pool3d,
-    _AVG + " divisor_override",
-    _Avg,
+    "AvgPool3d", F.avg_pool3d, _AVG + " divisor_override", _Avg,
     "The mean of each window of (N, C, D, H, W)",
-)
+)  # fmt: skip
 LPPool1d = _row(
-    "LPPool1d",
-    F.lp_pool1d,
-    "norm_type kernel_size stride ceil_mode",
-    _Lp,
+    "LPPool1d", F.lp_pool1d, "norm_type kernel_size stride ceil_mode", _Lp,
     "(Σ xᵖ)^(1/p) of each window",
-)
+)  # fmt: skip
 LPPool2d = _row(
-    "LPPool2d",
-    F.lp_pool2d,
-    "norm_type kernel_size stride ceil_mode",
-    _Lp,
+    "LPPool2d", F.lp_pool2d, "norm_type kernel_size stride ceil_mode", _Lp,
     "(Σ xᵖ)^(1/p) of each window",
-)
+)  # fmt: skip
 LPPool3d = _row(
-    "LPPool3d",
-    F.lp_pool3d,
-    "norm_type kernel_size stride ceil_mode",
-    _Lp,
+    "LPPool3d", F.lp_pool3d, "norm_type kernel_size stride ceil_mode", _Lp,
     "(Σ xᵖ)^(1/p) of each window",
-)
+)  # fmt: skip
 AdaptiveAvgPool1d = _row(
-    "AdaptiveAvgPool1d",
-    F.adaptive_avg_pool1d,
-    "output_size",
-    _Adaptive,
+    "AdaptiveAvgPool1d", F.adaptive_avg_pool1d, "output_size", _Adaptive,
     "Means of so many even parts",
-)
+)  # fmt: skip
 AdaptiveAvgPool2d = _row(
-    "AdaptiveAvgPool2d",
-    F.adaptive_avg_pool2d,
-    "output_size",
-    _Adaptive,
+    "AdaptiveAvgPool2d", F.adaptive_avg_pool2d, "output_size", _Adaptive,
     "Means of so many even parts of each axis",
-)
+)  # fmt: skip
 AdaptiveAvgPool3d = _row(
-    "AdaptiveAvgPool3d",
-    F.adaptive_avg_pool3d,
-    "output_size",
-    _Adaptive,
+    "AdaptiveAvgPool3d", F.adaptive_avg_pool3d, "output_size", _Adaptive,
     "Means of so many even parts of each axis",
-)
+)  # fmt: skip
 _ADAPTIVE_MAX = "output_size return_indices"
 AdaptiveMaxPool1d = _row(
-    "AdaptiveMaxPool1d",
-    F.adaptive_max_pool1d,
-    _ADAPTIVE_MAX,
-    _Adaptive,
+    "AdaptiveMaxPool1d", F.adaptive_max_pool1d, _ADAPTIVE_MAX, _Adaptive,
     "Largest elements of even parts",
-)
+)  # fmt: skip
 AdaptiveMaxPool2d = _row(
-    "AdaptiveMaxPool2d",
-    F.adaptive_max_pool2d,
-    _ADAPTIVE_MAX,
-    _Adaptive,
+    "AdaptiveMaxPool2d", F.adaptive_max_pool2d, _ADAPTIVE_MAX, _Adaptive,
     "Largest elements of even parts of each axis",
-)
+)  # fmt: skip
 AdaptiveMaxPool3d = _row(
-    "AdaptiveMaxPool3d",
-    F.adaptive_max_pool3d,
-    _ADAPTIVE_MAX,
-    _Adaptive,
+    "AdaptiveMaxPool3d", F.adaptive_max_pool3d, _ADAPTIVE_MAX, _Adaptive,
     "Largest elements of even parts of each axis",
-)
+)  # fmt: skip
 
 
 class _MaxUnpool(Module):

@@ -167,19 +167,13 @@ def _row(name: str, function: Any, settings: str, shown: str, doc: str) -> Any:
 
 
 PixelShuffle = _row(
-    "PixelShuffle",
-    F.pixel_shuffle,
-    "upscale_factor",
-    "upscale_factor",
+    "PixelShuffle", F.pixel_shuffle, "upscale_factor", "upscale_factor",
     "(C r², H, W) → (C, H r, W r)",
-)
+)  # fmt: skip
 PixelUnshuffle = _row(
-    "PixelUnshuffle",
-    F.pixel_unshuffle,
-    "downscale_factor",
-    "downscale_factor",
+    "PixelUnshuffle", F.pixel_unshuffle, "downscale_factor", "downscale_factor",
     "The inverse of PixelShuffle",
-)
+)  # fmt: skip
 ChannelShuffle = _row(
     "ChannelShuffle", F.channel_shuffle, "groups", "groups", "Channels of g groups interleaved"
 )
@@ -199,18 +193,10 @@ class _Columns(FunctionLayer):
 
 
 Unfold = layer(
-    "Unfold",
-    F.unfold,
-    "kernel_size dilation padding stride",
-    doc="Windows as columns",
-    module=__name__,
-    base=_Columns,
-)
+    "Unfold", F.unfold, "kernel_size dilation padding stride", doc="Windows as columns",
+    module=__name__, base=_Columns,
+)  # fmt: skip
 Fold = layer(
-    "Fold",
-    F.fold,
-    "output_size kernel_size dilation padding stride",
-    doc="The transpose of Unfold",
-    module=__name__,
-    base=_Columns,
-)
+    "Fold", F.fold, "output_size kernel_size dilation padding stride",
+    doc="The transpose of Unfold", module=__name__, base=_Columns,
+)  # fmt: skip
