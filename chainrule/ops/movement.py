@@ -282,7 +282,17 @@ def _(g: Node, y: Node, x: Node, v: Node, *, offset: int) -> tuple[Node, Node]:
     return diagonal_update(g, zeros_like(v), offset=offset), diagonal(g, offset=offset)
 
 
+def _first(v: Node, shape: Shape) -> Node:
+    """One of the equal elements that a broadcast made of each."""
+    lead = len(v.shape) - len(shape)
+    for axis in range(len(v.shape)):
+        if axis < lead or shape[axis - lead] == 1:
+            v = narrow(v, axis, 0, 1)
+    return reshape(v, shape=shape)
+
+
 reshape.put = lambda base, v, *, shape: reshape(v, shape=base.shape)
+broadcast_to.put = lambda base, v, *, shape: _first(v, base.shape)
 permute.put = lambda base, v, *, order: permute(v, order=_inverse(order))
 slice.put = slice_update
 diagonal.put = diagonal_update

@@ -15,13 +15,14 @@ from chainrule import ops
 from chainrule.autodiff import Derivative, derivative
 from chainrule.autodiff.reverse import placeholder
 from chainrule.errors import GradientError
-from chainrule.ir.graph import substitute, topological
+from chainrule.ir.graph import ancestors, substitute, topological
 from chainrule.ir.node import Node
 from chainrule.ir.op import registry
 from chainrule.tensor.handle import Tensor, blank, node_of, wrap
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.record import apply
 from chainrule.tensor.trace import (
+    Entry,
     Storage,
     Trace,
     flush,
@@ -29,6 +30,7 @@ from chainrule.tensor.trace import (
     grad_inputs,
     grad_mode,
     state,
+    walking,
 )
 
 _TWICE = (
@@ -58,6 +60,8 @@ class _Pass:
         self.leaves: dict[int, tuple[Tensor, Node]] = {}
         self.wanted: dict[Trace, dict[Node, list[int]]] = {}
         self.found: dict[int, Node] = {}
+        self.targets: set[int] | None = None  # the leaves that are asked for; None: all
+        self.leading: dict[tuple[Trace, Node], bool] = {}
         self.roots: set[int] = set()
 
     def send(self, t: Tensor, ct: Node) -> None:
@@ -82,17 +86,13 @@ class _Pass:
 
     def _through(self, trace: Trace, cts: dict[Node, Node]) -> None:
         here = trace is state.trace
-        inputs = grad_inputs(trace)
+        inputs = [e for e in grad_inputs(trace) if self._leads(e)]
         extra = self.wanted.get(trace, {})
         wrt = [*(e.node for e in inputs), *extra]
         placing = _Placing(trace, here, self.create_graph)
         seeds = [ct if here else placing.cotangent(n, ct) for n, ct in cts.items()]
         watch = self._watch(trace, placing)
-        state.hold += 1
-        try:
-            d = derivative(list(cts), seeds, wrt, watch)
-        finally:
-            state.hold -= 1
+        d = derivative(list(cts), seeds, wrt, watch)
         _check_overwritten(trace, d)
         grads = dict(zip(wrt, placing.here(d.gradients), strict=True))
         for n, keys in extra.items():
@@ -108,6 +108,23 @@ class _Pass:
                 self._on(e.tensor, e.history, g)
         if not self.retain_graph:
             _free(trace, d, set(cts), self.roots)
+
+    def _leads(self, e: Entry) -> bool:
+        """Whether a gradient that is asked for lies behind an input: nothing else is walked."""
+        if self.targets is None:
+            return True
+        if e.history is None:
+            return id(e.tensor) in self.targets
+        found = self.leading.get(e.history)
+        if found is None:
+            trace, node = e.history
+            below = ancestors([node])
+            wanted = below & self.wanted.get(trace, {}).keys()
+            found = bool(wanted) or any(
+                i.node in below and self._leads(i) for i in grad_inputs(trace)
+            )
+            self.leading[e.history] = found
+        return found
 
     def _watch(self, trace: Trace, placing: _Placing) -> dict[Node, Callable[[Any], Any]]:
         def meeting(n: Node, w: Any) -> Callable[[Any], Any]:
@@ -296,15 +313,15 @@ def backward(
 ) -> None:
     """Add d(Σ tensors · grads)/d(leaf) to every leaf's `.grad`."""
     walk = _Pass(create_graph, create_graph if retain_graph is None else retain_graph)
-    targets = None if inputs is None else {id(t) for t in inputs}
-    with grad_mode(create_graph):
+    if inputs is not None:
+        walk.targets = {id(t) for t in inputs}
+    with grad_mode(create_graph), walking():
         for i, t in enumerate(inputs or ()):
             _want(walk, t, i)
         _start(tensors, grads, walk)
         walk.run()
         for t, g in list(walk.leaves.values()):
-            if targets is None or id(t) in targets:
-                _add_grad(t, g, create_graph)
+            _add_grad(t, g, create_graph)
         for i, t in enumerate(inputs or ()):
             if not t.leaf and i in walk.found:
                 _add_grad(t, walk.found[i], create_graph)
@@ -345,7 +362,8 @@ def grad(
 ) -> tuple[Tensor | None, ...]:
     """d(Σ outputs · grad_outputs)/d(inputs), without touching `.grad`."""
     walk = _Pass(create_graph, create_graph if retain_graph is None else retain_graph)
-    with grad_mode(create_graph):
+    walk.targets = {id(t) for t in inputs}
+    with grad_mode(create_graph), walking():
         for i, t in enumerate(inputs):
             if not t.level:
                 raise RuntimeError("One of the differentiated Tensors does not require grad")

@@ -266,10 +266,17 @@ class Tensor:
         return node
 
     def _is_recorded_here(self, s: Storage) -> bool:
-        """Whether the pending value is in this thread's trace; a leaf that was overwritten must
-        enter as a leaf.
+        """Whether the pending value is in this thread's trace; a leaf that was overwritten, or a
+        view of one, must enter as such.
         """
-        return s.trace is state.trace and not (self.leaf and self.level and state.grad)
+        return s.trace is state.trace and not (self.is_of_leaf and state.grad)
+
+    @property
+    def is_of_leaf(self) -> bool:
+        """Whether this is a leaf that asks for gradients, or a view of one."""
+        if not self.level or self.detached and not self.leaf:
+            return False
+        return self.leaf or (self.base is not None and self.base.leaf and self.base.level > 0)
 
     def history_is_pending(self) -> bool:
         """Whether a gradient has to go through a trace that another thread records."""
@@ -283,7 +290,7 @@ class Tensor:
             node = op.make((node,), attrs)
         if self.detached:
             node = ops.stop_gradient(node)
-        elif self.leaf and self.level:  # overwritten under no_grad, read under no_grad
+        elif self.is_of_leaf:  # overwritten under no_grad, read under no_grad
             return node
         elif s.level > self.level:
             self.level, self.leaf = s.level, False

@@ -18,7 +18,7 @@ from chainrule.tensor.creation import as_tensor, from_owned
 from chainrule.tensor.handle import SILENT, Tensor
 from chainrule.tensor.mutate import assign, check_writable
 from chainrule.tensor.record import apply, chain, view
-from chainrule.tensor.trace import state
+from chainrule.tensor.trace import one_piece, state
 
 
 class Parsed(NamedTuple):
@@ -265,8 +265,12 @@ def put_at(x: Node, v: Node, *tensors: Node, axes: tuple[int, ...], mode: str) -
 
 def setitem(x: Tensor, index: Any, value: Any) -> None:
     """x[index] = value"""
-    if _at_once(x, index, value):
-        return
+    if not _at_once(x, index, value):
+        with one_piece:
+            _set(x, index, value)
+
+
+def _set(x: Tensor, index: Any, value: Any) -> None:
     if (
         isinstance(index, Tensor)
         and index.dtype is dtypes.bool_
@@ -281,7 +285,8 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     if not p.tensors:
         while given.ndim > v.ndim and given._shape[0] == 1:
             given = given[0]
-        assign(v, apply(_fit, given, shape=v._shape, dtype=x._dtype))
+        fitted = apply(_fit, given, shape=v._shape, dtype=x._dtype)
+        assign(v, fitted, uniform=_is_scalar(value))
         return
     axes = tuple(a for a, _ in p.tensors)
     assign(v, apply(put_at, v, given, *(t for _, t in p.tensors), axes=axes, mode="set"))
@@ -339,7 +344,7 @@ def _at_once(x: Tensor, index: Any, value: Any) -> bool:
         value = value._view()
     elif not isinstance(value, (bool, int, float, np.generic)):
         return False
-    check_writable(x)
+    check_writable(x, _is_scalar(value))
     p = parse(x, index)
     target = x._view()
     if not target.flags.writeable:

@@ -21,7 +21,7 @@ from chainrule.tensor.handle import Tensor, wrap
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.printing import text
 from chainrule.tensor.record import apply, detach
-from chainrule.tensor.trace import state
+from chainrule.tensor.trace import one_piece, state
 
 #: Functions that take no tensor first, or that `Tensor` spells otherwise.
 _NO_METHOD = {
@@ -64,7 +64,8 @@ _IN_PLACE_FUNCTIONS = [
 
 def _in_place(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def g(self: Tensor, *args: Any, **kw: Any) -> Tensor:
-        return assign(self, f(self, *args, **kw))
+        with one_piece:
+            return assign(self, f(self, *args, **kw))
 
     g.__doc__ = f"In place: {f.__doc__}"
     return g
@@ -254,7 +255,7 @@ def _set_data(self: Tensor, source: Any = None) -> Tensor:
 def _fill(self: Tensor, value: Any) -> Tensor:
     """Every element = value."""
     v = value if isinstance(value, Tensor) else creation.full((), value, dtype=self._dtype)
-    return functions.copy_into(self, v)
+    return functions.copy_into(self, v, uniform=v.numel() == 1)
 
 
 def _zero(self: Tensor) -> Tensor:
@@ -379,7 +380,10 @@ def _operator(op: Any, swapped: bool = False) -> Callable[[Tensor, Any], Any]:
 def _augmented(op: Any) -> Callable[[Tensor, Any], Any]:
     def f(self: Tensor, other: Any) -> Any:
         other = _number_or_tensor(other)
-        return NotImplemented if other is None else assign(self, apply(op, self, other))
+        if other is None:
+            return NotImplemented
+        with one_piece:
+            return assign(self, apply(op, self, other))
 
     return f
 

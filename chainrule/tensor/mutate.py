@@ -15,10 +15,10 @@ from chainrule.errors import DtypeError, ShapeError
 from chainrule.ir.node import Node
 from chainrule.tensor.handle import SILENT, Tensor, node_of
 from chainrule.tensor.record import apply
-from chainrule.tensor.trace import flush, flush_if_due, state
+from chainrule.tensor.trace import Storage, Trace, flush, flush_if_due, one_piece, state
 
 
-def check_writable(t: Tensor) -> None:
+def check_writable(t: Tensor, uniform: bool = False) -> None:
     """What PyTorch refuses: a leaf that wants gradients, a view of one, overlapping memory."""
     if state.grad:
         if t.leaf and t.level:
@@ -30,7 +30,7 @@ def check_writable(t: Tensor) -> None:
                 "a view of a leaf Variable that requires grad is being used in an in-place "
                 "operation."
             )
-    if t.strides is not None and any(
+    if not uniform and t.strides is not None and any(
         st == 0 and n > 1 for st, n in zip(t.strides, t._shape, strict=True)
     ):
         raise RuntimeError(
@@ -40,9 +40,12 @@ def check_writable(t: Tensor) -> None:
         )
 
 
-def assign(t: Tensor, value: Tensor) -> Tensor:
-    """Let `value` (already recorded, of t's shape and dtype) be the content of t."""
-    check_writable(t)
+def assign(t: Tensor, value: Tensor, *, uniform: bool = False) -> Tensor:
+    """Let `value` (already recorded, of t's shape and dtype) be the content of t.
+
+    `uniform`: it is one number everywhere, so elements that share memory do no harm.
+    """
+    check_writable(t, uniform)
     if value._shape != t._shape:
         raise ShapeError(
             f"output with shape {list(t._shape)} doesn't match the broadcast shape "
@@ -59,10 +62,16 @@ def assign(t: Tensor, value: Tensor) -> Tensor:
             break
     s = t.storage
     # Through `.detach()`, `.data` or under no_grad: PyTorch's gradients do not see such a write.
-    unseen = s.level > 0 and bool(t.detached or not state.grad)
+    keeps = bool(t.leaf and t.level)  # a parameter that was written to under no_grad
+    tracked = value.level > 0 and state.grad
+    hidden = t.detached > 0 or not state.grad
+    unseen = hidden and not keeps and (s.level > 0 or (t.level > 0 and not t.detached))
     closed = unseen and s.trace is None
+    own = whole
     if unseen and s.node is not None:
         whole = ops.passing_to(whole, s.node)
+    elif t.detached and tracked:
+        whole = ops.stop_gradient(whole)
     if t.detached == SILENT:
         s.silent += 1
     else:
@@ -72,11 +81,18 @@ def assign(t: Tensor, value: Tensor) -> Tensor:
     trace.storages.append(weakref.ref(s))
     trace.handles.append(weakref.ref(t))
     trace.owners[whole] = whole not in trace.owners
-    keeps = t.leaf and t.level  # a parameter that was written to under no_grad
-    if not keeps and not t.detached and not unseen:
+    if t.detached and tracked:  # a variable of its own from now on
+        t.level, t.leaf, t.history = 1, False, None
+        t.node, t.seen_in, t.version = node, trace, s.version
+        if t.base is not None and t.base.detached:  # and so is what it is a part of
+            t.base.level, t.base.leaf, t.base.history = 1, False, None
+            t.base.node, t.base.seen_in, t.base.version = own, trace, s.version
+            trace.handles.append(weakref.ref(t.base))
+    elif not keeps and not t.detached and not unseen:
         s.level = max(value.level, t.level) if state.grad else t.level
         if s.level and value._dtype.is_floating_point and (value.level or t.level):
             t.level, t.leaf = s.level, False
+            _tell_family(s, trace)
         t.node, t.seen_in, t.version = node, trace, s.version
         t.history = None
     elif keeps or t.detached:
@@ -86,6 +102,18 @@ def assign(t: Tensor, value: Tensor) -> Tensor:
         flush(trace)
     flush_if_due(trace)
     return t
+
+
+def _tell_family(s: Storage, trace: Trace) -> None:
+    """A base and its views carry a gradient as soon as something that does is written into one, and
+    from now on it is asked of what was written.
+    """
+    for r in s.family:
+        t = r()
+        if t is not None and not t.detached:
+            if not t.level:
+                t.level, t.leaf = s.level, False
+            trace.handles.append(r)
 
 
 def _cast(value: Tensor, dtype: dtypes.DType) -> Tensor:
@@ -105,7 +133,7 @@ def _whole(t: Tensor, node: Node) -> Node:
     for op, attrs in t.chain[:-1]:
         levels.append(op.make((levels[-1],), attrs))
     for (op, attrs), outer in zip(reversed(t.chain), reversed(levels), strict=True):
-        if op.put is None:
+        if op.put is None or (op is ops.broadcast_to and (op, attrs) is not t.chain[-1]):
             raise RuntimeError(
                 f"cannot write through {op.name}: its elements share memory; clone() it first"
             )
@@ -138,6 +166,8 @@ def update(targets: Sequence[Tensor], fn: Callable[..., Any], *data: Any, **attr
     """Record new values for `targets` as one formula: fn(*targets, *data, **attrs) → one value for
     each target.
     """
-    values = apply(fn, *targets, *data, **attrs)
-    for t, value in zip(targets, values if isinstance(values, tuple) else (values,), strict=True):
-        assign(t, value)
+    with one_piece:
+        values = apply(fn, *targets, *data, **attrs)
+        parts = values if isinstance(values, tuple) else (values,)
+        for t, value in zip(targets, parts, strict=True):
+            assign(t, value)

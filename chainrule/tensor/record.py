@@ -209,6 +209,10 @@ def chain(t: Tensor, steps: list[Step]) -> Tensor:
     out.chain = (*t.chain, *steps)
     out.base = t.base if t.base is not None else t
     out.detached = t.detached or int(t.level > 0 and not tracked)
+    if not out.detached:
+        if out.base is t and not s.family:
+            s.join(t)
+        s.join(out)
     if node is not None:
         assert shape == out._shape
         out.node, out.seen_in, out.version = node, trace, s.version

@@ -41,8 +41,8 @@ class Storage:
     """
 
     __slots__ = (
-        "__weakref__", "array", "entered", "export", "failure", "glimpse", "level", "node",
-        "silent", "trace", "unseen", "version",
+        "__weakref__", "array", "entered", "export", "failure", "family", "glimpse", "level",
+        "node", "silent", "trace", "unseen", "version",
     )  # fmt: skip
 
     def __init__(self, array: np.ndarray | None, node: Node | None, trace: Trace | None) -> None:
@@ -55,12 +55,21 @@ class Storage:
         #: Serial number of the last trace that it entered, and of the last one whose gradients do
         #: not see what it was overwritten by.
         self.entered = self.unseen = -1
+        #: The base and its views, once there are views.
+        self.family: list[weakref.ref[Tensor]] = []
         #: Why there is no value.
         self.failure: Exception | None = None
         #: What another thread saw: (version, value).
         self.glimpse: tuple[int, np.ndarray] | None = None
         #: Who outside may write to the array: True, or a weak reference to the exporter.
         self.export: Any = None
+
+    def join(self, t: Tensor) -> None:
+        """Remember a view, and forget those that are gone."""
+        family = self.family
+        if len(family) & (len(family) - 1) == 0 and len(family) > 16:  # at powers of two
+            self.family = family = [r for r in family if r() is not None]
+        family.append(weakref.ref(t))
 
     @property
     def counted(self) -> int:
@@ -142,14 +151,15 @@ class _State(threading.local):
 
     current: Trace
     grad: bool
-    hold: (
-        int  # > 0: the user's code runs inside a backward pass, so a look must leave the trace open
-    )
+    #: > 0: an operation in several steps is under way, so nothing is computed of itself.
+    pause: int
+    #: > 0: a backward pass is under way, so a look by the user's code must leave the trace open.
+    hold: int
 
     def __init__(self) -> None:
         self.current = Trace()
         self.grad = True
-        self.hold = 0
+        self.pause = self.hold = 0
 
     @property
     def trace(self) -> Trace:
@@ -183,6 +193,8 @@ def flush(trace: Trace | None = None) -> None:
 
 def flush_if_due(trace: Trace) -> None:
     """Compute now if that was asked for, or if too much waits."""
+    if state.pause:
+        return
     if trace.urgent or len(trace.storages) > config.max_pending or config.eager or config.nan_guard:
         flush(trace)
 
@@ -239,7 +251,9 @@ def _flush(trace: Trace) -> None:
             trace.saved[r] = (at_storage[r], at_storage[r].counted)
     if roots:
         for entry, array in zip(trace.inputs, trace.arrays, strict=True):
-            if entry.tensor is None:
+            # What was written over in place is kept for the operation that did it, as PyTorch
+            # keeps a copy; whoever else reads it is refused.
+            if entry.tensor is None or entry.node in trace.overwritten:
                 trace.saved[entry.node] = array
     _close(trace, roots)
 
@@ -273,11 +287,15 @@ def _roots(trace: Trace) -> list[tuple[Tensor, Node]]:
     """Held results through which a gradient may still be asked for, with their nodes."""
     found = []
     for t in {id(t): t for r in trace.handles if (t := r()) is not None}.values():
-        if t.level == 1 and not t.leaf and t.seen_in is trace and t.node is not None:
-            if t.storage.unseen == trace.serial:
+        if t.level != 1 or t.leaf:
+            continue
+        s = t.storage
+        if s.unseen == trace.serial:  # its gradient goes the way that it had
+            if t.history is not None:
                 continue
-            if t.version != t.storage.version and t.storage.trace is trace:
-                t._enter(trace)
+        elif s.trace is trace and t.version != s.version and not (t.is_of_leaf or t.detached):
+            t._refresh(s, trace)
+        if t.seen_in is trace and t.node is not None:
             found.append((t, t.node))
     return found
 
@@ -306,6 +324,33 @@ def _close(trace: Trace, roots: list[tuple[Tensor, Node]]) -> None:
     trace.arrays = []
     trace.handles = [weakref.ref(t) for t, _ in roots]
     trace.closed = True
+
+
+class _OnePiece:
+    """Several steps that must be recorded into one trace: it is not computed before the last."""
+
+    def __enter__(self) -> None:
+        state.pause += 1
+
+    def __exit__(self, *_: object) -> None:
+        state.pause -= 1
+        flush_if_due(state.trace)
+
+
+one_piece = _OnePiece()
+
+
+@contextmanager
+def walking() -> Iterator[None]:
+    """A backward pass: what it has recorded is not yet in any tensor, so even a look by a hook
+    leaves the trace open.
+    """
+    with one_piece:
+        state.hold += 1
+        try:
+            yield
+        finally:
+            state.hold -= 1
 
 
 @contextmanager

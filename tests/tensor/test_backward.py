@@ -388,3 +388,65 @@ def test_deep_graphs_do_not_overflow_the_stack():
         y = y + x
     y.sum().backward()
     assert x.grad.tolist() == [5001]
+
+
+def test_looks_by_hooks_do_not_disturb_the_pass():
+    """A hook that prints a gradient is the usual kind of hook."""
+    a, b, c = leaf(1, 2), leaf(3, 4), leaf(5, 6)
+    seen = []
+    for t in (a, b, c):
+        t.register_hook(lambda g: seen.append(g.tolist()))
+        t.register_post_accumulate_grad_hook(lambda t: seen.append(t.grad.sum().item()))
+    (a * b * c).sum().backward()
+    assert a.grad.tolist() == [15, 24] and b.grad.tolist() == [5, 12] and c.grad.tolist() == [3, 8]
+    assert sorted(map(str, seen)) == sorted(map(str, [[15, 24], 39, [5, 12], 17, [3, 8], 11]))
+
+
+def test_an_optimiser_inside_the_backward_pass():
+    a, b = leaf(1, 2), leaf(3, 4)
+
+    def step(t):
+        with torch.no_grad():
+            t -= 0.1 * t.grad
+        t.grad = None
+        torch.flush()
+
+    for t in (a, b):
+        t.register_post_accumulate_grad_hook(step)
+    (a * b).sum().backward()
+    np.testing.assert_allclose(a.detach().numpy(), [0.7, 1.6])
+    np.testing.assert_allclose(b.detach().numpy(), [2.9, 3.8])
+    (a * b).sum().backward()
+    np.testing.assert_allclose(a.detach().numpy(), [0.7 - 0.29, 1.6 - 0.38])
+
+
+def test_grad_asks_only_for_what_it_was_asked_for():
+    """What lies on other paths is not walked, so it may be overwritten."""
+    x, w = leaf(1, 2), leaf(3, 4)
+    h = w.exp()
+    y = x * 2 + h
+    h.add_(1)
+    (g,) = grad(y.sum(), x)
+    assert g.tolist() == [2, 2]
+
+
+def test_a_buffer_that_is_filled_with_computed_values_carries_their_gradient():
+    w = leaf(1, 2)
+    buffer = torch.zeros(2, 2, dtype=torch.float64)
+    buffer[0] = w * 3
+    assert buffer.requires_grad and not buffer.is_leaf
+    buffer.tolist()
+    buffer[1] = w
+    (buffer * buffer).sum().backward()
+    assert w.grad.tolist() == [2 * 9 * 1 + 2 * 1, 2 * 9 * 2 + 2 * 2]
+
+
+def test_a_view_made_before_the_write_carries_the_gradient_too():
+    w = leaf(1, 2)
+    buffer = torch.zeros(4, dtype=torch.float64)
+    row = buffer[:2]
+    buffer.tolist()
+    buffer[:2] = w * 2
+    buffer.tolist()
+    (row * row).sum().backward()
+    assert w.grad.tolist() == [8, 16]

@@ -260,11 +260,11 @@ def _one_hot(i: Node, *, n: int) -> Node:
     return ops.one_hot(i, n, dtypes.int64)
 
 
-def copy_into(target: Tensor, source: Tensor) -> Tensor:
+def copy_into(target: Tensor, source: Tensor, *, uniform: bool = False) -> Tensor:
     """target[...] = source"""
     s: Tensor = source if isinstance(source, Tensor) else as_tensor(source)
     wide = expand(to_dtype(s, target._dtype), *target._shape)
-    return assign(target, clone(wide))
+    return assign(target, clone(wide), uniform=uniform)
 
 
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
