@@ -1,4 +1,4 @@
-"""Imports run downhill: the rooms of `chainrule`, in the order in which a program walks through them.
+"""Imports run downhill: the rooms of `chainrule`, in the order in which a program passes them.
 
 A room may import what stands before it; rooms of one line do not import each other.
 """
@@ -74,7 +74,11 @@ def imports(module: str) -> list[tuple[str, int, bool]]:
                 continue
             inside = local or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
             if isinstance(child, ast.Import):
-                found.extend((a.name, child.lineno, inside) for a in child.names if a.name.split(".")[0] == "chainrule")
+                found.extend(
+                    (a.name, child.lineno, inside)
+                    for a in child.names
+                    if a.name.split(".")[0] == "chainrule"
+                )
             elif isinstance(child, ast.ImportFrom):
                 base = child.module or ""
                 if child.level:
@@ -108,7 +112,9 @@ def test_imports_run_downhill() -> None:
 
 
 def test_no_import_of_ours_hides_in_a_function() -> None:
-    hidden = [f"{m}:{line} imports {t}" for m, found in GRAPH.items() for t, line, local in found if local]
+    hidden = [
+        f"{m}:{line} imports {t}" for m, found in GRAPH.items() for t, line, local in found if local
+    ]
     assert not hidden
 
 
@@ -137,11 +143,17 @@ def test_no_cycle_between_files() -> None:
 
 
 def test_nothing_imports_what_only_tests_need() -> None:
-    assert not [m for m, found in GRAPH.items() if room_of(m) != "testing" for t, _, _ in found if room_of(t) == "testing"]
+    assert not [
+        m
+        for m, found in GRAPH.items()
+        if room_of(m) != "testing"
+        for t, _, _ in found
+        if room_of(t) == "testing"
+    ]
 
 
 def test_no_library_file_imports_the_frameworks_it_is_compared_with() -> None:
-    """torch, jax, tensorflow are for comparing; where a user brings a model from there, the import is in a function."""
+    """They are for comparing; where a user brings a model, the import is in a function."""
     others = {"torch", "jax", "tensorflow", "keras"}
     for path in files():
         for node in ast.parse(path.read_text()).body:

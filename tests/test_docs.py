@@ -12,7 +12,9 @@ from chainrule.ir.op import Op
 
 OPTIONAL = {"chainrule.__main__"}
 NAMES = sorted(
-    m.name for m in pkgutil.walk_packages(chainrule.__path__, "chainrule.") if m.name not in OPTIONAL
+    m.name
+    for m in pkgutil.walk_packages(chainrule.__path__, "chainrule.")
+    if m.name not in OPTIONAL
 )
 
 

@@ -33,7 +33,11 @@ def test_what_does_not_depend_has_no_gradient() -> None:
     a, b = x(), x(1)
     y = ops.sum(a * 2)
     assert derivative([y], [seed(y)], [a, b]).gradients[1] is None
-    assert interpret([gradients(y, [b])[0]], {a: np.ones(3), b: np.ones(3)})[0].tolist() == [0, 0, 0]
+    assert interpret([gradients(y, [b])[0]], {a: np.ones(3), b: np.ones(3)})[0].tolist() == [
+        0,
+        0,
+        0,
+    ]
 
 
 def test_a_stopped_gradient_stops() -> None:
@@ -63,7 +67,10 @@ def test_the_same_question_is_answered_once() -> None:
     assert derivative([y], [seed(y)], [a]) is first and reverse.derived == before
 
 
-@pytest.mark.parametrize(("wide", "narrow"), [((2, 3), (3,)), ((2, 3), (1, 3)), ((2, 3), ()), ((4, 2, 3), (2, 1)), ((2, 3), (2, 3))])
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [((2, 3), (3,)), ((2, 3), (1, 3)), ((2, 3), ()), ((4, 2, 3), (2, 1)), ((2, 3), (2, 3))],
+)
 def test_broadcasting_is_undone_by_sums(wide: tuple[int, ...], narrow: tuple[int, ...]) -> None:
     g = x(0, wide)
     array = np.arange(float(np.prod(wide))).reshape(wide)
@@ -71,7 +78,10 @@ def test_broadcasting_is_undone_by_sums(wide: tuple[int, ...], narrow: tuple[int
     ones = np.ones(narrow)
     want = np.zeros(narrow)
     for i in np.ndindex(*wide):
-        j = tuple(k if n != 1 else 0 for k, n in zip(i[len(wide) - len(narrow) :], ones.shape, strict=True))
+        j = tuple(
+            k if n != 1 else 0
+            for k, n in zip(i[len(wide) - len(narrow) :], ones.shape, strict=True)
+        )
         want[j] += array[i]
     np.testing.assert_array_equal(got, want)
 

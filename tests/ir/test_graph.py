@@ -5,13 +5,24 @@ import pytest
 
 from chainrule import dtypes, ops
 from chainrule.errors import GraphError, ShapeError
-from chainrule.ir import Graph, ancestors, depends_on, parse, print_graph, substitute, topological, verify
+from chainrule.ir import (
+    Graph,
+    ancestors,
+    depends_on,
+    parse,
+    print_graph,
+    substitute,
+    topological,
+    verify,
+)
 from chainrule.ir.interpret import interpret
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Op, registry
 
 
-def x(index: int = 0, shape: tuple[int, ...] = (2, 3), dtype: dtypes.DType = dtypes.float32) -> Node:
+def x(
+    index: int = 0, shape: tuple[int, ...] = (2, 3), dtype: dtypes.DType = dtypes.float32
+) -> Node:
     return ops.input(index=index, shape=shape, dtype=dtype)
 
 
@@ -36,7 +47,10 @@ def test_nodes_are_frozen() -> None:
 
 def test_operators_record() -> None:
     a, b = x(0, (2, 2)), x(1, (2, 2))
-    names = [n.op.name for n in (a + b, a - b, a * b, a / b, a**b, a @ b, -a, a < b, a >= b, 2 - a, 1 / a)]
+    names = [
+        n.op.name
+        for n in (a + b, a - b, a * b, a / b, a**b, a @ b, -a, a < b, a >= b, 2 - a, 1 / a)
+    ]
     assert names == ["add", "sub", "mul", "div", "pow", "matmul", "neg", "lt", "ge", "sub", "div"]
 
 

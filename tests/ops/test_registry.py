@@ -15,14 +15,20 @@ from chainrule.testing import check_gradients, compare_gradients, samples
 
 # What only has a meaning inside a larger graph: tested in tests/ir, tests/autodiff, tests/tensor.
 STRUCTURAL = {"input", "const", "item", "boundary"}
-# The rules of optimisers are no functions to differentiate: tests/optim compares them with PyTorch's.
+# The rules of optimisers are no functions to differentiate: tests/optim compares them with
+# PyTorch's.
 OPS = sorted(
     name
     for name, op in registry.items()
     if name not in STRUCTURAL and getattr(op.formula, "__module__", "") != "chainrule.ops.updates"
 )
 PAIRS = [(name, d) for name in OPS if registry[name].domain for d in registry[name].domain.types]
-TOLERANCE = {dtypes.float16: 2e-3, dtypes.bfloat16: 1.6e-2, dtypes.float32: 1e-5, dtypes.float64: 1e-12}
+TOLERANCE = {
+    dtypes.float16: 2e-3,
+    dtypes.bfloat16: 1.6e-2,
+    dtypes.float32: 1e-5,
+    dtypes.float64: 1e-12,
+}
 
 
 def rng(name: str) -> np.random.Generator:
@@ -83,7 +89,11 @@ def test_a_printed_graph_is_read_back_as_the_same_graph(name: str, dtype: dtypes
 @pytest.mark.parametrize("name", OPS)
 @pytest.mark.parametrize("dtype", [dtypes.float16, dtypes.bfloat16, dtypes.float32], ids=str)
 def test_smaller_floats_are_rounded_once(name: str, dtype: dtypes.DType) -> None:
-    if registry[name].domain is None or name.startswith("random") or registry[name].domain.order == 0:
+    if (
+        registry[name].domain is None
+        or name.startswith("random")
+        or registry[name].domain.order == 0
+    ):
         pytest.skip("exact, or discrete")
     for sample, outs in calls(name, dtype):
         wide = [
@@ -98,7 +108,9 @@ def test_smaller_floats_are_rounded_once(name: str, dtype: dtypes.DType) -> None
         want = interpret(exact, dict(zip(wide, arrays, strict=True)))
         for a, b in zip(value(outs, sample), want, strict=True):
             rounding = TOLERANCE[dtype] * max(1.0, float(np.max(np.abs(b), initial=0)))
-            np.testing.assert_allclose(a.astype(np.float64), b, rtol=TOLERANCE[dtype], atol=rounding)
+            np.testing.assert_allclose(
+                a.astype(np.float64), b, rtol=TOLERANCE[dtype], atol=rounding
+            )
 
 
 def differentiable(name: str) -> bool:
@@ -118,7 +130,9 @@ def test_a_cotangent_has_the_type_of_its_input(name: str, dtype: dtypes.DType) -
     for sample, outs in calls(name, dtype):
         outs = [o for o in outs if o.dtype.is_floating_point]
         wrt = [x for x in sample.inputs if x.dtype.is_floating_point]
-        seeds = [ops.input(index=i, shape=o.shape, dtype=o.dtype, scope="ct") for i, o in enumerate(outs)]
+        seeds = [
+            ops.input(index=i, shape=o.shape, dtype=o.dtype, scope="ct") for i, o in enumerate(outs)
+        ]
         for x, g in zip(wrt, derivative(outs, seeds, wrt).gradients, strict=True):
             assert g is None or g.type == x.type
 
@@ -135,7 +149,17 @@ def test_finite_numbers_do_not_overflow_on_the_way() -> None:
     """The formulas that PyTorch computes stably must be stable here as well."""
     x = ops.input(index=0, shape=(4,), dtype=dtypes.float32)
     array = np.array([-1000.0, -50.0, 50.0, 1000.0], np.float32)
-    for name in ("sigmoid", "log_sigmoid", "softplus", "silu", "mish", "softmax", "log_softmax", "logsumexp", "elu"):
+    for name in (
+        "sigmoid",
+        "log_sigmoid",
+        "softplus",
+        "silu",
+        "mish",
+        "softmax",
+        "log_softmax",
+        "logsumexp",
+        "elu",
+    ):
         y = registry[name](x)
         g = derivative([y], [ops.full(y.shape, 1.0, y.dtype)], [x]).gradients[0]
         with np.errstate(all="ignore"):

@@ -1,13 +1,34 @@
-"""Write `tests/tensor/promotion.json` anew: what PyTorch's promotion gives (python tests/parity/make_promotion_rows.py)."""
+"""Write `tests/tensor/promotion.json` anew: what PyTorch's promotion gives.
+
+Run it by hand: python tests/parity/make_promotion_rows.py
+"""
 
 import json
 import pathlib
 
 import torch
 
-DTYPES = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64".split()
+DTYPES = [
+    "bool",
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+]
 NUMBERS = {"True": True, "2": 2, "0.5": 0.5}
-OPS = {"add": torch.add, "mul": torch.mul, "div": torch.div, "pow": torch.pow, "lt": torch.lt, "maximum": torch.maximum}
+OPS = {
+    "add": torch.add,
+    "mul": torch.mul,
+    "div": torch.div,
+    "pow": torch.pow,
+    "lt": torch.lt,
+    "maximum": torch.maximum,
+}
 
 
 def value(spec: str):
@@ -16,6 +37,9 @@ def value(spec: str):
         return NUMBERS[spec]
     name, _, rest = spec.partition("[")
     return torch.ones(3 if rest == "3]" else (), dtype=getattr(torch, name))
+
+
+path_of_this = "tests/parity/make_promotion_rows.py"
 
 
 def main() -> None:
@@ -37,7 +61,7 @@ def main() -> None:
             except RuntimeError:
                 continue
             rows.append(f"{op} {a}[3] - {str(out.dtype).removeprefix('torch.')}")
-    how = f"python tests/parity/make_promotion_rows.py, with PyTorch {torch.__version__.partition('+')[0]}"
+    how = f"python {path_of_this}, with PyTorch {torch.__version__.partition('+')[0]}"
     path = pathlib.Path(__file__).parents[1] / "tensor" / "promotion.json"
     path.write_text(json.dumps({"how": how, "rows": rows}, indent=0) + "\n")
 

@@ -1,7 +1,10 @@
-"""Every function that PyTorch has as well: value, shape, dtype and gradient, on PyTorch's own samples.
+"""Every function that PyTorch has as well: value, shape, dtype and gradient, on PyTorch's own
+samples.
 
-The samples are those of `torch.testing._internal.common_methods_invocations.op_db`: random shapes, no axes, one
-element, none. A function is compared when both have its name, so a new one is tested because it exists. `KNOWN` says where
+The samples are those of `torch.testing._internal.common_methods_invocations.op_db`: random shapes,
+no axes, one
+element, none. A function is compared when both have its name, so a new one is tested because it
+exists. `KNOWN` says where
 we differ on purpose.
 """
 
@@ -18,13 +21,21 @@ import chainrule as cr
 from chainrule.tensor import methods
 
 SAMPLES = 25
-TOLERANCE = {torch.float32: 1.3e-5, torch.float64: 1e-7}  # of the value, and of the largest value beside it
+TOLERANCE = {
+    torch.float32: 1.3e-5,
+    torch.float64: 1e-7,
+}  # of the value, and of the largest value beside it
 
 #: Random results: only shape and dtype can be compared.
-RANDOM = re.compile(r"^(rand|empty|normal|bernoulli|multinomial|new_empty|uniform|exponential|cauchy|log_normal|geometric)")
+RANDOM = re.compile(
+    r"^(rand|empty|normal|bernoulli|multinomial|new_empty|uniform|exponential|cauchy|log_normal|geometric)"
+)
 
 KNOWN = {
-    ("polygamma", torch.float32): "computed in double precision: PyTorch's float32 loses digits near the poles",
+    (
+        "polygamma",
+        torch.float32,
+    ): "computed in double precision: PyTorch's float32 loses digits near the poles",
     ("logcumsumexp", torch.float32): "PyTorch's gradient cancels in float32; ours is exact",
     ("cov", torch.float32): "a gradient that cancels to 0 keeps another rounding error",
     ("broadcast_shapes", None): "takes no tensor",
@@ -67,7 +78,11 @@ class Crossing:
                 if x.layout is not torch.strided:
                     pytest.skip("sparse")
                 array = x.detach().resolve_conj().resolve_neg().numpy().copy()
-                t = cr.tensor(array, dtype=getattr(cr, str(x.dtype).partition(".")[2]), requires_grad=x.requires_grad)
+                t = cr.tensor(
+                    array,
+                    dtype=getattr(cr, str(x.dtype).partition(".")[2]),
+                    requires_grad=x.requires_grad,
+                )
                 self.seen[id(x)] = (x, t)
             return self.seen[id(x)][1]
         if isinstance(x, torch.dtype):
@@ -116,8 +131,14 @@ def compare_gradients(outs, crossing, seed):
     if not outs or not leaves:
         return
     seeds = [rng.standard_normal(tuple(b.shape)) for _, b in outs]
-    torch.autograd.backward([b for _, b in outs], [torch.tensor(s).to(b.dtype) for s, (_, b) in zip(seeds, outs, strict=True)])
-    cr.autograd.backward([a for a, _ in outs], [cr.tensor(s, dtype=a.dtype) for s, (a, _) in zip(seeds, outs, strict=True)])
+    torch.autograd.backward(
+        [b for _, b in outs],
+        [torch.tensor(s).to(b.dtype) for s, (_, b) in zip(seeds, outs, strict=True)],
+    )
+    cr.autograd.backward(
+        [a for a, _ in outs],
+        [cr.tensor(s, dtype=a.dtype) for s, (a, _) in zip(seeds, outs, strict=True)],
+    )
     for x, y in leaves:
         want = np.zeros(tuple(x.shape)) if x.grad is None else x.grad.numpy(force=True)
         got = np.zeros(tuple(x.shape)) if y.grad is None else y.grad.numpy()

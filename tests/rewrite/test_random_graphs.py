@@ -11,15 +11,28 @@ from chainrule.ir.interpret import interpret
 from chainrule.ir.node import Node
 
 UNARY = [
-    ops.neg, ops.exp, ops.tanh, ops.sigmoid, ops.relu, ops.sin, ops.square, ops.softplus, ops.stop_gradient, ops.copy, ops.abs,
-    lambda x: x * 1, lambda x: x + 0, lambda x: x ** 2, lambda x: x * 2.5, lambda x: ops.neg(ops.neg(x)),
+    ops.neg, ops.exp, ops.tanh, ops.sigmoid, ops.relu, ops.sin, ops.square, ops.softplus,
+    ops.stop_gradient, ops.copy, ops.abs,
+    lambda x: x * 1, lambda x: x + 0, lambda x: x ** 2, lambda x: x * 2.5,
+    lambda x: ops.neg(ops.neg(x)),
 ]  # fmt: skip
-BINARY = [ops.add, ops.mul, ops.sub, ops.maximum, lambda a, b: ops.where(a > b, a, b), lambda a, b: a / (b * b + 1)]
+BINARY = [
+    ops.add,
+    ops.mul,
+    ops.sub,
+    ops.maximum,
+    lambda a, b: ops.where(a > b, a, b),
+    lambda a, b: a / (b * b + 1),
+]
 
 
 def moved(x: Node, draw: st.DrawFn) -> Node:
     """A view or reduction of x."""
-    kind = draw(st.sampled_from(["reshape", "permute", "slice", "sum", "mean", "broadcast", "softmax", "pad", "flip"]))
+    kind = draw(
+        st.sampled_from(
+            ["reshape", "permute", "slice", "sum", "mean", "broadcast", "softmax", "pad", "flip"]
+        )
+    )
     if kind == "reshape":
         return ops.reshape(x, shape=(int(np.prod(x.shape)),))
     if kind == "permute":
@@ -45,7 +58,9 @@ def moved(x: Node, draw: st.DrawFn) -> Node:
 def graphs(draw: st.DrawFn) -> tuple[list[Node], list[Node]]:
     """(inputs, outputs) of a graph of a dozen ops or less."""
     dtype = draw(st.sampled_from([dtypes.float32, dtypes.float64]))
-    inputs = [ops.input(index=i, shape=s, dtype=dtype) for i, s in enumerate([(2, 3), (3,), (2, 1), ()])]
+    inputs = [
+        ops.input(index=i, shape=s, dtype=dtype) for i, s in enumerate([(2, 3), (3,), (2, 1), ()])
+    ]
     pool: list[Node] = list(inputs)
     for _ in range(draw(st.integers(1, 12))):
         a = draw(st.sampled_from(pool))
@@ -55,7 +70,14 @@ def graphs(draw: st.DrawFn) -> tuple[list[Node], list[Node]]:
         elif kind == "move":
             pool.append(moved(a, draw))
         else:
-            fits = [b for b in pool if all(n == m or 1 in (n, m) for n, m in zip(a.shape[::-1], b.shape[::-1], strict=False))]
+            fits = [
+                b
+                for b in pool
+                if all(
+                    n == m or 1 in (n, m)
+                    for n, m in zip(a.shape[::-1], b.shape[::-1], strict=False)
+                )
+            ]
             pool.append(draw(st.sampled_from(BINARY))(a, draw(st.sampled_from(fits))))
     return inputs, pool[-2:]
 
@@ -67,7 +89,9 @@ def values(inputs: list[Node], seed: int) -> list[np.ndarray]:
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(graphs(), st.integers(0, 9))
-def test_programs_agree_with_the_interpreter(graph: tuple[list[Node], list[Node]], seed: int) -> None:
+def test_programs_agree_with_the_interpreter(
+    graph: tuple[list[Node], list[Node]], seed: int
+) -> None:
     inputs, outputs = graph
     arrays = values(inputs, seed)
     compiler.verify_stages = True

@@ -20,7 +20,13 @@ def test_the_same_outputs_are_the_same_program() -> None:
 def test_results_share_memory_with_nothing() -> None:
     a = np.arange(3.0)
     node = x()
-    views = (node, ops.copy(node), ops.reshape(node, shape=(3, 1)), ops.broadcast_to(node, shape=(2, 3)), node)
+    views = (
+        node,
+        ops.copy(node),
+        ops.reshape(node, shape=(3, 1)),
+        ops.broadcast_to(node, shape=(2, 3)),
+        node,
+    )
     values = programs.run(views, [a])
     for i, v in enumerate(values):
         assert v.flags.writeable and v.flags.c_contiguous and not np.shares_memory(v, a)
@@ -43,4 +49,8 @@ def test_places_are_emptied_after_their_last_reader() -> None:
 
 def test_stages_are_shown_as_text() -> None:
     text = compiler.stages([ops.sigmoid(x())])
-    assert "recorded" in text and all(stage.says in text for stage in compiler.STAGES) and "sigmoid" in text
+    assert (
+        "recorded" in text
+        and all(stage.says in text for stage in compiler.STAGES)
+        and "sigmoid" in text
+    )

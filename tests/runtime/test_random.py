@@ -9,11 +9,24 @@ from chainrule.ir.interpret import interpret
 from chainrule.ops.random import blocks, philox
 from chainrule.runtime import random as streams
 
-# Known answers of philox4x32-10 from Random123's file kat_vectors: counter (4 words), key (2 words), result (4 words).
+# Known answers of philox4x32-10 from Random123's file kat_vectors: counter (4 words), key (2
+# words), result (4 words).
 KNOWN = [
-    ("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
-    ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
-    ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
+    (
+        "00000000 00000000 00000000 00000000",
+        "00000000 00000000",
+        "6627e8d5 e169c58d bc57ac4c 9b00dbd8",
+    ),
+    (
+        "ffffffff ffffffff ffffffff ffffffff",
+        "ffffffff ffffffff",
+        "408f276d 41c83b0e a20bc7c6 6d5451fd",
+    ),
+    (
+        "243f6a88 85a308d3 13198a2e 03707344",
+        "a4093822 299f31d0",
+        "d16cfe09 94fdcceb 5001e420 24126ea1",
+    ),
 ]
 
 
@@ -24,7 +37,9 @@ def words(text: str) -> list[int]:
 @pytest.mark.parametrize(("counter", "key", "result"), KNOWN)
 def test_philox_gives_the_published_numbers(counter: str, key: str, result: str) -> None:
     c, k = words(counter), words(key)
-    got = philox(k[0] | k[1] << 32, np.array([c[0] | c[1] << 32], np.uint64), stream=c[2] | c[3] << 32)
+    got = philox(
+        k[0] | k[1] << 32, np.array([c[0] | c[1] << 32], np.uint64), stream=c[2] | c[3] << 32
+    )
     assert [int(w[0]) for w in got] == words(result)
 
 
@@ -54,7 +69,12 @@ def test_uniform_numbers_lie_in_the_half_open_interval(dtype: dtypes.DType) -> N
 def test_normal_numbers_have_the_right_moments() -> None:
     torch.manual_seed(3)
     z = torch.randn(200_001, dtype=torch.float64).numpy()
-    assert abs(z.mean()) < 0.01 and abs(z.var() - 1) < 0.02 and abs((z**3).mean()) < 0.03 and abs((z**4).mean() - 3) < 0.1
+    assert (
+        abs(z.mean()) < 0.01
+        and abs(z.var() - 1) < 0.02
+        and abs((z**3).mean()) < 0.03
+        and abs((z**4).mean() - 3) < 0.1
+    )
     assert np.isfinite(z).all()
 
 
@@ -99,7 +119,9 @@ def test_streams_do_not_disturb_each_other() -> None:
 
 def test_streams_of_one_seed_have_numbers_of_their_own() -> None:
     torch.manual_seed(1)
-    firsts = {tuple(streams.stream(name).numpy().integers(0, 1 << 30, 2)) for name in streams.STREAMS}
+    firsts = {
+        tuple(streams.stream(name).numpy().integers(0, 1 << 30, 2)) for name in streams.STREAMS
+    }
     assert len(firsts) == len(streams.STREAMS)
 
 
@@ -129,7 +151,7 @@ def test_a_permutation_has_every_number_once() -> None:
 def test_in_place_draws() -> None:
     torch.manual_seed(0)
     x = torch.empty(1000).uniform_(2, 3)
-    assert 2 <= x.min().item() and x.max().item() < 3
+    assert x.min().item() >= 2 and x.max().item() < 3
     x.normal_(10, 0.1)
     assert abs(x.mean().item() - 10) < 0.05
     assert set(x.bernoulli_(0.5).tolist()) == {0.0, 1.0}

@@ -46,7 +46,9 @@ class Net:
     def __init__(self, seed: int = 0) -> None:
         r = np.random.default_rng(seed)
         shapes = [(4, 8), (8,), (8, 3), (3,)]
-        self.parameters = [torch.tensor(r.standard_normal(s), dtype=torch.float64).requires_grad_() for s in shapes]
+        self.parameters = [
+            torch.tensor(r.standard_normal(s), dtype=torch.float64).requires_grad_() for s in shapes
+        ]
 
     def __call__(self, x):
         w1, b1, w2, b2 = self.parameters

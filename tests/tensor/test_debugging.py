@@ -1,4 +1,6 @@
-"""Eager mode, the NaN guard, interruptions, operations that fail: nothing that can be computed is lost."""
+"""Eager mode, the NaN guard, interruptions, operations that fail: nothing that can be computed is
+lost.
+"""
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ def test_eager_mode_computes_at_once(eager):
 
 def test_eager_mode_gives_the_same_gradients(eager):
     x = torch.tensor([1.0, 2.0], requires_grad=True)
-    v, i = torch.sort(torch.tanh(x) * 2)
+    v, _ = torch.sort(torch.tanh(x) * 2)
     a, b = v.chunk(2)
     loss = (a * b + v.sum()).sum()
     loss.backward()
@@ -45,7 +47,9 @@ def test_the_nan_guard_names_the_operation(monkeypatch):
 def test_the_nan_guard_lets_infinities_pass_that_were_given(monkeypatch):
     monkeypatch.setattr(config, "nan_guard", True)
     mask = torch.full((2,), float("-inf"))
-    assert torch.softmax(torch.tensor([1.0, 2.0]) + torch.tensor([0.0, 0.0]), 0).sum().item() == pytest.approx(1)
+    assert torch.softmax(
+        torch.tensor([1.0, 2.0]) + torch.tensor([0.0, 0.0]), 0
+    ).sum().item() == pytest.approx(1)
     assert (mask + 1).tolist() == [-np.inf, -np.inf]
 
 

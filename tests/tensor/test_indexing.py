@@ -1,6 +1,7 @@
 """`x[…]` and `x[…] = v` against NumPy, for drawn indices of all forms.
 
-PyTorch differs from NumPy in one thing: an integer beside index arrays selects first, as a view does; it is not
+PyTorch differs from NumPy in one thing: an integer beside index arrays selects first, as a view
+does; it is not
 broadcast with them. The oracle does the same.
 """
 
@@ -40,7 +41,11 @@ def indexed(draw):
             items.append(slice(draw(bound), draw(bound), draw(st.sampled_from([None, 1, 2, 3]))))
         elif kind == "array":
             size = draw(st.sampled_from([common, common[-1:], (1,) * len(common)]))
-            flat = draw(st.lists(st.integers(-n, n - 1), min_size=int(np.prod(size)), max_size=int(np.prod(size))))
+            flat = draw(
+                st.lists(
+                    st.integers(-n, n - 1), min_size=int(np.prod(size)), max_size=int(np.prod(size))
+                )
+            )
             items.append(np.array(flat).reshape(size))
         else:
             count = common[-1] if common[-1] <= n else 1
@@ -108,7 +113,11 @@ def test_writing(case, pending, scalar):
     target = supported(a, items)
     if target is None or np.unique(target).size != target.size:
         return  # written to twice: which value stays is not defined
-    value = np.array(-1.0) if scalar else -1.0 - np.arange(target.size, dtype=float).reshape(target.shape)
+    value = (
+        np.array(-1.0)
+        if scalar
+        else -1.0 - np.arange(target.size, dtype=float).reshape(target.shape)
+    )
     x = torch.tensor(a)
     x = x + 0 if pending else x
     x[as_torch(items)] = -1.0 if scalar else torch.tensor(value)
@@ -207,7 +216,7 @@ def test_wrong_indices_are_errors_at_once(index, error):
 
 def test_wrong_values_are_errors_at_once():
     x = torch.zeros(3, 2)
-    with pytest.raises(RuntimeError, match="expanded size|shape mismatch"):
+    with pytest.raises(RuntimeError, match=r"expanded size|shape mismatch"):
         x[0] = torch.zeros(3)
     with pytest.raises(RuntimeError, match="shape mismatch"):
         x[[0, 1]] = torch.zeros(3, 2)

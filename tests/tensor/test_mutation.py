@@ -1,4 +1,6 @@
-"""Writing in place: views write through, version counters refuse what PyTorch refuses, and nothing else."""
+"""Writing in place: views write through, version counters refuse what PyTorch refuses, and nothing
+else.
+"""
 
 import numpy as np
 import pytest
@@ -283,7 +285,8 @@ def _hardtanh_chain(x):
 
 
 LEGAL = [
-    _relu_after_linear, _add_where_nothing_is_saved, _clone_first, _in_place_of_what_it_reads, _write_before_the_read,
+    _relu_after_linear, _add_where_nothing_is_saved, _clone_first, _in_place_of_what_it_reads,
+    _write_before_the_read,
     _dropout_in_place, _zero_after_sum, _masked, _hardtanh_chain,
 ]  # fmt: skip
 
@@ -300,7 +303,9 @@ def test_legal_programs_are_not_refused(program, look):
 
 
 def test_writes_through_data_are_not_counted():
-    """`.data` is PyTorch's way around the version counter: weight clipping, moving averages, manual updates."""
+    """`.data` is PyTorch's way around the version counter: weight clipping, moving averages, manual
+    updates.
+    """
     x, w = leaf(1, 2), leaf(3, 4)
     before = w._version
     loss = (x * w).sum()

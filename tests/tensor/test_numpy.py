@@ -200,7 +200,11 @@ def test_copies():
         (lambda: torch.tensor([float("inf"), 1.0]), "tensor([inf, 1.])"),
         (lambda: torch.tensor([-1.5, 2.0]), "tensor([-1.5000,  2.0000])"),
         (lambda: torch.tensor([], dtype=torch.int64), "tensor([], dtype=torch.int64)"),
-        (lambda: torch.arange(2000).float(), "tensor([0.0000e+00, 1.0000e+00, 2.0000e+00,  ..., 1.9970e+03, 1.9980e+03,\n        1.9990e+03])"),  # noqa: E501
+        (
+            lambda: torch.arange(2000).float(),
+            "tensor([0.0000e+00, 1.0000e+00, 2.0000e+00,  ..., 1.9970e+03, 1.9980e+03,\n"
+            "        1.9990e+03])",
+        ),
         (lambda: torch.tensor([1, 2], dtype=torch.uint8), "tensor([1, 2], dtype=torch.uint8)"),
         (lambda: torch.tensor(0.1), "tensor(0.1000)"),
         (lambda: torch.tensor(123456.789), "tensor(123456.7891)"),

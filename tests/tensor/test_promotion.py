@@ -7,7 +7,10 @@ import pytest
 
 import chainrule as torch
 
-ROWS = [row.split() for row in json.loads((pathlib.Path(__file__).parent / "promotion.json").read_text())["rows"]]
+ROWS = [
+    row.split()
+    for row in json.loads((pathlib.Path(__file__).parent / "promotion.json").read_text())["rows"]
+]
 NUMBERS = {"True": True, "2": 2, "0.5": 0.5}
 OPS = sorted({row[0] for row in ROWS})
 
