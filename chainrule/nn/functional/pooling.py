@@ -23,7 +23,7 @@ def _windows(
     if x.ndim not in (n + 1, n + 2):
         raise ShapeError(f"expected a {n + 1}D or {n + 2}D input, got shape {tuple(x.shape)}")
     k = shapes.ntuple(kernel_size, n, "kernel_size")
-    s = k if stride is None or stride == [] else shapes.ntuple(stride, n, "stride")
+    s = k if stride in (None, [], ()) else shapes.ntuple(stride, n, "stride")
     p, d = shapes.ntuple(padding, n, "padding"), shapes.ntuple(dilation, n, "dilation")
     if any(2 * a > b for a, b in zip(p, k, strict=True)):
         raise RuntimeError(
@@ -278,6 +278,21 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
     return _adaptive_max(3, input, output_size, return_indices)
 
 
+def _adaptive_with_indices(f: Any) -> Any:
+    def g(input: Tensor, output_size: Any, return_indices: bool = True) -> Any:
+        return f(input, output_size, True)
+
+    g.__doc__ = "The largest elements of even parts, and where they are"
+    return g
+
+
+(
+    adaptive_max_pool1d_with_indices,
+    adaptive_max_pool2d_with_indices,
+    adaptive_max_pool3d_with_indices,
+) = map(_adaptive_with_indices, (adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d))
+
+
 # ------------------------------------------------------------------ back to where the maxima were
 
 
@@ -286,7 +301,7 @@ def _unpool(
     output_size: Any,
 ) -> Tensor:  # fmt: skip
     k = shapes.ntuple(kernel_size, n, "kernel_size")
-    s = k if stride is None else shapes.ntuple(stride, n, "stride")
+    s = k if stride in (None, [], ()) else shapes.ntuple(stride, n, "stride")
     p = shapes.ntuple(padding, n, "padding")
     sizes = tuple((m - 1) * a + b - 2 * c for m, a, b, c in zip(x.shape[-n:], s, k, p, strict=True))
     if output_size is not None:

@@ -13,6 +13,7 @@ from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
+from chainrule.tensor.functions import broadcast_tensors
 from chainrule.tensor.record import apply
 
 
@@ -70,7 +71,9 @@ def _places(n: int, a: int, b: int, mode: str) -> Tensor:
     elif mode == "circular":
         if a > n or b > n:
             raise RuntimeError("Padding value causes wrapping around more than once.")
-        at = at % n
+        first, last = max(-a, 0), n - max(-b, 0)  # a negative padding cuts off first
+        kept = last - first
+        at = first + np.arange(-max(a, 0), kept + max(b, 0)) % max(kept, 1)
     else:
         if a >= n or b >= n:
             raise RuntimeError(
@@ -201,6 +204,16 @@ def interpolate(
 upsample = interpolate
 
 
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """interpolate with mode "nearest" """
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """interpolate with mode "bilinear" and align_corners"""
+    return interpolate(input, size, scale_factor, "bilinear", align_corners=True)
+
+
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
     """Sampling positions (N, H, W, 2) of affine maps theta (N, 2, 3)"""
     n, _, h, w = size
@@ -282,7 +295,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
             f"of upscale_factor, but input.size(-3)={c} is not divisible by {r * r}"
         )
-    x = input.reshape(-1, c // (r * r), r, r, h, w).permute(0, 1, 4, 2, 5, 3)
+    x = input.reshape(math.prod(lead), c // (r * r), r, r, h, w).permute(0, 1, 4, 2, 5, 3)
     return x.reshape(*lead, c // (r * r), h * r, w * r)
 
 
@@ -295,7 +308,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
             "pixel_unshuffle expects height and width to be divisible by downscale_factor, got "
             f"{h} x {w} and {r}"
         )
-    x = input.reshape(-1, c, h // r, r, w // r, r).permute(0, 1, 3, 5, 2, 4)
+    x = input.reshape(math.prod(lead), c, h // r, r, w // r, r).permute(0, 1, 3, 5, 2, 4)
     return x.reshape(*lead, c * r * r, h // r, w // r)
 
 
@@ -314,6 +327,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x₁ · x₂ / (max(‖x₁‖, ε) max(‖x₂‖, ε))"""
+    x1, x2 = broadcast_tensors(x1, x2)
     a = x1.norm(2, dim, keepdim=True).clamp(min=eps)
     b = x2.norm(2, dim, keepdim=True).clamp(min=eps)
     return ((x1 / a) * (x2 / b)).sum(dim)
