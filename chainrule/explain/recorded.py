@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from chainrule.ir.graph import Graph, substitute, topological
 from chainrule.ir.node import Node
+from chainrule.ops import const
 from chainrule.ops import input as graph_input
 from chainrule.tensor import Tensor
 from chainrule.tensor.trace import Trace
@@ -103,6 +104,8 @@ class _Stitch:
                     mapping[n] = self.leaf(None, (trace.serial, n), n)
                 elif entry.history is not None:
                     mapping[n] = self.done[entry.history]
+                elif entry.tensor is None and n.shape == ():
+                    mapping[n] = _number(trace, n)
                 else:
                     key = id(entry.tensor) if entry.tensor is not None else (trace.serial, n)
                     mapping[n] = self.leaf(entry.tensor, key, n)
@@ -127,6 +130,12 @@ class _Stitch:
             self.known[key] = node
             self.leaves[node] = t
         return self.known[key]
+
+
+def _number(trace: Trace, n: Node) -> Node:
+    """A Python number that has become an input, because it was another one in an earlier step."""
+    value = trace.saved[n] if trace.closed else trace.arrays[n.attr("index")]
+    return const(value.item(), n.dtype)
 
 
 def _entry(trace: Trace, n: Node) -> Any:

@@ -209,3 +209,11 @@ def test_as_mathematics_in_pages():
         explain.formula(3.0)
     with pytest.raises(TypeError, match="names takes a dictionary"):
         explain.formula(x, names=3)
+
+
+def test_a_number_that_changes_from_step_to_step_is_shown_as_it_is_now():
+    x = torch.tensor([1.0, 2.0])
+    for rate in (3.0, 5.0, 7.0):
+        y = x * rate
+        assert explain.formula(y, names={"x": x}).tex == f"y = {rate:g} x"
+        assert y.tolist() == [rate, 2 * rate]
