@@ -95,6 +95,7 @@ from chainrule.ops.reduce import (
     running_argmax, sort, sum, var,
 )  # fmt: skip
 from chainrule.ops.contract import contract, conv, conv_transpose, linear, matmul, project
+from chainrule.ops.ctc import ctc_paths
 from chainrule.ops.random import random_integers, random_normal, random_uniform
 from chainrule.ops.loop import boundary, item, items, make_scan, scan
 from chainrule.ops.activations import (

@@ -519,3 +519,24 @@ WRONG = {
 def test_error_texts(text):
     with pytest.raises((RuntimeError, ValueError, NotImplementedError), match=WRONG[text]):
         eval(text, {"F": F, "ones": torch.ones})
+
+
+def test_fractional_pooling_covers_the_image_in_order():
+    """Graham 2014: windows start at increasing places, the first at 0, the last at the end."""
+    torch.manual_seed(0)
+    a = RNG.standard_normal((2, 3, 11, 9))
+    x = torch.tensor(a, requires_grad=True)
+    y, places = F.fractional_max_pool2d(x, 2, (5, 4), return_indices=True)
+    assert y.shape == (2, 3, 5, 4)
+    flat = a.reshape(2, 3, -1)
+    got = np.take_along_axis(flat, places.numpy().reshape(2, 3, -1), 2).reshape(2, 3, 5, 4)
+    np.testing.assert_array_equal(y.detach().numpy(), got)
+    rows = places.numpy() // 9
+    assert (np.diff(rows.min(3), axis=2) >= 0).all() and rows.min() <= 1 and rows.max() >= 9
+    y.sum().backward()
+    assert x.grad.sum().item() == 2 * 3 * 5 * 4
+    assert F.fractional_max_pool2d(x, 2, output_ratio=0.5).shape == (2, 3, 5, 4)
+    with pytest.raises(RuntimeError, match="too large for the input"):
+        F.fractional_max_pool2d(x, 3, (10, 4))
+    with pytest.raises(ValueError, match="either an output_size or an output_ratio"):
+        F.fractional_max_pool2d(x, 3)

@@ -2,6 +2,8 @@
 libraries let pass: unlike shapes, wrong dtypes, classes that do not exist.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -257,3 +259,85 @@ def test_negative_variances_are_refused():
         F.gaussian_nll_loss(x, x, torch.tensor([1.0, -1.0, 1.0]))
     with pytest.raises(ValueError, match="var is of incorrect size"):
         F.gaussian_nll_loss(x, x, torch.ones(5))
+
+
+# ---- labels without times
+
+
+def spelled(path, blank):
+    """Repeats merged, then blanks removed."""
+    merged = [c for c, before in zip(path, (None, *path), strict=False) if c != before]
+    return [c for c in merged if c != blank]
+
+
+@pytest.mark.parametrize("target", [[1], [2, 1], [1, 1], [1, 2, 1], []])
+@pytest.mark.parametrize("blank", [0, 3])
+def test_ctc_is_the_sum_over_all_paths(target, blank):
+    steps, classes = 5, 4
+    logits = torch.tensor(RNG.standard_normal((steps, 1, classes)), requires_grad=True)
+    p = torch.softmax(logits, 2).detach().numpy()[:, 0]
+    paths = itertools.product(range(classes), repeat=steps)
+    total = sum(
+        np.prod(p[np.arange(steps), path]) for path in paths if spelled(path, blank) == target
+    )
+
+    def loss(x):
+        labels = torch.tensor([target], dtype=torch.int64)
+        logs = F.log_softmax(x, 2)
+        return F.ctc_loss(logs, labels, (steps,), (len(target),), blank, reduction="sum")
+
+    np.testing.assert_allclose(loss(logits).item(), -np.log(total))
+    assert gradcheck(loss, logits)
+
+
+def test_ctc_batches_lengths_and_what_cannot_be_spelled():
+    x = F.log_softmax(torch.tensor(RNG.standard_normal((6, 3, 4))), 2)
+    targets, lengths = torch.tensor([[1, 2, 3], [2, 2, 0], [1, 0, 0]]), torch.tensor([3, 2, 1])
+    used = torch.tensor([6, 4, 2])
+    each = F.ctc_loss(x, targets, used, lengths, reduction="none")
+    for i in range(3):
+        alone = F.ctc_loss(
+            x[: used[i], i], targets[i, : lengths[i]], used[i], lengths[i], reduction="sum"
+        )
+        np.testing.assert_allclose(each[i].item(), alone.item())
+    flat = torch.tensor([1, 2, 3, 2, 2, 1])
+    same = F.ctc_loss(x, flat, used, lengths, reduction="none")
+    np.testing.assert_allclose(same.numpy(), each.numpy())
+    mean = F.ctc_loss(x, targets, used, lengths)
+    np.testing.assert_allclose(mean.item(), (each.numpy() / [3, 2, 1]).mean())
+    short = (2, 2, 2)
+    never = F.ctc_loss(x, targets, short, lengths, reduction="none")
+    assert never[:2].tolist() == [np.inf, np.inf] and np.isfinite(never[2].item())
+    nothing = F.ctc_loss(x, targets, short, lengths, reduction="none", zero_infinity=True)
+    assert nothing[:2].tolist() == [0.0, 0.0]
+    with pytest.raises(RuntimeError, match="as long as all target_lengths together"):
+        F.ctc_loss(x, flat[:4], used, lengths)
+
+
+# ---- very many classes
+
+
+def test_adaptive_softmax_is_a_distribution():
+    torch.manual_seed(0)
+    layer = nn.AdaptiveLogSoftmaxWithLoss(6, 12, cutoffs=[3, 7], div_value=2.0)
+    x = torch.randn(5, 6)
+    logs = layer.log_prob(x)
+    np.testing.assert_allclose(logs.exp().sum(1).detach().numpy(), 1.0, rtol=1e-5)
+    t = torch.tensor([0, 2, 3, 6, 11])
+    output, loss = layer(x, t)
+    want = logs.detach().numpy()[np.arange(5), t.numpy()]
+    np.testing.assert_allclose(output.detach().numpy(), want, rtol=1e-5)
+    assert loss.item() == pytest.approx(-want.mean(), rel=1e-5)
+    assert torch.equal(layer.predict(x), logs.argmax(1))
+    with pytest.raises(RuntimeError, match="Target 12 is out of bounds"):
+        layer(x, torch.tensor([0, 2, 3, 6, 12]))
+    for wrong in ([], [7, 3], [0], [12]):
+        with pytest.raises(ValueError, match="cutoffs should be a sequence"):
+            nn.AdaptiveLogSoftmaxWithLoss(6, 12, wrong)
+
+
+def test_linear_cross_entropy_is_both_in_one():
+    layer = nn.LinearCrossEntropyLoss(4, 3, bias=True).double()
+    x, t = torch.tensor(X), torch.tensor([0, 1, 2, 1, 0])
+    want = F.cross_entropy(x @ layer.linear.weight.T + layer.linear.bias, t)
+    np.testing.assert_allclose(layer(x, t).item(), want.item())

@@ -55,6 +55,7 @@ FUNCTIONS = {
     "F.relu(x * 1, inplace=True)": {"x": "3 4"},
     "F.elu_(x * 1)": {"x": "3 4"},
     "F.selu_(x * 1)": {"x": "3 4"},
+    "F.celu_(x * 1, 0.5)": {"x": "3 4"},
     "F.leaky_relu_(x * 1, 0.2)": {"x": "3 4"},
     "F.hardtanh_(x * 1)": {"x": "3 4"},
     "F.threshold_(x * 1, 0.1, 2.0)": {"x": "3 4"},
@@ -94,6 +95,15 @@ FUNCTIONS = {
     "F.adaptive_max_pool1d(x, 3)": {"x": "2 3 7"},
     "F.adaptive_max_pool2d(x, (3, None), True)": {"x": "2 3 7 5"},
     "F.adaptive_max_pool3d(x, 2)": {"x": "2 3 4 5 3"},
+    "F.adaptive_max_pool1d_with_indices(x, 3)": {"x": "2 3 7"},
+    "F.adaptive_max_pool2d_with_indices(x, 3)": {"x": "2 3 7 5"},
+    "F.adaptive_max_pool3d_with_indices(x, 2)": {"x": "1 2 3 4 5"},
+    "F.fractional_max_pool2d(x, 3, (2, 3), _random_samples=u)": {
+        "x": "2 3 7 9", "u": "0..1: -2 -3 -2"
+    },
+    "F.fractional_max_pool3d(x, 2, output_ratio=0.5, _random_samples=u)": {
+        "x": "2 2 7 6 9", "u": "0..1: -2 -2 -3"
+    },
     "F.max_unpool1d(x, i, 2)": {"x": "1 2 2", "i": "[[[0, 3], [1, 2]]]"},
     "F.max_unpool2d(x, i, 2, output_size=(3, 5))": {"x": "1 1 1 2", "i": "[[[[3, 14]]]]"},
     # normalisation
@@ -136,6 +146,8 @@ FUNCTIONS = {
     "F.interpolate(x, size=(3, 9), mode='bilinear', antialias=True)": {"x": "1 2 7 8"},
     "F.interpolate(x, size=(3, 9), mode='bicubic', antialias=True)": {"x": "1 2 7 8"},
     "F.interpolate(x, size=(8, 9), mode='bicubic', align_corners=True)": {"x": "1 2 4 5"},
+    "F.upsample_nearest(x, scale_factor=2)": {"x": "1 2 4 5"},
+    "F.upsample_bilinear(x, (7, 8))": {"x": "1 2 4 5"},
     "F.pixel_shuffle(x, 2)": {"x": "2 8 3 2"},
     "F.pixel_unshuffle(x, 2)": {"x": "2 2 4 6"},
     "F.channel_shuffle(x, 3)": {"x": "2 6 4"},
@@ -229,6 +241,21 @@ LOSSES = {
     "F.multilabel_margin_loss(x, i{r})": {"x": "2 4", "i": "[[3, 0, -1, 1], [1, -1, 2, 0]]"},
     "F.multilabel_margin_loss(x, i{r}) ": {"x": "4", "i": "[3, 0, -1, 1]"},
     "F.multilabel_soft_margin_loss(x, y, w{r})": {"x": "3 4", "y": "0..1: 3 4", "w": "0.1..2: -4"},
+    "F.linear_cross_entropy(x, w, i, linear_bias=b{r})": {
+        "x": "3 5", "w": "4 5", "b": "4", "i": "4: 3"
+    },
+    "F.ctc_loss(F.log_softmax(x, 2), i, (9, 7, 5), (4, 3, 0){r})": {
+        "x": "9 3 6", "i": "[[1, 1, 5, 2], [3, 3, 3, 0], [2, 2, 2, 2]]"
+    },
+    "F.ctc_loss(F.log_softmax(x, 2), i, n, m, 5{r})": {
+        "x": "9 2 6", "i": "[1, 1, 4, 2, 0]", "n": "[9, 8]", "m": "[3, 2]"
+    },
+    "F.ctc_loss(F.log_softmax(x, 2), i, (2, 9), (3, 1), zero_infinity=True{r})": {
+        "x": "9 2 6", "i": "[[1, 2, 3], [4, 1, 1]]"
+    },
+    "F.ctc_loss(F.log_softmax(x, 1), i, n, m{r})": {
+        "x": "9 6", "i": "[1, 1, 4]", "n": "[9]", "m": "[3]"
+    },
     "F.triplet_margin_loss(x, y, z{r})": {**_PAIR, "z": "3 4"},
     "F.triplet_margin_loss(x, y, z, 0.5, p=3, swap=True{r})": {**_PAIR, "z": "3 4"},
     "F.triplet_margin_with_distance_loss(x, y, z{r})": {**_PAIR, "z": "3 4"},

@@ -185,6 +185,16 @@ LAYERS = {
     "CosineSimilarity(dim=-1, eps=1e-3)": ["3 4, 4"],
     "PairwiseDistance()": ["3 4, 3 4", "4, 4"],
     "PairwiseDistance(p=1, eps=1e-3, keepdim=True)": ["3 4, 3 4"],
+    "FractionalMaxPool2d(2, output_size=(3, 4), _random_samples=lib.full((2, 3, 2), 0.3))": [
+        "2 3 7 9",
+        "2 3 4 5",
+    ],
+    "FractionalMaxPool3d((2, 1, 2), output_ratio=0.6, _random_samples=lib.full((1, 2, 3), 0.7))": [
+        "1 2 6 5 7"
+    ],
+    "FractionalMaxPool2d(2, 3, return_indices=True, _random_samples=lib.full((1, 3, 2), 0.9))": [
+        "1 3 8 8"
+    ],
     # recurrent
     "RNN(3, 4)": ["5 2 3", "5 3", "1 1 3", "5 2 3, 1 2 4", "5 3, 1 4", "5 0 3"],
     "RNN(3, 4, 2, 'relu', batch_first=True, bidirectional=True)": ["2 5 3", "2 5 3, 4 2 4"],
@@ -240,7 +250,7 @@ def made(lib, text, dtype):
         warnings.catch_warnings()
     ):  # both advise against some settings; what they advise is not the subject
         warnings.simplefilter("ignore")
-        layer = eval(f"nn.{text}", {"nn": lib.nn})
+        layer = eval(f"nn.{text}", {"nn": lib.nn, "lib": lib})
     return layer.to(getattr(lib, dtype))
 
 
@@ -380,15 +390,11 @@ def test_every_layer_that_both_have_is_in_the_tables():
     elsewhere = {n for n in layers(torch) if n.endswith("Loss") or n.endswith("Loss2d")} | {
         "Module", "Container", "Sequential", "ModuleList", "ModuleDict", "ParameterList",
         "ParameterDict", "DataParallel", "RNNBase", "RNNCellBase", "SyncBatchNorm", "MaxUnpool1d",
-        "MaxUnpool2d", "MaxUnpool3d", "CrossMapLRN2d",
+        "MaxUnpool2d", "MaxUnpool3d", "CrossMapLRN2d", "AdaptiveLogSoftmaxWithLoss",
     }  # fmt: skip
     covered = {t.partition("(")[0] for t in (*LAYERS, *LAZY)}
     assert layers(torch) & layers(chainrule) - elsewhere - covered == set()
-    missing = {
-        "AdaptiveLogSoftmaxWithLoss", "CTCLoss", "FractionalMaxPool2d", "FractionalMaxPool3d",
-        "LinearCrossEntropyLoss", "Container",
-    }  # fmt: skip
-    assert layers(torch) - layers(chainrule) <= missing
+    assert layers(torch) - layers(chainrule) == {"Container"}  # deprecated there
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -403,6 +409,47 @@ def test_unpooling(n):
         (y * y).sum().backward()
         results.append([y, t.grad])
         assert repr(unpool) == repr(getattr(torch.nn, f"MaxUnpool{n}d")(2, stride=2))
+    same(*results, "float64")
+
+
+def copied(theirs, ours):
+    ours.load_state_dict(
+        {k: chainrule.from_numpy(v.numpy().copy()) for k, v in theirs.state_dict().items()}
+    )
+
+
+@pytest.mark.parametrize("bias", ["False", "True"])
+def test_adaptive_softmax(bias):
+    text = f"AdaptiveLogSoftmaxWithLoss(8, 20, [4, 11], div_value=2.0, head_bias={bias})"
+    ours, theirs = (made(lib, text, "float64") for lib in (chainrule, torch))
+    assert repr(ours) == repr(theirs) and list(ours.state_dict()) == list(theirs.state_dict())
+    copied(theirs, ours)
+    (x,) = arrays(text, "6 8", "float64")
+    results = []
+    for lib, layer in ((chainrule, ours), (torch, theirs)):
+        t = lib.from_numpy(x.copy()).requires_grad_()
+        output, loss = layer(t, lib.tensor([0, 19, 5, 11, 3, 10]))
+        (loss + (output * output).sum()).backward()
+        grads = [p.grad for p in layer.parameters()]
+        single = layer(t[0], lib.tensor(12)).output
+        results.append([output, loss, single, t.grad, layer.log_prob(t), layer.predict(t), *grads])
+    same(*results, "float64")
+
+
+@pytest.mark.parametrize("out", ["()", "(2, 3)"])
+def test_linear_cross_entropy(out):
+    text = f"LinearCrossEntropyLoss(5, 4, out_features={out}, bias=True, label_smoothing=0.1)"
+    ours, theirs = (made(lib, text, "float64") for lib in (chainrule, torch))
+    assert repr(ours) == repr(theirs) and list(ours.state_dict()) == list(theirs.state_dict())
+    copied(theirs, ours)
+    (x,) = arrays(text, "6 5", "float64")
+    classes = np.random.default_rng(0).integers(0, 4, (6, *eval(out)))
+    results = []
+    for lib, layer in ((chainrule, ours), (torch, theirs)):
+        t = lib.from_numpy(x.copy()).requires_grad_()
+        loss = layer(t, lib.from_numpy(classes))
+        loss.backward()
+        results.append([loss, t.grad, *(p.grad for p in layer.parameters())])
     same(*results, "float64")
 
 

@@ -6,6 +6,7 @@ vision
 
 from chainrule.nn.functional.activation import (
     celu,
+    celu_,
     elu,
     elu_,
     gelu,
@@ -58,6 +59,8 @@ from chainrule.nn.functional.conv import (
     linear,
     unfold,
 )
+from chainrule.nn.functional.ctc import ctc_loss
+from chainrule.nn.functional.fractional import fractional_max_pool2d, fractional_max_pool3d
 from chainrule.nn.functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -68,6 +71,7 @@ from chainrule.nn.functional.loss import (
     huber_loss,
     kl_div,
     l1_loss,
+    linear_cross_entropy,
     margin_ranking_loss,
     mse_loss,
     multi_margin_loss,
@@ -94,8 +98,11 @@ from chainrule.nn.functional.pooling import (
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
     adaptive_max_pool1d,
+    adaptive_max_pool1d_with_indices,
     adaptive_max_pool2d,
+    adaptive_max_pool2d_with_indices,
     adaptive_max_pool3d,
+    adaptive_max_pool3d_with_indices,
     avg_pool1d,
     avg_pool2d,
     avg_pool3d,
@@ -135,6 +142,8 @@ from chainrule.nn.functional.vision import (
     pixel_shuffle,
     pixel_unshuffle,
     upsample,
+    upsample_bilinear,
+    upsample_nearest,
 )
 
 __all__ = [n for n in dir() if not n.startswith("_")]

@@ -218,6 +218,6 @@ def _writes(f: Any) -> Any:
     return g
 
 
-relu_, leaky_relu_, elu_, selu_, hardtanh_, threshold_, rrelu_ = map(
-    _writes, (relu, leaky_relu, elu, selu, hardtanh, threshold, rrelu)
+relu_, leaky_relu_, elu_, celu_, selu_, hardtanh_, threshold_, rrelu_ = map(
+    _writes, (relu, leaky_relu, elu, celu, selu, hardtanh, threshold, rrelu)
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from chainrule import dtypes, ops
 from chainrule.errors import DtypeError, ShapeError
-from chainrule.nn.functional.conv import _same_type
+from chainrule.nn.functional.conv import _same_type, linear
 from chainrule.nn.functional.sparse import check_classes
 from chainrule.tensor import Tensor
 from chainrule.tensor.functions import log_softmax, minimum, where, xlogy
@@ -491,3 +491,36 @@ def triplet_margin_with_distance_loss(
         swap,
         reduction_of(reduction, None, None),
     )
+
+
+def linear_cross_entropy(
+    input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None,
+    weight: Tensor | None = None, reduction: str = "mean", ignore_index: int | None = None,
+    label_smoothing: float = 0.0, options: Any = None,
+) -> Tensor:  # fmt: skip
+    """cross_entropy(x Wᵀ + b, target): input (N, in) or (in), linear_weight (C, d₁, …, in)
+
+    `options` (PyTorch's chunks) are accepted: one program computes it anyhow.
+    """
+    if input.ndim not in (1, 2) or linear_weight.ndim < 2:
+        raise ShapeError(
+            "linear_cross_entropy: expected input (N, in) or (in) and linear_weight (C, …, in), "
+            "got "
+            f"{tuple(input.shape)} and {tuple(linear_weight.shape)}"
+        )
+    classes = tuple(linear_weight.shape[:-1])
+    if linear_bias is not None and tuple(linear_bias.shape) != classes:
+        raise ShapeError(f"expected linear_bias shape {classes}, got {tuple(linear_bias.shape)}")
+    if len(classes) > 1 and input.ndim == 1:
+        raise ShapeError(
+            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} "
+            "requires "
+            f"batched input, (N, {input.shape[-1]}), got shape {tuple(input.shape)}"
+        )
+    flat = linear_weight.reshape((-1, linear_weight.shape[-1]))
+    logits = linear(input, flat, None if linear_bias is None else linear_bias.reshape(-1))
+    logits = logits.reshape((*input.shape[:-1], *classes))
+    if ignore_index is not None and target.shape == logits.shape:
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(logits, target, weight, None, ignored, None, reduction, label_smoothing)

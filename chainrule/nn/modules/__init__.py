@@ -32,6 +32,7 @@ from chainrule.nn.modules.activation import (
     Tanhshrink,
     Threshold,
 )
+from chainrule.nn.modules.adaptive import AdaptiveLogSoftmaxWithLoss
 from chainrule.nn.modules.batchnorm import (
     BatchNorm1d,
     BatchNorm2d,
@@ -82,11 +83,13 @@ from chainrule.nn.modules.loss import (
     BCEWithLogitsLoss,
     CosineEmbeddingLoss,
     CrossEntropyLoss,
+    CTCLoss,
     GaussianNLLLoss,
     HingeEmbeddingLoss,
     HuberLoss,
     KLDivLoss,
     L1Loss,
+    LinearCrossEntropyLoss,
     MarginRankingLoss,
     MSELoss,
     MultiLabelMarginLoss,
@@ -118,6 +121,8 @@ from chainrule.nn.modules.pooling import (
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
+    FractionalMaxPool2d,
+    FractionalMaxPool3d,
     LPPool1d,
     LPPool2d,
     LPPool3d,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from chainrule.dtypes import DType
+from chainrule.errors import ShapeError
 from chainrule.nn import functional as F
 from chainrule.nn.functional.loss import reduction_of
+from chainrule.nn.modules.linear import Linear
+from chainrule.nn.modules.module import Module
 from chainrule.nn.modules.simple import FunctionLayer, layer
+from chainrule.tensor import Tensor
 
 
 class _Loss(FunctionLayer):
@@ -82,6 +88,10 @@ BCEWithLogitsLoss = _row(
     "BCEWithLogitsLoss", F.binary_cross_entropy_with_logits, "weight " + _OLD + " pos_weight",
     "BCELoss of σ(x), without overflow",
 )  # fmt: skip
+CTCLoss = _row(
+    "CTCLoss", F.ctc_loss, "blank reduction zero_infinity",
+    "−log Σ p(path) over all paths that spell the target: see functional.ctc_loss",
+)  # fmt: skip
 KLDivLoss = _row("KLDivLoss", F.kl_div, _OLD + " log_target", "t (log t − x)")
 PoissonNLLLoss = _row(
     "PoissonNLLLoss", F.poisson_nll_loss, "log_input full size_average eps reduce reduction",
@@ -123,8 +133,67 @@ TripletMarginWithDistanceLoss = _row(
 )  # fmt: skip
 NLLLoss2d = NLLLoss
 
+
+class LinearCrossEntropyLoss(Module):
+    """CrossEntropyLoss()(x Wᵀ + b, target), with W (num_classes · Π out_features, in_features)
+
+    input (N, in_features) or (in_features); target classes (N, *out_features) or probabilities
+    (N, num_classes, *out_features). `options` (PyTorch's chunks) are accepted.
+
+    >>> import chainrule as torch
+    >>> loss = torch.nn.LinearCrossEntropyLoss(5, 10)
+    >>> loss(torch.ones(2, 5), torch.tensor([1, 3])).shape
+    torch.Size([])
+    """
+
+    weight: Any
+
+    def __init__(
+        self, in_features: int, num_classes: int, *, out_features: tuple[int, ...] = (),
+        bias: bool = False, device: Any = None, dtype: DType | None = None,
+        reduction: str = "mean", weight: Tensor | None = None, ignore_index: int | None = None,
+        label_smoothing: float = 0.0, options: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if weight is not None and tuple(weight.shape) != (num_classes,):
+            raise ShapeError(
+                f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}"
+            )
+        if not 0 <= label_smoothing <= 1:
+            raise RuntimeError(
+                f"expected label_smoothing to be in range [0, 1], got {label_smoothing}"
+            )
+        self.register_buffer("weight", weight)
+        self.reduction, self.ignore_index, self.options = reduction, ignore_index, options
+        self.num_classes, self.out_features = num_classes, tuple(out_features)
+        self.label_smoothing = label_smoothing
+        rows = num_classes * math.prod(out_features)
+        self.linear = Linear(in_features, rows, bias=bias, device=device, dtype=dtype)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        classes, bias = (self.num_classes, *self.out_features), self.linear.bias
+        return F.linear_cross_entropy(
+            input,
+            self.linear.weight.reshape((*classes, self.linear.in_features)),
+            target,
+            linear_bias=None if bias is None else bias.reshape(classes),
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, "
+            f"out_features={self.out_features}, bias={self.linear.bias is not None}, "
+            f"reduction={self.reduction}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, options={self.options}"
+        )
+
+
 __all__ = [
     name
     for name, v in list(globals().items())
     if isinstance(v, type) and issubclass(v, _Loss) and v is not _Loss
-]
+] + ["LinearCrossEntropyLoss"]

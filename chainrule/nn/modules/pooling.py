@@ -138,6 +138,57 @@ AdaptiveMaxPool3d = _row(
 )  # fmt: skip
 
 
+class _FractionalMaxPool(Module):
+    """Abstract: subclasses say `rank`."""
+
+    rank = 0
+
+    def __init__(
+        self, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+        return_indices: bool = False, _random_samples: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        n = self.rank
+        if (output_size is None) == (output_ratio is None):
+            raise ValueError(
+                f"{type(self).__name__} requires specifying either an output size, or a pooling "
+                "ratio, and only one of them"
+            )
+        self.kernel_size, self.return_indices = _each(kernel_size, n), return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = None if output_size is None else _each(output_size, n)
+        self.output_ratio = None if output_ratio is None else _each(output_ratio, n)
+        if self.output_ratio is not None and not all(0 < r < 1 for r in self.output_ratio):
+            raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
+
+    def forward(self, input: Tensor) -> Any:
+        f = F.fractional_max_pool2d if self.rank == 2 else F.fractional_max_pool3d
+        return f(
+            input,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
+            self._random_samples,
+        )
+
+
+def _each(value: Any, n: int) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """Largest elements of windows at random places (Graham 2014), of (N, C, H, W)."""
+
+    rank = 2
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """Largest elements of windows at random places (Graham 2014), of (N, C, D, H, W)."""
+
+    rank = 3
+
+
 class _MaxUnpool(Module):
     """Maxima back to their places. Abstract: subclasses say `rank`."""
 
