@@ -27,7 +27,8 @@ class device:
         self.index = int(number) if number else index
 
     def __repr__(self) -> str:
-        return f"device(type={self.type!r}" + (f", index={self.index})" if self.index is not None else ")")
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type={self.type!r}{index})"
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -53,6 +54,7 @@ def check(d: Any) -> None:
     found = device(d)
     if found.type != "cpu":
         raise DeviceError(
-            f"device {str(found)!r} is not available: this version of chainrule computes on the CPU only. "
+            f"device {str(found)!r} is not available: this version of chainrule computes on the "
+            "CPU only. "
             "Use device='cpu', or choose with torch.cuda.is_available(), which is False here."
         )

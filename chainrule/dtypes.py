@@ -73,7 +73,8 @@ BY_NAME = {d.name: d for d in ALL}
 BY_SHORT = {d.short: d for d in ALL}
 _BY_NUMPY = {d.np: d for d in ALL}
 ALIASES = {
-    "float": float32, "double": float64, "half": float16, "long": int64, "int": int32, "short": int16,
+    "float": float32, "double": float64, "half": float16,
+    "long": int64, "int": int32, "short": int16,
 }  # fmt: skip
 
 _default: DType = float32

@@ -112,9 +112,8 @@ class Derivative:
         for m in topological(
             [g for g in self.gradients if g is not None], stop=lambda n: n in forward
         ):
-            if m in forward:
-                if m.op.name not in ("input", "const", "iota"):
-                    found[m] = None
+            if m in forward and m.op.name not in ("input", "const", "iota"):
+                found[m] = None
         return list(found)
 
 

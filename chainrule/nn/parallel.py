@@ -1,4 +1,4 @@
-"""`DataParallel`, truthfully: there is one process and one device, so it runs the module as it is."""
+"""`DataParallel`, truthfully: there is one process and one device, so it runs its module."""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ boundary = Op(
     reference=_boundary,
     wide=False,
     tex="{0}",
-    doc="The first `outputs` inputs, as results of a function of the others whose gradient the user "
-    "wrote.",
+    doc="The first `outputs` inputs, as results of a function of the others whose gradient the "
+    "user wrote.",
 )
 
 

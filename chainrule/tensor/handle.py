@@ -274,7 +274,7 @@ class Tensor:
     @property
     def is_of_leaf(self) -> bool:
         """Whether this is a leaf that asks for gradients, or a view of one."""
-        if not self.level or self.detached and not self.leaf:
+        if not self.level or (self.detached and not self.leaf):
             return False
         return self.leaf or (self.base is not None and self.base.leaf and self.base.level > 0)
 

@@ -73,7 +73,11 @@ WORKERS = pytest.mark.parametrize("workers", [0, 1, 3])
 
 
 @WORKERS
-@pytest.mark.parametrize("dataset", [Rows(7), TensorDataset(arange(7)), list(range(7))], ids=["rows", "tensors", "list"])
+@pytest.mark.parametrize(
+    "dataset",
+    [Rows(7), TensorDataset(arange(7)), list(range(7))],
+    ids=["rows", "tensors", "list"],
+)
 def test_batches_in_order(dataset: Any, workers: int) -> None:
     def batches(**options: Any) -> list[list[int]]:
         loader = DataLoader(dataset, num_workers=workers, **options)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chainrule.tensor.functions import cat
-
 from chainrule.nn.modules.registry import typename
 from chainrule.tensor import Tensor
+from chainrule.tensor.functions import cat
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
