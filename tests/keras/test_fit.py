@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from chainrule import keras
+from chainrule import compiler, keras
 from chainrule.errors import DataError, ShapeError
 from chainrule.keras import Input, Model, Sequential, callbacks, layers, losses, optimizers
 from chainrule.keras.constraints import MaxNorm
-from chainrule.runtime import programs
 from chainrule.tensor import creation
 from chainrule.utils.data import DataLoader, TensorDataset
 
@@ -77,7 +76,7 @@ def test_every_step_after_the_first_is_found_not_built(blobs):
     model.compile(optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     counts = []
     count = callbacks.LambdaCallback(
-        on_train_batch_begin=lambda *a: counts.append(programs.count())
+        on_train_batch_begin=lambda *a: counts.append(compiler.built)
     )
     model.fit(x, y, epochs=2, batch_size=40, verbose=0, callbacks=[count])
     assert counts[1] - counts[0] == 1  # one program is the whole step
