@@ -1,0 +1,5 @@
+"""PyTorch on one thread: its small kernels wait for each other where other programs run beside it."""
+
+import torch
+
+torch.set_num_threads(1)
