@@ -20,11 +20,12 @@ _LIMIT = 1024
 
 def program(outputs: tuple[Node, ...]) -> Executable:
     """The program that computes `outputs`; built when they are new."""
-    found = _programs.get(outputs)
+    found = _programs.pop(outputs, None)
     if found is None:
-        if len(_programs) >= _LIMIT:  # forget the oldest: a dictionary keeps its order
+        if len(_programs) >= _LIMIT:  # a dictionary keeps its order: the first is the least used
             del _programs[next(iter(_programs))]
-        found = _programs[outputs] = compiler.compile(outputs)
+        found = compiler.compile(outputs)
+    _programs[outputs] = found
     return found
 
 

@@ -33,9 +33,12 @@ def test_results_share_memory_with_nothing() -> None:
         assert not any(np.shares_memory(v, w) for w in values[:i])
 
 
-def test_old_programs_are_forgotten() -> None:
+def test_programs_that_are_not_used_are_forgotten_and_those_that_are_stay() -> None:
+    step = (ops.sin(x()),)
+    used = programs.program(step)
     for i in range(1100):
         programs.program((x() + float(i),))
+        assert programs.program(step) is used
     assert programs.count() <= 1024
 
 
