@@ -1,4 +1,4 @@
-"""PyTorch on one thread: its small kernels wait for each other where other programs run beside it."""
+"""PyTorch on one thread: its small kernels wait for each other where other programs run."""
 
 import torch
 
