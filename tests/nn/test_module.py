@@ -185,7 +185,7 @@ def test_copies_are_independent_and_keep_sharing():
         x = torch.ones(1, 3)
         assert torch.equal(other(x), net(x))
         with torch.no_grad():
-            other.head.weight.add_(1.0)
+            other.head.bias.add_(1.0)  # seen even where every hidden unit is 0
         assert not torch.equal(other(x), net(x))
 
 
