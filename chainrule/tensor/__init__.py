@@ -14,7 +14,8 @@ from chainrule.tensor.gradmode import (
     set_grad_enabled,
 )
 from chainrule.tensor.handle import Parameter, Size, Tensor
-from chainrule.tensor.methods import RemovableHandle, attach
+from chainrule.tensor.hooks import RemovableHandle
+from chainrule.tensor.methods import attach
 from chainrule.tensor.trace import flush
 
 attach()

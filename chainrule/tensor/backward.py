@@ -8,6 +8,7 @@ gradient is placed into the current one, reading what was kept.
 from __future__ import annotations
 
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -416,7 +417,7 @@ class Hooks:
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = weakref.ref(tensor)
-        self.functions: dict[int, Callable[[Tensor], Tensor | None]] = {}
+        self.functions: OrderedDict[int, Callable[[Tensor], Tensor | None]] = OrderedDict()
         self.retain = False
 
     def meet(self, g: Node, node: Node, placing: _Placing, create_graph: bool) -> Node:

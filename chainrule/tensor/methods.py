@@ -7,6 +7,7 @@ here.
 from __future__ import annotations
 
 import functools
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from chainrule.runtime.random import Generator
 from chainrule.tensor import backward as engine
 from chainrule.tensor import creation, functions, indexing
 from chainrule.tensor.handle import Tensor, wrap
+from chainrule.tensor.hooks import RemovableHandle
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.printing import text
 from chainrule.tensor.record import apply, detach
@@ -162,23 +164,6 @@ def _backward(
     engine.backward([self], [gradient], retain_graph, create_graph, targets)
 
 
-class RemovableHandle:
-    """What registering a hook returns: `remove()` takes it back."""
-
-    def __init__(self, hooks: dict[int, Any]) -> None:
-        self.hooks = hooks
-        self.id = max(hooks, default=-1) + 1
-
-    def remove(self) -> None:
-        self.hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
-
-
 def _register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
     """Call hook(gradient) when this tensor's gradient is known; what it returns replaces the
     gradient.
@@ -187,7 +172,7 @@ def _register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHand
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     if self.leaf:
         if self._hooks is None:
-            self._hooks = {}
+            self._hooks = OrderedDict()
         hooks = self._hooks
     else:
         hooks = engine.watch(self).functions
@@ -201,7 +186,7 @@ def _register_post_accumulate(self: Tensor, hook: Callable[[Tensor], None]) -> R
     if not self.leaf:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
     if self._hooks is None:
-        self._hooks = {}
+        self._hooks = OrderedDict()
     handle = RemovableHandle(self._hooks)
     self._hooks[handle.id] = engine.AfterAccumulate(hook)
     return handle

@@ -451,3 +451,14 @@ def test_a_view_made_before_the_write_carries_the_gradient_too():
     buffer.tolist()
     (row * row).sum().backward()
     assert w.grad.tolist() == [8, 16]
+
+
+def test_a_handle_that_was_used_up_does_not_take_a_later_hook_away():
+    x = leaf(1, 2)
+    seen = []
+    old = x.register_hook(lambda g: seen.append("old"))
+    old.remove()
+    x.register_hook(lambda g: seen.append("new"))
+    old.remove()
+    x.sum().backward()
+    assert seen == ["new"]
