@@ -157,9 +157,8 @@ def _overwrite(t: Tensor, new: Node) -> None:
         if trace.owners.get(s.node):
             trace.overwritten[s.node] = new
     elif s.entered == trace.serial:
-        for e in trace.inputs:
-            if e.tensor is not None and e.tensor.storage is s:
-                trace.overwritten[e.node] = new
+        for node in trace.shown.get(s, ()):
+            trace.overwritten[node] = new
 
 
 def update(targets: Sequence[Tensor], fn: Callable[..., Any], *data: Any, **attrs: Any) -> None:

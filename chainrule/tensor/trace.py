@@ -97,7 +97,7 @@ class Trace:
 
     __slots__ = (
         "__weakref__", "arrays", "closed", "handles", "inputs", "lock", "overwritten", "owners",
-        "saved", "serial", "states", "storages", "thread", "urgent", "watched",
+        "saved", "serial", "shown", "states", "storages", "thread", "urgent", "watched",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -109,6 +109,7 @@ class Trace:
         #: Values of the inputs.
         self.arrays: list[np.ndarray] = []
         self.inputs: list[Entry] = []
+        self.shown: dict[Storage, list[Node]] = {}  # which inputs show a storage
         #: What may have to be computed, and what a gradient may be asked of.
         self.storages: list[weakref.ref[Storage]] = []
         self.handles: list[weakref.ref[Tensor]] = []
@@ -131,6 +132,8 @@ class Trace:
         flows = tensor is not None and tensor.level > 0 and (tensor.leaf or history is not None)
         version = 0 if tensor is None else tensor.storage.counted
         self.inputs.append(Entry(tensor, version, node, flows, history))
+        if tensor is not None:
+            self.shown.setdefault(tensor.storage, []).append(node)
         return node
 
     def random_state(self, g: Generator, counters: int) -> tuple[Node, int]:
@@ -322,6 +325,7 @@ def _close(trace: Trace, roots: list[tuple[Tensor, Node]]) -> None:
     trace.storages = []
     trace.states = {}
     trace.arrays = []
+    trace.shown = {}
     trace.handles = [weakref.ref(t) for t, _ in roots]
     trace.closed = True
 
