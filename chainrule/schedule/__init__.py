@@ -1,0 +1,1 @@
+"""Kernels → loop nests, order, memory plan."""
