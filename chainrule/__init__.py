@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import importlib
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chainrule import autograd, config, cuda, devices, dtypes, linalg, nn, optim, utils
-from chainrule import special as special
+from chainrule import config, cuda, devices, dtypes
 from chainrule._version import __version__
 from chainrule.devices import device
 from chainrule.dtypes import DType as dtype
@@ -69,7 +68,6 @@ from chainrule.legacy import (
     set_default_tensor_type,
 )
 from chainrule.runtime.random import Generator, initial_seed, manual_seed, seed
-from chainrule.serialization import load, save
 from chainrule.tensor import (
     Parameter,
     Size,
@@ -104,22 +102,53 @@ strided, contiguous_format, channels_last, preserve_format = (
 globals().update({name: _methods.with_out(f) for name, f in _methods.public_functions().items()})
 globals().update(_methods.in_place_functions())
 globals().update({name: getattr(_creation, name) for name in _creation.__all__})
-for _name in (
-    "relu", "selu", "celu", "prelu", "rrelu", "dropout", "embedding", "bilinear", "pixel_shuffle",
+
+if TYPE_CHECKING:
+    from chainrule import (
+        autograd,
+        datasets,
+        explain,
+        keras,
+        linalg,
+        models,
+        nn,
+        optim,
+        special,
+        training,
+        utils,
+        vision,
+    )
+    from chainrule.serialization import load, save
+
+#: Rooms that are loaded when a program names them: each costs time, and few programs need all.
+_ROOMS = frozenset((
+    "autograd", "datasets", "explain", "keras", "linalg", "models", "nn", "optim", "special",
+    "training", "utils", "vision",
+))  # fmt: skip
+
+#: PyTorch's functions that live in such a room, and where.
+_ELSEWHERE = dict.fromkeys((
+    "selu", "celu", "prelu", "rrelu", "dropout", "embedding", "bilinear", "pixel_shuffle",
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
     "max_pool1d", "max_pool2d", "avg_pool1d", "layer_norm", "batch_norm", "group_norm",
     "cosine_similarity", "pairwise_distance",
-):  # fmt: skip
-    globals()[_name] = getattr(nn.functional, _name)
-
-_LAZY = ("keras", "vision", "explain", "models", "training", "datasets")
+), "nn.functional") | {"load": "serialization", "save": "serialization"}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    """Rooms that a program may not need are loaded when it names them."""
-    if name in _LAZY:
+    """A room, or a function of one, that nobody has named yet."""
+    if name in _ROOMS:
         return importlib.import_module(f"chainrule.{name}")
+    if name in _ELSEWHERE:
+        found = getattr(importlib.import_module(f"chainrule.{_ELSEWHERE[name]}"), name)
+        globals()[name] = found  # the next look finds it without coming here
+        return found
     raise AttributeError(
         f"chainrule has no {name!r}. If it is a name of PyTorch or Keras, it is not implemented in "
         f"version {__version__}."
     )
+
+
+def __dir__() -> list[str]:
+    """All names, loaded or not."""
+    return sorted({*globals(), *_ROOMS, *_ELSEWHERE})

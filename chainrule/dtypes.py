@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from chainrule.errors import DtypeError
@@ -57,6 +56,25 @@ class DType:
         return self
 
 
+class _BFloat16(DType):
+    """NumPy has no bfloat16; `ml_dtypes` has it, and is loaded when a value needs it."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.name, self.short = "bfloat16", "bf16"
+        self.category, self.is_signed, self.itemsize = FLOAT, True, 2
+
+    def __getattr__(self, name: str) -> Any:
+        """Asked for what has no value yet: `np`, once."""
+        if name != "np":
+            raise AttributeError(f"a dtype has no {name!r}")
+        import ml_dtypes
+
+        self.np = np.dtype(ml_dtypes.bfloat16)
+        return self.np
+
+
 bool_ = DType("bool", "bool", np.bool_, BOOL, False)
 uint8 = DType("uint8", "u8", np.uint8, INTEGER, False)
 int8 = DType("int8", "i8", np.int8, INTEGER, True)
@@ -64,14 +82,14 @@ int16 = DType("int16", "i16", np.int16, INTEGER, True)
 int32 = DType("int32", "i32", np.int32, INTEGER, True)
 int64 = DType("int64", "i64", np.int64, INTEGER, True)
 float16 = DType("float16", "f16", np.float16, FLOAT, True)
-bfloat16 = DType("bfloat16", "bf16", ml_dtypes.bfloat16, FLOAT, True)
+bfloat16: DType = _BFloat16()
 float32 = DType("float32", "f32", np.float32, FLOAT, True)
 float64 = DType("float64", "f64", np.float64, FLOAT, True)
 
 ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
 BY_NAME = {d.name: d for d in ALL}
 BY_SHORT = {d.short: d for d in ALL}
-_BY_NUMPY = {d.np: d for d in ALL}
+_BY_NUMPY = {d.np: d for d in ALL if d is not bfloat16}  # which `from_numpy` tries last
 ALIASES = {
     "float": float32, "double": float64, "half": float16,
     "long": int64, "int": int32, "short": int16,
@@ -96,12 +114,23 @@ def set_default_dtype(d: DType) -> None:
 def from_numpy(d: Any) -> DType:
     """The element type of a NumPy dtype; sizes that do not exist here are a clear error."""
     try:
-        return _BY_NUMPY[np.dtype(d)]
-    except (KeyError, TypeError):
-        raise DtypeError(
-            f"NumPy type {d} has no counterpart; supported: {', '.join(x.name for x in ALL)}. "
-            "Convert with array.astype(...) first."
-        ) from None
+        want = np.dtype(d)
+        found = _BY_NUMPY.get(want)
+    except TypeError:
+        want = found = None
+    if found is not None:
+        return found
+    if want is not None and want.kind == "V" and want == bfloat16.np:
+        return bfloat16
+    raise DtypeError(
+        f"NumPy type {d} has no counterpart; supported: {', '.join(x.name for x in ALL)}. "
+        "Convert with array.astype(...) first."
+    )
+
+
+def is_half(d: np.dtype) -> bool:
+    """Whether a NumPy dtype is float16 or bfloat16 (whose kind is "V"), without loading either."""
+    return d.itemsize == 2 and d.kind in "fV"
 
 
 def as_dtype(d: Any) -> DType:
@@ -185,11 +214,19 @@ class finfo:
         d = dtype or _default
         if not d.is_floating_point:
             raise TypeError(f"finfo takes a floating point dtype, got {d}; use iinfo for integers")
-        info: Any = ml_dtypes.finfo(d.np)  # type: ignore[no-untyped-call]  # it has no annotations
+        info = _limits(d)
         self.dtype, self.bits = d.name, d.itemsize * 8
         self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
         self.tiny = self.smallest_normal = float(info.smallest_normal)
         self.resolution = float(info.resolution)
+
+
+def _limits(d: DType) -> Any:
+    if d is not bfloat16:
+        return np.finfo(d.np)
+    import ml_dtypes
+
+    return ml_dtypes.finfo(d.np)  # type: ignore[no-untyped-call]  # it has no annotations
 
 
 class iinfo:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.dtypes import ALL, BOOL, FLOAT, INTEGER, DType, bfloat16, float16, float32
+from chainrule.dtypes import ALL, BOOL, FLOAT, INTEGER, DType, bfloat16, float16, float32, is_half
 from chainrule.errors import GraphError
 from chainrule.ir.node import Node, TensorType, Type, intern
 
@@ -175,7 +175,7 @@ class Op:
         assert self.reference is not None
         attrs = dict(node.attrs)
         if self.wide:
-            arrays = [a.astype(np.float32) if a.dtype in _HALVES else a for a in arrays]
+            arrays = [a.astype(np.float32) if is_half(a.dtype) else a for a in arrays]
         out = self.reference(*arrays, **attrs)
         if not isinstance(node.type, TensorType):
             return out
@@ -188,11 +188,11 @@ class Op:
         return f"<op {self.name}>"
 
 
-_HALVES = (float16.np, bfloat16.np)
+_HALVES = (float16, bfloat16)
 
 
 def _is_half(x: Node) -> bool:
-    return isinstance(x.type, TensorType) and x.dtype.np in _HALVES
+    return isinstance(x.type, TensorType) and x.dtype in _HALVES
 
 
 def _widened(op: Op, xs: tuple[Node, ...]) -> tuple[Node, ...]:
