@@ -28,8 +28,25 @@ from typing import Any, Literal
 
 from chainrule.errors import GraphError
 from chainrule.schedule.loops import (
-    BINARY, COMPARISONS, FLOATS, UNARY, Buffer, Check, Declare, For, If, Kernel, Let, Local, Register,
-    Set, Statement, Store, Type, Value,
+    BINARY,
+    COMPARISONS,
+    FLOATS,
+    SIZE,
+    UNARY,
+    Buffer,
+    Check,
+    Declare,
+    For,
+    If,
+    Kernel,
+    Let,
+    Local,
+    Register,
+    Set,
+    Statement,
+    Store,
+    Type,
+    Value,
 )  # fmt: skip
 
 Operand = Value | int | float | bool
@@ -89,14 +106,10 @@ class Builder:
         return self._kernel
 
     @contextmanager
-    def loop(
-        self, start: Operand, stop: Operand, step: int = 1, note: str = ""
-    ) -> Iterator[Value]:
+    def loop(self, start: Operand, stop: Operand, step: int = 1, note: str = "") -> Iterator[Value]:
         """A loop; gives its variable."""
         first, last = self.value(start, "i64"), self.value(stop, "i64")
-        bounds = None
-        if first.bounds is not None and last.bounds is not None:
-            bounds = (first.bounds[0], max(last.bounds[1] - 1, first.bounds[0]))
+        bounds = variable_bounds(first, last)
         self._open.append(_Block("loop"))
         variable = Value("variable", (), (), Type("i64"), len(self._open), bounds)
         yield variable
@@ -189,7 +202,7 @@ class Builder:
             number = float(number)
             key: Any = ("nan" if number != number else number, math.copysign(1, number))
         else:
-            number = bool(number) if kind == "i1" else int(number)
+            number = bool(number) if kind == "i1" else wrapped(int(number), kind)
             key = number
         found = self._consts.get((kind, key))
         if found is None:
@@ -203,8 +216,7 @@ class Builder:
         return x if isinstance(x, Value) else self.const(x, kind)
 
     def op(self, name: str, *operands: Operand) -> Value:
-        """One operation. Python numbers take the kind of the first value; numbers and vectors mix.
-        """
+        """One operation. Python numbers take the kind of the first value; numbers and vectors mix."""
         kind = next(x.type.kind for x in operands if isinstance(x, Value))
         args = tuple(self.value(x, kind) for x in operands)
         lanes = max(a.type.lanes for a in args)
@@ -215,7 +227,7 @@ class Builder:
     def _pure(self, name: str, args: tuple[Value, ...], attrs: tuple[Any, ...], t: Type) -> Value:
         depth = max((a.depth for a in args), default=0)
         depth = max(depth, 1) if name in _PURE else self.depth
-        value = Value(name, args, attrs, t, depth, _bounds(name, args))
+        value = Value(name, args, attrs, t, depth, bounds_of(name, args, attrs))
         return self._found((name, args, attrs, t), value, depth)
 
     def _found(self, key: Any, value: Value, depth: int) -> Value:
@@ -246,15 +258,12 @@ class Builder:
             return x
         if x.is_const and to not in ("f16", "bf16", "f32") and x.type.kind not in FLOATS:
             return self.const(x.number, to)
-        value = self._pure("cast", (x,), (to,), Type(to, x.type.lanes))
-        if x.bounds is not None and to in ("i64", "i32") and x.type.kind not in FLOATS:
-            value.bounds = x.bounds
-        return value
+        return self._pure("cast", (x,), (to,), Type(to, x.type.lanes))
 
     def bitcast(self, x: Value, to: str) -> Value:
         """The same bits."""
-        return x if x.type.kind == to else self._pure(
-            "bitcast", (x,), (to,), Type(to, x.type.lanes)
+        return (
+            x if x.type.kind == to else self._pure("bitcast", (x,), (to,), Type(to, x.type.lanes))
         )
 
     def reduce(self, x: Value, how: str) -> Value:
@@ -309,11 +318,38 @@ def _type(name: str, args: tuple[Value, ...]) -> Type:
     raise GraphError(f"unknown operation {name!r}")
 
 
-def _bounds(name: str, args: tuple[Value, ...]) -> tuple[int, int] | None:
-    """Of indices; other kinds could wrap around."""
-    known = [a.bounds for a in args if a.bounds is not None and a.type.kind == "i64"]
-    if len(known) != len(args):
+def wrapped(number: int, kind: str) -> int:
+    """What is left of an integer in that kind."""
+    bits = 8 * SIZE[kind]
+    number %= 1 << bits
+    return number - (1 << bits) if kind[0] == "i" and number >> (bits - 1) else number
+
+
+def variable_bounds(start: Value, stop: Value) -> tuple[int, int] | None:
+    """Of the variable of a loop."""
+    if start.bounds is None or stop.bounds is None:
         return None
+    return start.bounds[0], max(stop.bounds[1] - 1, start.bounds[0])
+
+
+def bounds_of(
+    name: str, args: tuple[Value, ...], attrs: tuple[Any, ...] = ()
+) -> tuple[int, int] | None:
+    """Least and greatest value of an operation on indices; other kinds could wrap around."""
+    if name == "cast":
+        (x,) = args
+        fits = x.type.kind not in FLOATS and x.bounds is not None and attrs[0] in ("i32", "i64")
+        if not fits or x.bounds is None or any(wrapped(n, attrs[0]) != n for n in x.bounds):
+            return None
+        return x.bounds
+    known = [a.bounds for a in args if a.bounds is not None and a.type.kind == "i64"]
+    found = None if len(known) != len(args) else _combined(name, known)
+    if found is None or any(wrapped(n, "i64") != n for n in found):
+        return None
+    return found
+
+
+def _combined(name: str, known: list[tuple[int, int]]) -> tuple[int, int] | None:
     if name == "splat":
         return known[0]
     if len(known) != 2:
@@ -338,7 +374,7 @@ def _bounds(name: str, args: tuple[Value, ...]) -> tuple[int, int] | None:
 
 
 def _fold(b: Builder, name: str, args: tuple[Value, ...]) -> Value | None:
-    """Arithmetic on indices that needs no doing. (Other numbers are folded by the graph's passes.)"""
+    """Arithmetic on indices that needs no doing. (The graph's passes fold the other numbers.)"""
     kind = args[0].type.kind
     if kind not in ("i64", "i1"):  # the others could wrap around
         return None

@@ -4,27 +4,31 @@ A kernel runs iterations lo ≤ i < hi of one shared loop of `extent` iterations
 into ranges gives the same bits, so threads may take them as they come. Values are named once
 (single assignment); what changes is a register (`var`) or memory.
 
-    kernel  = "kernel" name "(" buffer ("," buffer)* ")" "over" %value "in" extent ":" block
-    buffer  = "@"name ":" kind "[" size "]" role         role = "in" | "out" | "inout" | "number"
+    kernel  = "kernel" name "(" buffer ("," buffer)* ")" "over" %value "in" extent ("cost" ns)? ":"
+              block
+    buffer  = "@"name ":" kind "[" size "]" role         role = in | out | inout | number
     block   = indented statement*
     statement =
         %value "=" op operand* attributes? ":" type      a value
-      | "store" @buffer "[" index "]" operand "if"? mask  one element, or as many as the value has lanes
+      | "store" @buffer "[" operand "]" operand ("if" mask)?
+                                                         one element, or all lanes of the value
       | "local" @buffer ":" kind "[" size "]"            scratch memory of this thread
       | "var" $register ":" type "=" operand             a register, with its first value
-      | "set" $register "=" operand
+      | "set" $register how? "=" operand                 its next value; `how` = add mul min max and
+                                                         or: the old value so combined with this one
       | "for" %value "in" operand ".." operand "step" n note? ":" block
       | "if" operand ":" block ("else" ":" block)?
-      | "check" operand "or" code operand*               records a failure where the operand is false
-    operand = %value | number ":" kind
-    type    = kind | kind "x" lanes
-    kind    = i1 i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64     (i1 lies in memory as a byte)
+      | "check" operand "or" code operand*               notes a failure where the operand is false
+    operand    = %value | number ":" kind                number = true | false | -3 | 0.5 | inf | nan
+    attributes = "{" (@buffer | $register | kind | number | how) ("," …)* "}"
+    type       = kind | kind "x" lanes
+    kind       = i1 i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64    (i1 lies in memory as a byte)
 
 f16 and bf16 are kinds of memory: they can be loaded, stored, selected and cast, not computed with.
 A buffer with role "number" is an integer that is given at run time. `note` says how a later pass is
 to treat a loop: "vector" (its iterations are independent but for `reduce`d registers), "unroll".
 
-Operations (one sentence each; float operations are IEEE, without exceptions to them)
+Operations (one sentence each; float operations are IEEE; integers wrap around)
 
     add sub mul div          integer division and remainder are C's: toward zero
     rem                      integers only
@@ -159,7 +163,7 @@ class Store(NamedTuple):
     """
 
     buffer: Buffer
-    index: Value
+    index: Value  # type: ignore[assignment]  # a tuple's method of that name is not needed
     value: Value
     mask: Value | None
 
