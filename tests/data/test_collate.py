@@ -91,3 +91,29 @@ def test_default_convert_touches_arrays_only() -> None:
     assert default_convert(Point(np.float32(1), "s")).x.item() == 1.0
     text = np.array(["a"])
     assert default_convert(text) is text
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 2), (6, 2, 3)])
+def test_rows_of_one_tensor_are_what_they_look_like(shape: tuple[int, ...]) -> None:
+    x = tensor(np.arange(np.prod(shape)).reshape(shape))
+    views = {
+        "rows": [x[i] for i in (4, 0, -1, 4)],
+        "rows from behind": [x.flip(0)[i] for i in (0, 2)],
+        "rows of a view": [x[1:][i] for i in (0, 2)],
+        "rows and strangers": [x[1], x.clone()[2], tensor(x[3].numpy())],
+        "rows of unlike tensors": [x[1], (x + 1)[1]],
+    }
+    if len(shape) > 1:
+        views["columns"] = [x[:, 0], x[:, 1]]
+        views["reversed"] = [x.flip(1)[i] for i in (0, 2)]
+    for name, batch in views.items():
+        expected = np.stack([t.numpy() for t in batch])
+        np.testing.assert_array_equal(default_collate(batch).numpy(), expected, err_msg=name)
+
+
+def test_a_batch_of_rows_is_a_copy() -> None:
+    x = tensor([[1, 2], [3, 4]])
+    batch = default_collate([x[0], x[1]])
+    x.zero_()
+    assert batch.tolist() == [[1, 2], [3, 4]]
+    assert default_collate([x[0], x[1]]).tolist() == [[0, 0], [0, 0]]

@@ -56,7 +56,11 @@ IN_MEMORY = {
     "subset": Subset(pairs(12), [11, 1, 3, 0, 5, 7, 2, 4, 6]),
     "subset of a subset": Subset(Subset(pairs(12), range(1, 11)), list(range(9))),
     "two after another": ConcatDataset([pairs(4), pairs(2, 100), pairs(3, 200)]),
+    "a tensor": arange(18).reshape(9, 2),
+    "an array": np.arange(9.0),
+    "subset of a tensor": Subset(arange(20), np.arange(9)[::-1]),
     "side by side": StackDataset(pairs(9), pairs(9, 50)),
+    "tensors side by side": StackDataset(arange(9), arange(18).reshape(9, 2)),
     "side by side, named": StackDataset(a=pairs(9), b=pairs(9, 50)),
     "all of it": ConcatDataset(
         [Subset(StackDataset(x=pairs(6)), [5, 0]), StackDataset(x=pairs(7))]
@@ -179,3 +183,11 @@ def test_random_split_refuses_what_does_not_fit() -> None:
 def test_a_subset_of_a_list_index() -> None:
     chosen = Subset(tensor([10, 20, 30]), [2, 0])
     assert chosen[0].item() == 30 and chosen[[0, 1]].tolist() == [30, 10]
+
+
+def test_a_subset_follows_its_indices() -> None:
+    part = Subset(arange(10), [1, 2, 3])
+    whole = whole_batch(part)
+    assert whole is not None and whole(np.array([0, 2])).tolist() == [1, 3]
+    part.indices[2] = 9  # type: ignore[index]  # a list, here
+    assert whole(np.array([0, 2])).tolist() == [1, 9]

@@ -55,6 +55,7 @@ def test_weights_are_probabilities() -> None:
     shares = np.bincount(drawn, minlength=3) / 4000
     # a binomial share of 3/4 in 4,000 draws has a standard deviation of 0.7 %
     np.testing.assert_allclose(shares, [0.25, 0, 0.75], atol=0.03)
+    assert abs(np.corrcoef(drawn[:-1], drawn[1:])[0, 1]) < 0.1  # in no order
     assert sorted(WeightedRandomSampler([1.0, 0.0, 3.0], 2, replacement=False)) == [0, 2]
 
 

@@ -324,8 +324,18 @@ def _tasks(loader: DataLoader[Any], position: _Position) -> Iterator[Callable[[A
 
 
 def _serial(loader: DataLoader[Any], position: _Position) -> Iterator[Any]:
-    for make in _tasks(loader, position):
-        yield make(loader.dataset)
+    """Batches made here. What can be asked once is asked here, once an epoch."""
+    collated, collate, dataset = loader.batch_sampler is not None, loader.collate_fn, loader.dataset
+    seed = position.chance_seed
+    whole = whole_batch(dataset) if collated and collate is default_collate else None
+    for number, keys in enumerate(loader._keys(position), position.batch):
+        if whole is not None and type(keys) is np.ndarray:
+            with batch_chance(seed, number):
+                batch = whole(keys)
+            if batch is not NotImplemented:
+                yield batch
+                continue
+        yield _fetch(keys, collated, collate, seed, number, dataset)
 
 
 def _parallel(loader: DataLoader[Any], position: _Position) -> Iterator[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.runtime.random import Generator, stream
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
-from chainrule.utils.data.batching import Array, gather, values, whole_batch
+from chainrule.utils.data.batching import Array, chosen, gather, values, whole_batch
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -147,17 +147,22 @@ class ConcatDataset(Dataset[Any]):
         if indices.size == 0 or indices.min() < 0 or indices.max() >= len(self):
             return NotImplemented  # row by row, which names the index that is wrong
         owner = np.searchsorted(self.cumulative_sizes, indices, side="right")
-        parts, positions = [], []
-        for which in np.unique(owner).tolist():
+        order = np.argsort(owner, kind="stable")  # the rows of the first data set first, …
+        counts = np.bincount(owner, minlength=len(self.datasets)).tolist()
+        parts, first = [], 0
+        for which, count in enumerate(counts):
+            if not count:
+                continue
+            mine, first = order[first : first + count], first + count
             whole = whole_batch(self.datasets[which])
-            mine = np.flatnonzero(owner == which)
             start = self.cumulative_sizes[which - 1] if which else 0
             part = NotImplemented if whole is None else whole(indices[mine] - start)
             if part is NotImplemented:
                 return NotImplemented
             parts.append(part)
-            positions.append(mine)
-        return _interleave(parts, np.argsort(np.concatenate(positions)))
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        return _interleave(parts, back)
 
 
 def _interleave(parts: list[Any], order: Array) -> Any:
@@ -169,7 +174,7 @@ def _interleave(parts: list[Any], order: Array) -> Any:
         arrays = [values(part) for part in parts]
         if len({(array.shape[1:], array.dtype) for array in arrays}) > 1:
             return NotImplemented
-        return from_owned(np.concatenate(arrays)[order])
+        return from_owned(np.concatenate(arrays).take(order, 0))
     if all(type(part) is list and len(part) == len(first) for part in parts):
         columns = [_interleave(list(column), order) for column in zip(*parts, strict=True)]
         return NotImplemented if any(column is NotImplemented for column in columns) else columns
@@ -217,16 +222,16 @@ class Subset(Dataset[T_co]):
     def __getitems__(self, indices: list[int]) -> list[T_co]:
         if type(self).__getitem__ is not Subset.__getitem__:
             return [self[index] for index in indices]
-        chosen = [self.indices[index] for index in indices]
+        rows = [self.indices[index] for index in indices]
         many = getattr(self.dataset, "__getitems__", None)
-        return list(many(chosen)) if callable(many) else [self.dataset[i] for i in chosen]
+        return list(many(rows)) if callable(many) else [self.dataset[i] for i in rows]
 
     def __getbatch__(self, indices: Array) -> Any:
         whole = whole_batch(self.dataset)
         if whole is None:
             return NotImplemented
-        chosen = np.asarray([self.indices[index] for index in indices.tolist()])
-        return whole(chosen) if chosen.dtype.kind in "iu" else NotImplemented
+        rows = chosen(self.indices, indices)
+        return NotImplemented if rows is None else whole(rows)
 
     def __len__(self) -> int:
         return len(self.indices)
