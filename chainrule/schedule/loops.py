@@ -19,7 +19,7 @@ into ranges gives the same bits, so threads may take them as they come. Values a
       | "for" %value "in" operand ".." operand "step" n note? ":" block
       | "if" operand ":" block ("else" ":" block)?
       | "check" operand "or" code operand*               notes a failure where the operand is false
-    operand    = %value | number ":" kind                number = true | false | -3 | 0.5 | inf | nan
+    operand    = %value | number ":" kind               number = true | false | -3 | 0.5 | inf | nan
     attributes = "{" (@buffer | $register | kind | number | how) ("," …)* "}"
     type       = kind | kind "x" lanes
     kind       = i1 i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64    (i1 lies in memory as a byte)
