@@ -91,9 +91,10 @@ class Builder:
 
     @contextmanager
     def kernel(self, name: str, extent: int, cost: float = 0.0) -> Iterator[Value]:
-        """The shared loop."""
+        """The shared loop. An extent of 0 is given at run time, with the step."""
         self._open.append(_Block("kernel"))
-        variable = Value("variable", (), (), Type("i64"), 1, (0, max(extent - 1, 0)))
+        bounds = (0, extent - 1 if extent else 1 << 40)
+        variable = Value("variable", (), (), Type("i64"), 1, bounds)
         yield variable
         (block,) = self._open
         self._kernel = Kernel(name, tuple(self._buffers), variable, extent, block.statements, cost)
@@ -231,13 +232,24 @@ class Builder:
         return self._found((name, args, attrs, t), value, depth)
 
     def _found(self, key: Any, value: Value, depth: int) -> Value:
-        for block in self._open:
-            if (old := block.made.get(key)) is not None:
-                return old
+        if (old := self.recall(key)) is not None:
+            return old
         block = self._open[depth - 1]
         block.statements.append(Let(value))
         block.made[key] = value
         return value
+
+    def recall(self, key: Any) -> Value | None:
+        """A value that was remembered in a block that is still open."""
+        for block in self._open:
+            if (found := block.made.get(key)) is not None:
+                return found
+        return None
+
+    def remember(self, key: Any, value: Value) -> None:
+        """Find it again as long as it is in scope."""
+        if value.depth:
+            self._open[value.depth - 1].made[key] = value
 
     def splat(self, x: Value, lanes: int) -> Value:
         """One number in all lanes."""
@@ -342,7 +354,10 @@ def bounds_of(
         if not fits or x.bounds is None or any(wrapped(n, attrs[0]) != n for n in x.bounds):
             return None
         return x.bounds
-    known = [a.bounds for a in args if a.bounds is not None and a.type.kind == "i64"]
+    if name == "select":
+        args = args[1:]
+    whole = (-(2**63), 2**63 - 1) if name in ("min", "max") else None
+    known = [b for a in args if a.type.kind == "i64" and (b := a.bounds or whole) is not None]
     found = None if len(known) != len(args) else _combined(name, known)
     if found is None or any(wrapped(n, "i64") != n for n in found):
         return None
@@ -355,6 +370,8 @@ def _combined(name: str, known: list[tuple[int, int]]) -> tuple[int, int] | None
     if len(known) != 2:
         return None
     (a, b), (c, d) = known
+    if name == "select":
+        return min(a, c), max(b, d)
     if name == "add":
         return a + c, b + d
     if name == "sub":
@@ -400,7 +417,7 @@ def _fold(b: Builder, name: str, args: tuple[Value, ...]) -> Value | None:
                 if c is not None:
                     return other if bool(c) == (name == "and") else b.const(c, kind, lanes)
         if x.bounds is not None and y.bounds is not None and name in COMPARISONS:
-            known = _decided(name, x.bounds, y.bounds)
+            known = decided(name, x.bounds, y.bounds)
             if known is not None:
                 return b.const(known, "i1", lanes)
     return None
@@ -425,7 +442,8 @@ def _compute(name: str, m: Any, n: Any) -> Any:
     return None if rule is None else rule()
 
 
-def _decided(name: str, x: tuple[int, int], y: tuple[int, int]) -> bool | None:
+def decided(name: str, x: tuple[int, int], y: tuple[int, int]) -> bool | None:
+    """What a comparison of numbers with these bounds gives, where it always gives the same."""
     (a, b), (c, d) = x, y
     apart = b < c or a > d
     always = {"lt": b < c, "le": b <= c, "gt": a > d, "ge": a >= d, "ne": apart, "eq": False}

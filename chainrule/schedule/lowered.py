@@ -30,10 +30,13 @@ class Temporary(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One Loop IR kernel, and what each of its buffers is, in their order."""
+    """One Loop IR kernel, what each of its buffers is, in their order, and how many iterations its
+    shared loop has (a kernel that takes its length at run time has the extent 0).
+    """
 
     kernel: Kernel
     places: tuple[Place, ...]
+    extent: int
 
 
 class Lowered(NamedTuple):

@@ -1,0 +1,457 @@
+"""Loops for what is not a product: elementwise chains, rows (softmax, norms, losses and their
+gradients), reductions, and what moves.
+
+Three forms, chosen by what the reductions of the kernel need:
+
+    pointwise   no large reduction                 for block, for element (vector): store
+    rows        reductions within a row            for row: reductions (vector); for element (vector): store
+    columns     reductions across rows             for block of neighbours (vector): reduction; store
+
+The shared loop is the outermost one. Loops whose steps read and write memory evenly are merged, and
+the loop with neighbours in memory becomes vectors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from chainrule.ir.graph import Graph, topological
+from chainrule.ir.node import Node, TensorType
+from chainrule.schedule import scalars
+from chainrule.schedule.access import Reads, probe, reads, reduced_axes
+from chainrule.schedule.build import Builder
+from chainrule.schedule.evaluate import FEW, Evaluator, Unsupported
+from chainrule.schedule.index import ZERO, Index, depth, emit, linear, unravel, variables
+from chainrule.schedule.loops import Buffer, Value
+from chainrule.schedule.lowered import Lowered, Place, Step
+from chainrule.schedule.moves import MOVES, Indices
+from chainrule.shapes import Shape
+
+#: Elements of one step of the shared loop, where it can be chosen.
+BLOCK = 2048
+#: Neighbours that one step of a reduction across rows takes.
+COLUMNS = 64
+
+#: Nanoseconds for an element, by kind of op (one core, vectors of 16).
+_DEAR = frozenset({
+    "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan",
+    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfinv", "lgamma", "polygamma",
+    "pow", "atan2", "random_uniform",
+})  # fmt: skip
+
+
+def lower_nest(graph: Graph) -> Lowered:
+    """Steps that compute a fused graph. Outputs whose axes do not line up get loops of their own."""
+    steps: list[Step] = []
+    for part in _aligned(range(len(graph.outputs)), graph):
+        steps.append(_Nest(graph, part).step())
+    return Lowered(tuple(steps))
+
+
+def lower_flat(graph: Graph) -> Lowered:
+    """An elementwise kernel whose length is given at run time: parameters of all sizes share its
+    code. Every node has the shape of the outputs, or is a single number.
+    """
+    b = Builder()
+    size = math.prod(graph.outputs[0].shape)
+    sources, buffers = {}, []
+    for i, x in enumerate(graph.inputs):
+        one = math.prod(x.shape) == 1 and size != 1
+        buffer = b.buffer(f"x{i}", scalars.KIND[x.dtype.short], 1 if one else 0, "in")
+        sources[x] = _reader(b, buffer, (1,) * x.ndim if one else x.shape)
+        buffers.append(Place("input", i))
+    outs = []
+    for i, y in enumerate(graph.outputs):
+        outs.append(b.buffer(f"y{i}", scalars.KIND[y.dtype.short], 0, "out"))
+        buffers.append(Place("output", i))
+    length = b.buffer("n", "i64", 1, "number")
+    nodes = topological(graph.outputs, stop=lambda n: n in sources)
+    cost = _cost([n for n in nodes if n not in sources], graph) * BLOCK
+    with b.kernel(_name(graph), 0, cost) as i:
+        first = b.mul(i, BLOCK)
+        last = b.op("min", b.add(first, BLOCK), b.load(length, 0))
+        with b.loop(first, last, note="vector") as j:
+            write = Evaluator(b, sources)
+            write.vectors.add(j)
+            at = Index.of(j)
+            for y, out in zip(graph.outputs, outs, strict=True):
+                b.store(out, j, write.at(y, unravel(at, y.shape)))
+    steps = Step(b.finish(), (*buffers, Place("number", size)), -(-size // BLOCK))
+    return Lowered((steps,))
+
+
+def _aligned(which: Sequence[int], graph: Graph) -> list[list[int]]:
+    """Outputs in groups whose axes are the same loops, from the left."""
+    groups: list[list[int]] = []
+    for k in sorted(which, key=lambda k: -math.prod(graph.outputs[k].shape)):
+        shape = graph.outputs[k].shape
+        for g in groups:
+            frame = graph.outputs[g[0]].shape
+            if len(shape) <= len(frame) and all(
+                a in (1, f) for a, f in zip(shape, frame, strict=False)
+            ):
+                g.append(k)
+                break
+        else:
+            groups.append([k])
+    return groups
+
+
+def _reader(b: Builder, buffer: Buffer, shape: Shape) -> Callable[[Indices, Value | None], Value]:
+    """Reads an array in memory, as far outside as the index is known."""
+
+    def read(index: Indices, mask: Value | None) -> Value:
+        at = linear(index, shape)
+        if mask is not None:
+            return b.load(buffer, emit(b, at), mask=mask)
+        with b.at_depth(max(depth(at), 1)):
+            return b.load(buffer, emit(b, at))
+
+    return read
+
+
+def _name(graph: Graph) -> str:
+    """What the kernel does, for people who read profiles."""
+    inputs = set(graph.inputs)
+    names = [n.op.name for n in topological(graph.outputs, stop=lambda n: n in inputs)
+             if n not in inputs and n.op.name not in MOVES and n.op.name != "const"]
+    short = list(dict.fromkeys(names))
+    return "_".join(short[:4]) or "move"
+
+
+def _cost(nodes: Sequence[Node], graph: Graph) -> float:
+    """Nanoseconds for an element, roughly."""
+    words = 0.03 * (len(graph.inputs) + len(graph.outputs))
+    return words + sum(0.4 if n.op.name in _DEAR else 0.015 for n in nodes)
+
+
+class _Loop(NamedTuple):
+    """Axes of the frame that one loop runs over."""
+
+    axes: tuple[int, ...]
+    size: int
+
+
+class _Nest:
+    """The loops of some outputs of a fused graph."""
+
+    def __init__(self, graph: Graph, which: Sequence[int]) -> None:
+        self.graph, self.which = graph, which
+        self.outputs = [graph.outputs[k] for k in which]
+        self.frame = self.outputs[0].shape
+        self.stop = frozenset(graph.inputs)
+        self.inside = [
+            n for n in topological(self.outputs, stop=lambda n: n in self.stop)
+            if n not in self.stop
+        ]
+        if any(not isinstance(n.type, TensorType) for n in self.inside):
+            raise Unsupported("a value with several parts in a nest of loops")
+        self.probes = [probe(n) for n in self.frame]
+        seen = [self._reads(y, self._of(y, [Index.of(v) for v in self.probes])) for y in self.outputs]
+        self.large = {
+            n: at for r in seen for n, at in r.reductions if reduced_size(n) > FEW
+        }
+        self.b = Builder()
+        self.write = Evaluator(self.b, {})
+
+    # ------------------------------------------------------------------ what to do
+
+    def _reads(self, node: Node, index: Indices) -> Reads:
+        return reads(node, index, self.stop)
+
+    def _of(self, y: Node, index: Sequence[Index]) -> Indices:
+        """The index of an output that may lack axes of the frame, or have them with size 1."""
+        return tuple(ZERO if n == 1 else i for i, n in zip(index, y.shape, strict=False))
+
+    def _used(self) -> set[int]:
+        """Axes of the frame that large reductions are asked for with."""
+        known = {v: a for a, v in enumerate(self.probes)}
+        return {known[v] for at in self.large.values() for i in at for v in variables(i) if v in known}
+
+    def _score(self, axes: Sequence[int]) -> int:
+        """How well vectors along some axes would read and write."""
+        size = math.prod(self.frame[a] for a in axes)
+        if size == 1:
+            return -1000
+        v = probe(size)
+        total = 0
+        for y, r in zip(self.outputs, self._along(axes, v), strict=True):
+            total += r.score(v)
+            if all(a < y.ndim and y.shape[a] == self.frame[a] for a in axes):
+                stride = math.prod(y.shape[max(axes) + 1 :])
+                total += 3 if stride == 1 else -4
+        return total
+
+    def _along(self, axes: Sequence[int], v: Value) -> list[Reads]:
+        index = [ZERO if n == 1 else Index.of(p) for n, p in zip(self.frame, self.probes, strict=True)]
+        for a, i in zip(axes, unravel(Index.of(v), [self.frame[a] for a in axes]), strict=True):
+            index[a] = i
+        return [self._reads(y, self._of(y, index)) for y in self.outputs]
+
+    def _merged(self, axes: Sequence[int]) -> list[_Loop]:
+        """As few loops as read and write memory evenly."""
+        groups: list[tuple[int, ...]] = []
+        for a in axes:
+            if groups and groups[-1][-1] == a - 1 and self._one(wider := (*groups[-1], a)):
+                groups[-1] = wider
+            else:
+                groups.append((a,))
+        return [_Loop(g, math.prod(self.frame[a] for a in g)) for g in groups]
+
+    def _one(self, axes: Sequence[int]) -> bool:
+        sizes = [self.frame[a] for a in axes]
+        whole = all(
+            [a < y.ndim and y.shape[a] == self.frame[a] for a in axes] in ([True] * len(axes), [False] * len(axes))
+            for y in self.outputs
+        )
+        if sum(n > 1 for n in sizes) < 2:
+            return True
+        v = probe(math.prod(sizes))
+        return whole and all(r.linear_in(v) for r in self._along(axes, v))
+
+    # ------------------------------------------------------------------ writing
+
+    def step(self) -> Step:
+        """The kernel, with what its buffers are."""
+        b, places = self.b, []
+        for i, x in enumerate(self.graph.inputs):
+            buffer = b.buffer(f"x{i}", scalars.KIND[x.dtype.short], math.prod(x.shape), "in")
+            self.write.sources[x] = _reader(b, buffer, x.shape)
+            places.append(Place("input", i))
+        self.out = {}
+        for k, y in zip(self.which, self.outputs, strict=True):
+            self.out[y] = b.buffer(f"y{k}", scalars.KIND[y.dtype.short], math.prod(y.shape), "out")
+            places.append(Place("output", k))
+        used = self._used()
+        every = [a for a, n in enumerate(self.frame) if n > 1]
+        inner = [a for a in every if a not in used]
+        if not self.large:
+            self._pointwise(every)
+        elif self._columns(every, inner):
+            self._across(every, inner)
+        else:
+            self._rows([a for a in every if a in used], inner)
+        kernel = b.finish()
+        return Step(kernel, tuple(places), kernel.extent)
+
+    def _store(self, index: Sequence[Index], which: Sequence[Node]) -> None:
+        for y in which:
+            at = self._of(y, index)
+            self.b.store(self.out[y], emit(self.b, linear(at, y.shape)), self.write.at(y, at))
+
+    def _blank(self) -> list[Index]:
+        return [ZERO] * len(self.frame)
+
+    def _spread(self, index: list[Index], loop: _Loop, at: Index) -> None:
+        sizes = [self.frame[a] for a in loop.axes]
+        for a, i in zip(loop.axes, unravel(at, sizes), strict=True):
+            index[a] = i
+
+    def _ns(self) -> float:
+        return _cost(self.inside, self.graph)
+
+    def _pointwise(self, axes: Sequence[int]) -> None:
+        loops = self._merged(axes) or [_Loop((), 1)]
+        vector = max(range(len(loops)), key=lambda k: (self._score(loops[k].axes), k))
+        order = [loops[k] for k in range(len(loops)) if k != vector]
+        fast = loops[vector]
+        shared: list[_Loop] = []
+        rest = math.prod(l.size for l in loops)
+        while order and rest >= 2 * BLOCK:  # the outer loops are shared, as long as much is inside
+            shared.append(order.pop(0))
+            rest //= shared[-1].size
+        blocks = -(-fast.size // BLOCK) if fast.size >= 2 * BLOCK else 1
+        outer = math.prod(l.size for l in shared)
+        b, name = self.b, _name(self.graph)
+        with b.kernel(name, outer * blocks, self._ns() * rest / blocks) as i:
+            index, at = self._blank(), Index.of(i)
+            block, at = at % blocks, at // blocks
+            for loop, k in zip(shared, unravel(at, [l.size for l in shared]), strict=True):
+                self._spread(index, loop, k)
+            first, last = block * BLOCK, Index(fast.size)
+            stop: Value | int = fast.size
+            if blocks > 1:
+                stop = b.op("min", emit(b, first + BLOCK), emit(b, last))
+            self._inside(order, index, fast, emit(b, first), stop, self.outputs)
+
+    def _inside(
+        self,
+        order: Sequence[_Loop],
+        index: list[Index],
+        fast: _Loop,
+        first: Value | int,
+        stop: Value | int,
+        which: Sequence[Node],
+    ) -> None:
+        b = self.b
+        if order:
+            with b.loop(0, order[0].size) as v:
+                inner = list(index)
+                self._spread(inner, order[0], Index.of(v))
+                self._inside(order[1:], inner, fast, first, stop, which)
+            return
+        if not fast.axes:
+            self._store(index, which)
+            return
+        with b.loop(first, stop, note="vector") as v:
+            v.bounds = (0, fast.size - 1)
+            self.write.vectors.add(v)
+            inner = list(index)
+            self._spread(inner, fast, Index.of(v))
+            self._store(inner, which)
+            self.write.vectors.discard(v)
+
+    def _columns(self, every: Sequence[int], inner: Sequence[int]) -> bool:
+        """Whether neighbours in memory lie across the rows that are reduced."""
+        if not every or every[-1] in inner:
+            return False
+        last = probe(self.frame[every[-1]])
+        index = [ZERO if n == 1 else Index.of(p) for n, p in zip(self.frame, self.probes, strict=True)]
+        index[every[-1]] = Index.of(last)
+        across = sum(self._reads(y, self._of(y, index)).score(last) for y in self.outputs)
+        along = 0
+        for n, at in self.large.items():
+            axes = reduced_axes(n)
+            if axes is None:
+                continue
+            x = n.inputs[0]
+            widest = max((a for a in axes if x.shape[a] > 1), default=None)
+            if widest is None:
+                continue
+            v = probe(x.shape[widest])
+            whole = list(at)
+            if len(whole) != x.ndim:
+                for a in sorted(axes):
+                    whole.insert(a, ZERO)
+            whole = [ZERO if a in axes else i for a, i in enumerate(whole)]
+            whole[widest] = Index.of(v)
+            along += self._reads(x, tuple(whole)).score(v)
+        return across > along and self.frame[every[-1]] >= 4
+
+    def _across(self, every: Sequence[int], inner: Sequence[int]) -> None:
+        fast = _Loop((every[-1],), self.frame[every[-1]])
+        outer = [_Loop((a,), self.frame[a]) for a in every[:-1] if a not in inner]
+        rest = [_Loop((a,), self.frame[a]) for a in inner]
+        blocks = -(-fast.size // COLUMNS)
+        b = self.b
+        extent = math.prod(l.size for l in outer) * blocks
+        work = max(reduced_size(n) for n in self.large) * min(fast.size, COLUMNS)
+        with b.kernel(_name(self.graph), extent, self._ns() * work) as i:
+            index, at = self._blank(), Index.of(i)
+            block, at = at % blocks, at // blocks
+            for loop, k in zip(outer, unravel(at, [l.size for l in outer]), strict=True):
+                self._spread(index, loop, k)
+            first = emit(b, block * COLUMNS)
+            stop = b.op("min", emit(b, block * COLUMNS + COLUMNS), fast.size) if blocks > 1 else fast.size
+            with b.loop(first, stop, note="vector") as v:
+                v.bounds = (0, fast.size - 1)
+                self.write.vectors.add(v)
+                self._spread(index, fast, Index.of(v))
+                self._serial(rest, index)
+
+    def _serial(self, order: Sequence[_Loop], index: list[Index]) -> None:
+        if not order:
+            self._store(index, self.outputs)
+            return
+        with self.b.loop(0, order[0].size) as v:
+            inner = list(index)
+            self._spread(inner, order[0], Index.of(v))
+            self._serial(order[1:], inner)
+
+    def _rows(self, rows: Sequence[int], inner: Sequence[int]) -> None:
+        b = self.b
+        sizes = [self.frame[a] for a in rows]
+        work = max(
+            math.prod(self.frame[a] for a in inner), *(reduced_size(n) for n in self.large)
+        )
+        with b.kernel(_name(self.graph), math.prod(sizes), self._ns() * work) as i:
+            index = self._blank()
+            for a, k in zip(rows, unravel(Index.of(i), sizes), strict=True):
+                index[a] = k
+            self._keep(index, inner)
+            narrow = [
+                y for y in self.outputs
+                if not any(a < y.ndim and y.shape[a] > 1 for a in inner)
+            ]
+            wide = [y for y in self.outputs if y not in narrow]
+            if wide:
+                loops = self._merged(inner)
+                vector = max(range(len(loops)), key=lambda k: (self._score(loops[k].axes), k))
+                order = [loops[k] for k in range(len(loops)) if k != vector]
+                self._inside(order, index, loops[vector], 0, loops[vector].size, wide)
+            self._store(index, narrow)
+
+    def _keep(self, row: list[Index], inner: Sequence[int]) -> None:
+        """Dear values that several loops of a row read are computed once, into scratch memory."""
+        shape = tuple(self.frame[a] for a in inner)
+        b, write = self.b, self.write
+        for node in self._shared(inner):
+            kind = scalars.KIND[node.dtype.short]
+            memory = b.local(kind, math.prod(shape))
+            loops = self._merged(inner)
+            vector = max(range(len(loops)), key=lambda k: loops[k].axes[-1])
+            order = [loops[k] for k in range(len(loops)) if k != vector]
+            self._fill(order, loops[vector], list(row), inner, node, memory)
+            write.sources[node] = self._kept(node, memory, tuple(row), inner, write)
+
+    def _fill(
+        self, order: Sequence[_Loop], fast: _Loop, index: list[Index], inner: Sequence[int],
+        node: Node, memory: Buffer,
+    ) -> None:  # fmt: skip
+        b = self.b
+        loop, last = (order[0], False) if order else (fast, True)
+        with b.loop(0, loop.size, note="vector" if last else "") as v:
+            if last:
+                self.write.vectors.add(v)
+            here = list(index)
+            self._spread(here, loop, Index.of(v))
+            if last:
+                at = linear([here[a] for a in inner], [self.frame[a] for a in inner])
+                b.store(memory, emit(b, at), self.write.at(node, tuple(here)))
+                self.write.vectors.discard(v)
+            else:
+                self._fill(order[1:], fast, here, inner, node, memory)
+
+    def _kept(
+        self, node: Node, memory: Buffer, row: Indices, inner: Sequence[int], write: Evaluator
+    ) -> Callable[[Indices, Value | None], Value]:
+        sizes = [self.frame[a] for a in inner]
+
+        def read(index: Indices, mask: Value | None) -> Value:
+            if any(i != r for a, (i, r) in enumerate(zip(index, row, strict=True)) if a not in inner):
+                args = {n: s for n, s in write.sources.items() if n is not node}
+                return Evaluator(self.b, args).at(node, index, mask)  # another row
+            at = linear([index[a] for a in inner], sizes)
+            return self.b.load(memory, emit(self.b, at), mask=mask)
+
+        return read
+
+    def _shared(self, inner: Sequence[int]) -> list[Node]:
+        """Dear nodes of the frame's shape that are read by more than one loop of a row."""
+        if not inner or all(not any(a < y.ndim and y.shape[a] > 1 for a in inner) for y in self.outputs) and len(self.large) < 2:
+            return []
+        count: dict[Node, int] = {}
+        roots = [[n.inputs[0]] for n in self.large] + [self.outputs]
+        for root in roots:
+            loop = topological(root, stop=lambda n: n in self.stop or n in self.large)
+            for n in loop:
+                if n not in self.large:
+                    count[n] = count.get(n, 0) + 1
+        return [
+            n for n in self.inside
+            if n.op.name in _DEAR and n.shape == self.frame and count.get(n, 0) > 1
+        ]
+
+
+def reduced_size(node: Node) -> int:
+    """How many elements a reduction combines into one."""
+    axes = reduced_axes(node)
+    if axes is not None:
+        return math.prod(node.inputs[0].shape[a] for a in axes)
+    if node.op.name == "contract":
+        left, out = node.attr("spec").split("->")
+        a = left.split(",")[0]
+        return math.prod(n for c, n in zip(a, node.inputs[0].shape, strict=True) if c not in out)
+    return 1
