@@ -1,0 +1,516 @@
+"""Loops noted "vector" become loops over blocks of W iterations, with vectors as values.
+
+    for %i in 0 .. 50 vector:            for %i in 0 .. 48 step 16:
+      %a = load %i {@x} : f32              %a = load %i {@x} : f32x16
+      %b = mul %a 2.0 : f32       →        %b = mul %a (splat 2.0) : f32x16
+      store @y[%i] %b                      store @y[%i] %b
+                                         %c = load 48 {@x} : f32x2
+                                         …
+
+A register that the loop combines into (`set $r add= %b`) becomes one vector register for each of
+several blocks, which are combined after the loop, in a fixed order:
+
+    for %i in 0 .. 64 vector:            var $v: f32x16 = −0.0
+      %a = load %i {@x} : f32            for %i in 0 .. 64 step 16:
+      set $r add= %a              →        %a = load %i {@x} : f32x16
+                                           set $v add= %a
+                                         %s = reduce (get $v) {add} : f32
+                                         set $r add= %s
+
+What is left of a length that is no multiple of W is done in one narrower block: in as many lanes as
+are left, or, where these are no power of two, in a few more with a mask; processors without masked
+loads take powers of two one after another. `if` becomes masks, a `check` reports the first lane
+that fails, scratch memory of an iteration is there for every lane. The rules for values stand in
+`lanes.py`.
+
+Left as they are: loops with vectors in them, with another loop noted "vector", with inner loops
+whose bounds vary, with a register from outside that is not only combined into, or with iterations
+that write to one place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from chainrule.schedule.build import Builder
+from chainrule.schedule.lanes import Form, Lanes, Memory, fits
+from chainrule.schedule.loops import (
+    COMPARISONS,
+    FLOATS,
+    SIZE,
+    Buffer,
+    Check,
+    Declare,
+    For,
+    If,
+    Kernel,
+    Let,
+    Local,
+    Register,
+    Set,
+    Statement,
+    Store,
+    Value,
+    statements,
+)  # fmt: skip
+
+#: Writes a block: its lanes, its first iteration, its number in the round, its mask.
+_Write = Callable[..., None]
+#: Blocks of a loop of known length are written one after another up to this many operations.
+_STRAIGHT = 64
+#: Vectors of so few bytes come from processors without masked loads and stores.
+_UNMASKED = 16
+
+
+def vectorise(kernel: Kernel, vector_bytes: int) -> Kernel:
+    """The kernel with vectors of `vector_bytes` bytes (64: AVX-512, 32: AVX2, 16: SSE, NEON) in its
+    loops noted "vector".
+    """
+    b = Builder()
+    walk = _Walk(b, vector_bytes)
+    for buffer in kernel.buffers:
+        role = buffer.role
+        assert role != "local"
+        walk.lanes.memory[buffer] = Memory(b.buffer(buffer.name, buffer.kind, buffer.size, role))
+    with b.kernel(kernel.name, kernel.extent, kernel.cost) as variable:
+        walk.lanes.forms[kernel.variable] = Form(variable)
+        walk.block(kernel.body)
+    done = b.finish()
+    return done._replace(body=swept(done.body, set()))
+
+
+def swept(block: list[Statement], used: set[Value]) -> list[Statement]:
+    """The block without values that nobody uses; `used` are those needed after it."""
+    kept: list[Statement] = []
+    for s in reversed(block):
+        match s:
+            case Let(value):
+                if value not in used:
+                    continue
+                used.update(value.args)
+            case Store(_, index, value, mask):
+                used.update((index, value) if mask is None else (index, value, mask))
+            case Declare(_, value) | Set(_, value):
+                used.add(value)
+            case Check(condition, _, details):
+                used.update((condition, *details))
+            case For(_, start, stop, _, body):
+                body = swept(body, used)
+                if not body:
+                    continue
+                s = s._replace(body=body)
+                used.update((start, stop))
+            case If(condition, then, otherwise):
+                otherwise, then = swept(otherwise, used), swept(then, used)
+                if not then and not otherwise:
+                    continue
+                s = If(condition, then, otherwise)
+                used.add(condition)
+        kept.append(s)
+    kept.reverse()
+    return kept
+
+
+class _Facts:
+    """What varies from iteration to iteration of a loop, and whether it can have lanes."""
+
+    def __init__(self, loop: For) -> None:
+        self.varying: set[Value] = {loop.variable}
+        self.registers: set[Register] = set()
+        self.sums: dict[Register, str] = {}
+        self.possible = loop.step > 0
+        self._inner = {s.register for s in statements(loop.body) if isinstance(s, Declare)}
+        self._private = {s.buffer for s in statements(loop.body) if isinstance(s, Local)}
+        before = -1
+        while self.possible and before != self._known():
+            before = self._known()
+            self._block(loop.body, False)
+        self.possible &= not any(
+            isinstance(s, Let) and s.value.op == "get" and s.value.attrs[0] in self.sums
+            for s in statements(loop.body)
+        )
+
+    def _known(self) -> int:
+        return len(self.varying) + len(self.registers)
+
+    def _block(self, block: list[Statement], divided: bool) -> None:
+        """`divided`: whether lanes may part before they come here."""
+        varying = self.varying
+        for s in block:
+            match s:
+                case Let(v):
+                    self._let(v)
+                case Store(buffer, index, value, _):
+                    lost = index not in varying and (value in varying or divided)
+                    if lost and buffer not in self._private:
+                        self.possible = self.possible and value not in varying
+                case Declare(register, value):
+                    if value in varying:
+                        self.registers.add(register)
+                case Set(register, value, how):
+                    if register not in self._inner:
+                        self._sum(register, how)
+                    elif value in varying or divided:
+                        self.registers.add(register)
+                case For(_, start, stop, _, body, note):
+                    if note == "vector" or start in varying or stop in varying:
+                        self.possible = False
+                    self._block(body, divided)
+                case If(condition, then, otherwise):
+                    divided_ = divided or condition in varying
+                    self._block(then, divided_)
+                    self._block(otherwise, divided_)
+
+    def _let(self, v: Value) -> None:
+        if v.type.lanes > 1:
+            self.possible = False
+        source = v.attrs[0] if v.op in ("load", "get") else None
+        if (
+            any(a in self.varying for a in v.args)
+            or (isinstance(source, Buffer) and source in self._private)
+            or (isinstance(source, Register) and source in self.registers)
+        ):
+            self.varying.add(v)
+
+    def _sum(self, register: Register, how: str | None) -> None:
+        if how is None or self.sums.setdefault(register, how) != how or register.type.lanes > 1:
+            self.possible = False
+
+    def sizes(self, loop: For) -> Counter[int]:
+        """How many operations there are on numbers of each size; indices do not count."""
+        computed: Counter[int] = Counter()
+        moved: Counter[int] = Counter()
+        for s in statements(loop.body):
+            if isinstance(s, Store) and s.index in self.varying:
+                moved[SIZE[s.buffer.kind]] += 1
+            if not isinstance(s, Let) or s.value not in self.varying or fits(s.value):
+                continue
+            v = s.value
+            kind = v.args[0].type.kind if v.op in COMPARISONS else v.type.kind
+            if v.op in ("load", "get"):
+                moved[SIZE[kind]] += 1
+            elif kind != "i1" and not all(fits(a) for a in v.args):
+                computed[SIZE[kind]] += 1
+        return computed or moved
+
+
+class _Accumulators:
+    """The vector registers that stand for a register from outside, by lanes and block."""
+
+    def __init__(self, b: Builder, register: Register, how: str) -> None:
+        self.b, self.register, self.how = b, register, how
+        self.parts: dict[tuple[int, int], Register] = {}
+
+    def open(self, lanes: int, block: int) -> None:
+        """Have one for block number `block` of a round."""
+        if lanes > 1 and (lanes, block) not in self.parts:
+            kind = self.register.type.kind
+            first = self.b.const(identity(self.how, kind), kind, lanes)
+            self.parts[lanes, block] = self.b.register(first)
+
+    def close(self) -> None:
+        """Combine them, and with the register."""
+        b = self.b
+        for lanes in sorted({lanes for lanes, _ in self.parts}, reverse=True):
+            values = [b.get(r) for (n, _), r in self.parts.items() if n == lanes]
+            while len(values) > 1:
+                pairs = zip(values[::2], values[1::2], strict=False)
+                values = [b.op(self.how, x, y) for x, y in pairs] + values[len(values) & ~1 :]
+            b.set(self.register, b.reduce(values[0], self.how), self.how)
+
+
+def identity(how: str, kind: str) -> float | int | bool:
+    """What changes nothing when it is combined. (0.0 would change −0.0.)"""
+    if how in ("add", "or", "mul") and kind != "i1":
+        return -0.0 if how == "add" and kind in FLOATS else int(how == "mul")
+    if kind == "i1":
+        return how in ("and", "min", "mul")
+    if how == "and":
+        return -1 if kind[0] == "i" else 2 ** int(kind[1:]) - 1
+    if kind in FLOATS:
+        return -math.inf if how == "max" else math.inf
+    bits = int(kind[1:])
+    low, high = (0, 2**bits - 1) if kind[0] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return low if how == "max" else high
+
+
+class _Plan(NamedTuple):
+    """How a loop is cut."""
+
+    effort: int  # operations of a block
+    round: int  # blocks of one turn
+    masked: bool  # whether what is left is one block with a mask
+
+    @staticmethod
+    def of(loop: For, facts: _Facts, vector_bytes: int) -> _Plan:
+        """Several blocks a turn hide the latency of sums, and what turning costs short loops."""
+        effort, inner, small = 0, False, False
+        for s in statements(loop.body):
+            inner |= isinstance(s, For)
+            memory = s.buffer if isinstance(s, Store) else None
+            if isinstance(s, Let) and s.value.op == "load":
+                memory = s.value.attrs[0]
+            small |= memory is not None and SIZE[memory.kind] < 4
+            effort += isinstance(s, Store) or (isinstance(s, Let) and not fits(s.value))
+        limits = (12, 32) if facts.sums else (8, 24)
+        round_ = 1 if inner or effort > limits[1] else 2 if effort > limits[0] else 4
+        masked = vector_bytes > _UNMASKED and (vector_bytes >= 64 or not small)
+        return _Plan(effort, round_, masked)
+
+
+class _Walk:
+    """Writes the statements of a block for the lanes of `lanes`."""
+
+    def __init__(self, b: Builder, vector_bytes: int) -> None:
+        self.b, self.vector_bytes = b, vector_bytes
+        self.lanes = Lanes(b, 1)
+        self.facts: _Facts | None = None
+        #: The registers that stand for those outside of the vector loop.
+        self.sums: dict[Register, Register] = {}
+
+    def block(self, block: Iterable[Statement]) -> None:
+        """Write every statement."""
+        b, lanes = self.b, self.lanes
+        for s in block:
+            match s:
+                case Let(value):
+                    lanes.let(value)
+                case Store():
+                    lanes.store(s)
+                case Check():
+                    lanes.check(s)
+                case Local(buffer):
+                    made = b.local(buffer.kind, buffer.size * lanes.lanes)
+                    lanes.memory[buffer] = Memory(made, lanes.lanes)
+                case Declare(register, value):
+                    lanes.registers[register] = b.register(self._held(register, value))
+                case Set():
+                    self._set(s)
+                case If():
+                    self._if(s)
+                case For():
+                    self._for(s)
+
+    # ------------------------------------------------------------------ registers and branches
+
+    def _held(self, register: Register, value: Value) -> Value:
+        """A value as the register is: a number or a vector."""
+        form = self.lanes.form(value)
+        if self.facts is None or register not in self.facts.registers:
+            return form.value
+        return self.lanes.vector(form, register.type.kind)
+
+    def _set(self, s: Set) -> None:
+        b, lanes, kind = self.b, self.lanes, s.register.type.kind
+        if s.register in self.sums:
+            value, mask, register = (
+                lanes.vector(lanes.form(s.value), kind), lanes.mask, self.sums[s.register]
+            )  # fmt: skip
+        else:
+            register, mask = lanes.registers[s.register], lanes.branch
+            value = self._held(s.register, s.value)
+        if mask is not None:
+            old = b.get(register) if s.how is None else b.const(identity(s.how, kind), kind)
+            value = b.select(mask, value, old)
+        b.set(register, value, s.how)
+
+    def _if(self, s: If) -> None:
+        b, lanes = self.b, self.lanes
+        condition = lanes.form(s.condition)
+        chosen = lanes.vector(condition, "i1") if not condition.uniform else condition.value
+        for branch, yes in ((s.then, chosen), (s.otherwise, b.op("not", chosen))):
+            if not branch:
+                continue
+            if condition.uniform:
+                with b.branch(yes):
+                    self.block(branch)
+                continue
+            held = lanes.mask, lanes.branch
+            lanes.mask, lanes.branch = (yes if m is None else b.op("and", m, yes) for m in held)
+            assert lanes.mask is not None
+            if _harmless(branch):
+                self.block(branch)
+            else:
+                with b.branch(lanes.any(lanes.mask)):
+                    self.block(branch)
+            lanes.mask, lanes.branch = held
+
+    # ------------------------------------------------------------------ loops
+
+    def _for(self, s: For) -> None:
+        lanes = self.lanes
+        start, stop = lanes.scalar(s.start), lanes.scalar(s.stop)
+        if s.note == "vector" and self.facts is None:
+            facts = _Facts(s)
+            width = self._width(facts, s)
+            count = _count(start, stop, s.step)
+            if facts.possible and width > 1 and (count is None or count > 1):
+                self._vector_loop(s, facts, start, stop, count, width)
+                return
+        self._serial(s, start, stop)
+
+    def _serial(self, s: For, start: Value, stop: Value) -> None:
+        note = "" if s.note == "vector" else s.note
+        with self.b.loop(start, stop, s.step, note) as v:
+            self._variable(v, start, s.step)
+            self.lanes.forms[s.variable] = Form(v)
+            self.block(s.body)
+
+    def _variable(self, v: Value, start: Value, step: int) -> None:
+        modulus, residue = self.lanes.residue(start)
+        m = math.gcd(modulus, step)
+        self.lanes.residues[v] = (m, residue % m)
+
+    def _width(self, facts: _Facts, s: For) -> int:
+        """Lanes: as many numbers of the size most computed with as a vector holds."""
+        sizes = facts.sizes(s)
+        most = max(sizes, key=lambda size: (sizes[size], size)) if sizes else 4
+        return max(self.vector_bytes // most, 1)
+
+    def _vector_loop(
+        self, s: For, facts: _Facts, start: Value, stop: Value, count: int | None, width: int
+    ) -> None:
+        sums = {r: _Accumulators(self.b, self.lanes.registers[r], h) for r, h in facts.sums.items()}
+        plan = _Plan.of(s, facts, self.vector_bytes)
+        if count is None:
+            open_ = [(width, k) for k in range(plan.round)]
+        else:
+            open_ = [(width, k) for k in range(min(plan.round, count // width))]
+            open_ += [(lanes, 0) for lanes, _ in _pieces(count % width, plan.masked)]
+        for a in sums.values():
+            for lanes, k in open_:
+                a.open(lanes, k)
+
+        def write(lanes: int, first: Value, block: int = 0, mask: Value | None = None) -> None:
+            parts = {r: a.parts[lanes, block] for r, a in sums.items()} if lanes > 1 else {}
+            self._lanes(s, facts, lanes, first, mask, parts)
+
+        if count is None:
+            self._unknown(s, start, stop, width, plan, write)
+        else:
+            self._known(s, start, count, width, plan, write)
+        for a in sums.values():
+            a.close()
+
+    def _lanes(
+        self,
+        s: For,
+        facts: _Facts,
+        lanes: int,
+        first: Value,
+        mask: Value | None,
+        parts: dict[Register, Register],
+    ) -> None:
+        """One block: iterations first, first + step, … of as many as there are lanes."""
+        outer = self.lanes
+        inner = Lanes(self.b, lanes)
+        inner.forms = dict(outer.forms)
+        inner.memory, inner.registers = dict(outer.memory), dict(outer.registers)
+        inner.residues, inner.mask = outer.residues, mask
+        inner.forms[s.variable] = Form(first, s.step if lanes > 1 else 0)
+        self.lanes = inner
+        if lanes > 1:
+            self.facts, self.sums = facts, parts
+        self.block(s.body)
+        self.lanes, self.facts, self.sums = outer, None, {}
+
+    def _known(
+        self,
+        s: For,
+        start: Value,
+        count: int,
+        width: int,
+        plan: _Plan,
+        write: _Write,
+    ) -> None:
+        """A loop of known length: all blocks, or rounds of several, and what is left."""
+        b, step = self.b, s.step
+        full = count // width
+        done = 0
+        if full * plan.effort > _STRAIGHT and full > plan.round:
+            done = full // plan.round * plan.round
+            stop = b.add(start, done * width * step)
+            self._rounds(s, start, stop, width, plan.round, write)
+        for k in range(done, full):
+            write(width, b.add(start, k * width * step), (k - done) % plan.round)
+        at = full * width
+        for lanes, alive in _pieces(count - at, plan.masked):
+            mask = None
+            if alive < lanes:
+                mask = b.op("lt", b.ramp(b.const(0, "i32"), lanes), alive)
+            write(lanes, b.add(start, at * step), 0, mask)
+            at += alive
+
+    def _unknown(
+        self,
+        s: For,
+        start: Value,
+        stop: Value,
+        width: int,
+        plan: _Plan,
+        write: _Write,
+    ) -> None:
+        """A loop whose length is known at run time only."""
+        b, step = self.b, s.step
+        count = b.sub(stop, start)
+        if step > 1:
+            count = b.div(b.add(count, step - 1), step)
+        count = b.op("max", count, 0)
+
+        def after(n: Value) -> Value:
+            return b.add(start, b.mul(n, step))
+
+        begin: Value = b.const(0, "i64")
+        for blocks_ in dict.fromkeys((plan.round, 1)):
+            if count.bounds is not None and count.bounds[1] < blocks_ * width:
+                continue
+            whole = b.sub(count, b.op("rem", count, blocks_ * width))
+            self._rounds(s, after(begin), after(whole), width, blocks_, write)
+            begin = whole
+        if not plan.masked:
+            with b.loop(after(begin), stop, step) as v:
+                write(1, v)
+            return
+        with b.branch(b.op("lt", begin, count)):
+            left = b.cast(b.sub(count, begin), "i32")
+            mask = b.op("lt", b.ramp(b.const(0, "i32"), width), left)
+            write(width, after(begin), 0, mask)
+
+    def _rounds(
+        self, s: For, start: Value, stop: Value, width: int, blocks_: int, write: _Write
+    ) -> None:
+        stride = width * s.step
+        with self.b.loop(start, stop, blocks_ * stride) as v:
+            self._variable(v, start, blocks_ * stride)
+            for k in range(blocks_):
+                write(width, self.b.add(v, k * stride), k)
+
+
+def _harmless(block: list[Statement]) -> bool:
+    """Whether a branch may be gone through where no lane takes it."""
+    return all(
+        isinstance(s, Declare | Set)
+        or (isinstance(s, Let) and s.value.op not in ("load", "div", "rem"))
+        for s in block
+    )
+
+
+def _count(start: Value, stop: Value, step: int) -> int | None:
+    """How many iterations, where that is known."""
+    if not (start.is_const and stop.is_const):
+        return None
+    return max(-(-(stop.number - start.number) // step), 0)
+
+
+def _pieces(count: int, masked: bool) -> list[tuple[int, int]]:
+    """The rest of a loop as (lanes, lanes that run): 3 → (4, 3), without masks (2, 2) (1, 1)."""
+    pieces: list[tuple[int, int]] = []
+    while count:
+        below = 1 << (count.bit_length() - 1)
+        lanes = 2 * below if masked and below < count else below
+        pieces.append((lanes, min(lanes, count)))
+        count -= min(lanes, count)
+    return pieces
