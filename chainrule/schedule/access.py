@@ -35,7 +35,7 @@ class Reads(NamedTuple):
 
     def linear_in(self, variable: Value) -> bool:
         """Whether the loop is as good as the two or more that it stands for."""
-        asked = [c.index.coefficient(variable) for c in self.conditions]
+        asked = [c.at.coefficient(variable) for c in self.conditions]
         return None not in self.stride(variable) and None not in asked
 
     def score(self, variable: Value) -> int:
@@ -66,7 +66,7 @@ def reads(node: Node, index: Indices, stop: Collection[Node]) -> Reads:
             for o in origins(n, at):
                 found.conditions.extend(o.conditions)
                 if o.source is not None:
-                    stack.append((n.inputs[o.source], o.index))
+                    stack.append((n.inputs[o.source], o.at))
         elif name == "take":
             x, i = n.inputs
             axis, rank = n.attr("axis"), len(i.shape)
@@ -94,7 +94,9 @@ def reads(node: Node, index: Indices, stop: Collection[Node]) -> Reads:
             moved = zip(at[-k:], n.attr("stride"), strict=True)
             stack.append((n.inputs[0], (*at[:-k], *(i // s for i, s in moved), *(ZERO,) * k)))
         else:
-            stack.extend((i, aligned(at, i.shape)) for i in n.inputs if n.op.name != "random_uniform")
+            stack.extend(
+                (i, aligned(at, i.shape)) for i in n.inputs if n.op.name != "random_uniform"
+            )
     return found
 
 

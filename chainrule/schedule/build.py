@@ -227,7 +227,9 @@ class Builder:
 
     def _pure(self, name: str, args: tuple[Value, ...], attrs: tuple[Any, ...], t: Type) -> Value:
         depth = max((a.depth for a in args), default=0)
-        depth = max(depth, 1) if name in _PURE else self.depth
+        divides = name in ("div", "rem") and bool(_plain(args[1]))  # by a number that is not 0
+        safe = divides or name in _PURE or t.kind in FLOATS
+        depth = max(depth, 1) if safe else self.depth
         value = Value(name, args, attrs, t, depth, bounds_of(name, args, attrs))
         return self._found((name, args, attrs, t), value, depth)
 

@@ -29,10 +29,14 @@ Source = Callable[[Indices, "Value | None"], Value]
 FEW = 16
 
 #: How a failed check is told: what the reference backend calls it.
-INDEX, GATHER = 1, 2
+INDEX, GATHER, SCATTER = 1, 2, 3
 
-REDUCTIONS = {"sum": "add", "prod": "mul", "amax": "max", "amin": "min", "any_": "or", "all_": "and"}
+REDUCTIONS = {
+    "sum": "add", "prod": "mul", "amax": "max", "amin": "min", "any_": "or", "all_": "and",
+}  # fmt: skip
 ARGS = {"argmax": True, "argmin": False}
+#: What writing at a place does with what is there.
+MODES = {"add": "add", "prod": "mul", "amax": "max", "amin": "min"}
 
 
 class Unsupported(ChainruleError):
@@ -79,6 +83,8 @@ class Evaluator:
             return self._unwindows(node, index, mask)
         if name == "iota":
             return self.b.cast(emit(self.b, index[0]), scalars.KIND[node.dtype.short])
+        if name == "scatter" and is_one_hot(node):
+            return self._one_hot(node, index, mask)
         if name == "take":
             return self._take(node, index, mask)
         if name == "take_along":
@@ -94,8 +100,8 @@ class Evaluator:
 
     def condition(self, c: Condition) -> Value:
         """low ≤ index < high as a value; what the bounds decide is not asked."""
-        b, (low, high) = self.b, c.index.bounds
-        at = emit(b, c.index)
+        b, (low, high) = self.b, c.at.bounds
+        at = emit(b, c.at)
         yes = b.const(True, "i1")
         if low < c.low:
             yes = b.op("ge", at, c.low)
@@ -120,11 +126,10 @@ class Evaluator:
             if o.source is None:
                 part = self.b.const(o.fill, kind)
             else:
-                part = self.at(node.inputs[o.source], o.index, within)
-            if value is None or here is None:
-                value = part
-            else:
-                value = self.b.select(here, part, value)
+                part = self.at(node.inputs[o.source], o.at, within)
+            if here is not None and value is not None:
+                part = self.b.select(here, part, value)
+            value = part
         assert value is not None
         return value
 
@@ -133,7 +138,9 @@ class Evaluator:
         b = self.b
         i = b.cast(i, "i64")
         good = b.op("and", b.op("ge", i, -n), b.op("lt", i, n))
-        b.check(good if mask is None else b.op("or", b.op("not", mask), good), code, i, b.const(n, "i64"))
+        if mask is not None:
+            good = b.op("or", b.op("not", mask), good)
+        b.check(good, code, i, b.const(n, "i64"))
         i = b.select(b.op("lt", i, 0), b.add(i, n), i)
         inside = b.op("max", b.op("min", i, n - 1), 0)
         inside.bounds = (0, max(n - 1, 0))
@@ -153,6 +160,20 @@ class Evaluator:
         axis = node.attr("axis")
         at = self._picked(self.at(i, index, mask), x.shape[axis], GATHER, mask)
         return self.at(x, (*index[:axis], at, *index[axis + 1 :]), mask)
+
+    def _one_hot(self, node: Node, index: Indices, mask: Value | None) -> Value:
+        """A scatter of one element a line: every place asks whether it is the one."""
+        base, i, v = node.inputs
+        b, axis = self.b, node.attr("axis")
+        n = node.shape[axis]
+        at = (*index[:axis], ZERO, *index[axis + 1 :])
+        chosen = self._picked(self.at(i, at, mask), n, SCATTER, mask)
+        here = b.op("eq", emit(b, chosen), emit(b, index[axis]))
+        value, old = self.at(v, at, mask), self.at(base, index, mask)
+        mode = node.attr("mode")
+        if mode != "set":
+            value = combine(b, MODES[mode], old, value)
+        return b.select(here, value, old)
 
     def _random(self, node: Node, index: Indices, mask: Value | None) -> Value:
         state = node.inputs[0]
@@ -183,20 +204,26 @@ class Evaluator:
         is the place of the loop whose steps are neighbours in memory.
         """
         b = self.b
+        if first.type.kind == "i1":
+            how = _LOGIC.get(how, how)
         if math.prod(sizes) <= FEW:
             value = first
             for k in range(math.prod(sizes)):
                 part = element(unravel(Index(k), sizes))
-                value = part if k == 0 else b.op(how, value, part)
+                value = part if k == 0 else combine(b, how, value, part)
             return value
         with b.at_depth(level):
             register = b.register(first)
             order = [k for k in range(len(sizes)) if k != vector]
             if vector is not None:
                 order.append(vector)
-            self._loops(order, sizes, [ZERO] * len(sizes), vector, lambda at: b.set(
-                register, element(tuple(at)), how
-            ))
+            self._loops(
+                order,
+                sizes,
+                [ZERO] * len(sizes),
+                vector,
+                lambda at: b.set(register, element(tuple(at)), how),
+            )
             return b.get(register)
 
     def _loops(
@@ -216,14 +243,12 @@ class Evaluator:
             return
         last = len(order) == 1
         with self.b.loop(0, sizes[k], note="vector" if last and k == vector else "") as v:
-            self._loops(
-                order[1:], sizes, [*at[:k], Index.of(v), *at[k + 1 :]], vector, body
-            )
+            self._loops(order[1:], sizes, [*at[:k], Index.of(v), *at[k + 1 :]], vector, body)
 
     def _reduce(self, node: Node, index: Indices, mask: Value | None) -> Value:
         (x,), axes = node.inputs, node.attr("axis")
         how, kind = REDUCTIONS[node.op.name], scalars.KIND[node.dtype.short]
-        wide = "f32" if kind in ("f16", "bf16") else kind
+        wide = _wide(kind)
         base = opened(node, index, axes)
         groups = merged(x, base, axes, self.sources)
         extents = [[x.shape[a] for a in g] for g in groups]
@@ -234,7 +259,7 @@ class Evaluator:
                 whole = placed(whole, group, i, sizes)
             return self.b.cast(self.at(x, whole, mask), wide)
 
-        first = _identity(self.b, how, wide)
+        first = identity(self.b, how, wide)
         vector = None if self._in_vector(index) else fastest(x, base, groups, self.sources)
         level = self._level(index, mask)
         value = self.fold(how, [math.prod(e) for e in extents], element, first, level, vector)
@@ -245,7 +270,7 @@ class Evaluator:
         (x,), axis = node.inputs, node.attr("axis")
         b, largest = self.b, ARGS[node.op.name]
         kind = scalars.KIND[x.dtype.short]
-        wide = "f32" if kind in ("f16", "bf16") else "i8" if kind == "i1" else kind
+        wide = "i8" if kind == "i1" else _wide(kind)
 
         def element(i: Index) -> Value:
             return b.cast(self.at(x, (*index[:axis], i, *index[axis + 1 :]), mask), wide)
@@ -260,10 +285,11 @@ class Evaluator:
         n = x.shape[axis]
         best, place = element(ZERO), b.const(0, "i64")
         if n <= FEW:
-            for k in range(1, n):
-                v = element(Index(k))
+            for position in range(1, n):
+                v = element(Index(position))
                 more = better(best, v)
-                best, place = b.select(more, v, best), b.select(more, b.const(k, "i64"), place)
+                best = b.select(more, v, best)
+                place = b.select(more, b.const(position, "i64"), place)
             return place
         with b.at_depth(self._level(index, mask)):
             held, where = b.register(element(ZERO)), b.register(place)
@@ -280,28 +306,26 @@ class Evaluator:
         take.
         """
         x, y = node.inputs
-        left, out = node.attr("spec").split("->")
-        a, c = left.split(",")
+        operands, out = node.attr("spec").split("->")
+        rows, columns = operands.split(",")
         place = dict(zip(out, index, strict=True))
-        inner = [l for l in a if l not in out]
-        size = {**dict(zip(a, x.shape, strict=True)), **dict(zip(c, y.shape, strict=True))}
-        kind = scalars.KIND[node.dtype.short]
-        wide = "f32" if kind in ("f16", "bf16") else kind
+        inner = [c for c in rows if c not in out]
+        size = dict(zip(rows, x.shape, strict=True))
+        wide = _wide(scalars.KIND[node.dtype.short])
         b = self.b
 
         def element(at: Indices) -> Value:
             here = {**place, **dict(zip(inner, at, strict=True))}
-            p = b.cast(self.at(x, tuple(here[l] for l in a), mask), wide)
-            q = b.cast(self.at(y, tuple(here[l] for l in c), mask), wide)
-            return b.op("and" if wide == "i1" else "mul", p, q)
+            p = b.cast(self.at(x, tuple(here[c] for c in rows), mask), wide)
+            q = b.cast(self.at(y, tuple(here[c] for c in columns), mask), wide)
+            return combine(b, "mul", p, q)
 
-        how = "or" if wide == "i1" else "add"
-        sizes = [size[l] for l in inner]
-        last = bool(inner) and a[-1] == inner[-1] == c[-1] and not self._in_vector(index)
+        sizes = [size[c] for c in inner]
+        last = bool(inner) and rows[-1] == inner[-1] == columns[-1] and not self._in_vector(index)
         vector = len(sizes) - 1 if last else None
-        first = _identity(b, how, wide)
-        value = self.fold(how, sizes, element, first, self._level(index, mask), vector)
-        return b.cast(value, kind)
+        first = identity(b, "add", wide)
+        value = self.fold("add", sizes, element, first, self._level(index, mask), vector)
+        return b.cast(value, scalars.KIND[node.dtype.short])
 
     def _unwindows(self, node: Node, index: Indices, mask: Value | None) -> Value:
         """Every window that contains the place gives its element: Σ over taps k of
@@ -311,7 +335,7 @@ class Evaluator:
         stride, dilation = node.attr("stride"), node.attr("dilation")
         counts, size = x.shape[-2 * n : -n], x.shape[-n:]
         kind = scalars.KIND[node.dtype.short]
-        wide = "f32" if kind in ("f16", "bf16") else kind
+        wide = _wide(kind)
         lead, places = index[:-n], index[-n:]
         b = self.b
         total: Value | None = None
@@ -338,7 +362,39 @@ class Evaluator:
         return b.cast(b.const(0, wide) if total is None else total, kind)
 
 
-def _identity(b: Builder, how: str, kind: str) -> Value:
+def _wide(kind: str) -> str:
+    """The kind to compute in."""
+    return "f32" if kind in ("f16", "bf16") else kind
+
+
+#: Arithmetic on truth values, as NumPy has it.
+_LOGIC = {"add": "or", "mul": "and", "max": "or", "min": "and"}
+
+
+def combine(b: Builder, how: str, x: Value, y: Value) -> Value:
+    """x and y by `how`, in their kind."""
+    kind = x.type.kind
+    if kind == "i1":
+        return b.op(_LOGIC.get(how, how), x, y)
+    wide = _wide(kind)
+    return b.cast(b.op(how, b.cast(x, wide), b.cast(y, wide)), kind)
+
+
+def is_one_hot(node: Node) -> bool:
+    """Whether a scatter writes one element of each line: it is then an elementwise choice."""
+    base, i, v = node.inputs
+    axis = node.attr("axis")
+    return (
+        bool(i.shape)
+        and i.shape[axis] == 1
+        and all(
+            a == axis or m == n for a, (m, n) in enumerate(zip(i.shape, base.shape, strict=True))
+        )
+    )
+
+
+def identity(b: Builder, how: str, kind: str) -> Value:
+    """What a reduction starts from."""
     if kind == "i1":
         return b.const(how in ("and", "min", "mul"), kind)
     if how in ("add", "or", "mul"):

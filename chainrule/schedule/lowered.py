@@ -15,7 +15,7 @@ class Place(NamedTuple):
     """
 
     what: str  # "input", "output", "temporary", "number"
-    index: int
+    number: int
 
 
 class Temporary(NamedTuple):

@@ -18,28 +18,28 @@ Indices = tuple[Index, ...]
 
 
 class Condition(NamedTuple):
-    """low ≤ index < high"""
+    """low ≤ at < high"""
 
-    index: Index
+    at: Index
     low: int
     high: int
 
     @property
     def holds(self) -> bool | None:
         """Whether it is known to hold, or known not to."""
-        low, high = self.index.bounds
+        low, high = self.at.bounds
         if low >= self.low and high < self.high:
             return True
         return False if high < self.low or low >= self.high else None
 
 
 class Origin(NamedTuple):
-    """Input number `source` at `index` (or the number `fill` where there is no source), if all
+    """Input number `source` at index `at` (or the number `fill` where there is no source), if all
     conditions hold.
     """
 
     source: int | None
-    index: Indices
+    at: Indices
     conditions: tuple[Condition, ...] = ()
     fill: float = 0.0
 

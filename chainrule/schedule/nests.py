@@ -3,9 +3,9 @@ gradients), reductions, and what moves.
 
 Three forms, chosen by what the reductions of the kernel need:
 
-    pointwise   no large reduction                 for block, for element (vector): store
-    rows        reductions within a row            for row: reductions (vector); for element (vector): store
-    columns     reductions across rows             for block of neighbours (vector): reduction; store
+    pointwise   no large reduction       for block, for element (vector): store
+    rows        reductions in a row      for row: reductions (vector); for element (vector): store
+    columns     reductions across rows   for block of neighbours (vector): reduction; store
 
 The shared loop is the outermost one. Loops whose steps read and write memory evenly are merged, and
 the loop with neighbours in memory becomes vectors.
@@ -43,7 +43,7 @@ _DEAR = frozenset({
 
 
 def lower_nest(graph: Graph) -> Lowered:
-    """Steps that compute a fused graph. Outputs whose axes do not line up get loops of their own."""
+    """Steps that compute a fused graph. Outputs whose axes do not line up get their own loops."""
     steps: list[Step] = []
     for part in _aligned(range(len(graph.outputs)), graph):
         steps.append(_Nest(graph, part).step())
@@ -57,15 +57,15 @@ def lower_flat(graph: Graph) -> Lowered:
     b = Builder()
     size = math.prod(graph.outputs[0].shape)
     sources, buffers = {}, []
-    for i, x in enumerate(graph.inputs):
+    for number, x in enumerate(graph.inputs):
         one = math.prod(x.shape) == 1 and size != 1
-        buffer = b.buffer(f"x{i}", scalars.KIND[x.dtype.short], 1 if one else 0, "in")
-        sources[x] = _reader(b, buffer, (1,) * x.ndim if one else x.shape)
-        buffers.append(Place("input", i))
+        buffer = b.buffer(f"x{number}", scalars.KIND[x.dtype.short], 1 if one else 0, "in")
+        sources[x] = reader(b, buffer, (1,) * x.ndim if one else x.shape)
+        buffers.append(Place("input", number))
     outs = []
-    for i, y in enumerate(graph.outputs):
-        outs.append(b.buffer(f"y{i}", scalars.KIND[y.dtype.short], 0, "out"))
-        buffers.append(Place("output", i))
+    for number, y in enumerate(graph.outputs):
+        outs.append(b.buffer(f"y{number}", scalars.KIND[y.dtype.short], 0, "out"))
+        buffers.append(Place("output", number))
     length = b.buffer("n", "i64", 1, "number")
     nodes = topological(graph.outputs, stop=lambda n: n in sources)
     cost = _cost([n for n in nodes if n not in sources], graph) * BLOCK
@@ -99,7 +99,7 @@ def _aligned(which: Sequence[int], graph: Graph) -> list[list[int]]:
     return groups
 
 
-def _reader(b: Builder, buffer: Buffer, shape: Shape) -> Callable[[Indices, Value | None], Value]:
+def reader(b: Builder, buffer: Buffer, shape: Shape) -> Callable[[Indices, Value | None], Value]:
     """Reads an array in memory, as far outside as the index is known."""
 
     def read(index: Indices, mask: Value | None) -> Value:
@@ -115,8 +115,11 @@ def _reader(b: Builder, buffer: Buffer, shape: Shape) -> Callable[[Indices, Valu
 def _name(graph: Graph) -> str:
     """What the kernel does, for people who read profiles."""
     inputs = set(graph.inputs)
-    names = [n.op.name for n in topological(graph.outputs, stop=lambda n: n in inputs)
-             if n not in inputs and n.op.name not in MOVES and n.op.name != "const"]
+    names = [
+        n.op.name
+        for n in topological(graph.outputs, stop=lambda n: n in inputs)
+        if n not in inputs and n.op.name not in MOVES and n.op.name != "const"
+    ]
     short = list(dict.fromkeys(names))
     return "_".join(short[:4]) or "move"
 
@@ -143,16 +146,16 @@ class _Nest:
         self.frame = self.outputs[0].shape
         self.stop = frozenset(graph.inputs)
         self.inside = [
-            n for n in topological(self.outputs, stop=lambda n: n in self.stop)
+            n
+            for n in topological(self.outputs, stop=lambda n: n in self.stop)
             if n not in self.stop
         ]
         if any(not isinstance(n.type, TensorType) for n in self.inside):
             raise Unsupported("a value with several parts in a nest of loops")
         self.probes = [probe(n) for n in self.frame]
-        seen = [self._reads(y, self._of(y, [Index.of(v) for v in self.probes])) for y in self.outputs]
-        self.large = {
-            n: at for r in seen for n, at in r.reductions if reduced_size(n) > FEW
-        }
+        every = [Index.of(v) for v in self.probes]
+        seen = [self._reads(y, self._of(y, every)) for y in self.outputs]
+        self.large = {n: at for r in seen for n, at in r.reductions if reduced_size(n) > FEW}
         self.b = Builder()
         self.write = Evaluator(self.b, {})
 
@@ -168,7 +171,8 @@ class _Nest:
     def _used(self) -> set[int]:
         """Axes of the frame that large reductions are asked for with."""
         known = {v: a for a, v in enumerate(self.probes)}
-        return {known[v] for at in self.large.values() for i in at for v in variables(i) if v in known}
+        found = (v for at in self.large.values() for i in at for v in variables(i))
+        return {known[v] for v in found if v in known}
 
     def _score(self, axes: Sequence[int]) -> int:
         """How well vectors along some axes would read and write."""
@@ -184,8 +188,12 @@ class _Nest:
                 total += 3 if stride == 1 else -4
         return total
 
+    def _anywhere(self) -> list[Index]:
+        probes = zip(self.frame, self.probes, strict=True)
+        return [ZERO if n == 1 else Index.of(v) for n, v in probes]
+
     def _along(self, axes: Sequence[int], v: Value) -> list[Reads]:
-        index = [ZERO if n == 1 else Index.of(p) for n, p in zip(self.frame, self.probes, strict=True)]
+        index = self._anywhere()
         for a, i in zip(axes, unravel(Index.of(v), [self.frame[a] for a in axes]), strict=True):
             index[a] = i
         return [self._reads(y, self._of(y, index)) for y in self.outputs]
@@ -202,8 +210,8 @@ class _Nest:
 
     def _one(self, axes: Sequence[int]) -> bool:
         sizes = [self.frame[a] for a in axes]
-        whole = all(
-            [a < y.ndim and y.shape[a] == self.frame[a] for a in axes] in ([True] * len(axes), [False] * len(axes))
+        whole = all(  # an output has all of the axes or none
+            len({a < y.ndim and y.shape[a] == self.frame[a] for a in axes}) == 1
             for y in self.outputs
         )
         if sum(n > 1 for n in sizes) < 2:
@@ -218,7 +226,7 @@ class _Nest:
         b, places = self.b, []
         for i, x in enumerate(self.graph.inputs):
             buffer = b.buffer(f"x{i}", scalars.KIND[x.dtype.short], math.prod(x.shape), "in")
-            self.write.sources[x] = _reader(b, buffer, x.shape)
+            self.write.sources[x] = reader(b, buffer, x.shape)
             places.append(Place("input", i))
         self.out = {}
         for k, y in zip(self.which, self.outputs, strict=True):
@@ -258,17 +266,17 @@ class _Nest:
         order = [loops[k] for k in range(len(loops)) if k != vector]
         fast = loops[vector]
         shared: list[_Loop] = []
-        rest = math.prod(l.size for l in loops)
+        rest = math.prod(one.size for one in loops)
         while order and rest >= 2 * BLOCK:  # the outer loops are shared, as long as much is inside
             shared.append(order.pop(0))
             rest //= shared[-1].size
         blocks = -(-fast.size // BLOCK) if fast.size >= 2 * BLOCK else 1
-        outer = math.prod(l.size for l in shared)
+        outer = math.prod(one.size for one in shared)
         b, name = self.b, _name(self.graph)
         with b.kernel(name, outer * blocks, self._ns() * rest / blocks) as i:
             index, at = self._blank(), Index.of(i)
             block, at = at % blocks, at // blocks
-            for loop, k in zip(shared, unravel(at, [l.size for l in shared]), strict=True):
+            for loop, k in zip(shared, unravel(at, [one.size for one in shared]), strict=True):
                 self._spread(index, loop, k)
             first, last = block * BLOCK, Index(fast.size)
             stop: Value | int = fast.size
@@ -308,7 +316,7 @@ class _Nest:
         if not every or every[-1] in inner:
             return False
         last = probe(self.frame[every[-1]])
-        index = [ZERO if n == 1 else Index.of(p) for n, p in zip(self.frame, self.probes, strict=True)]
+        index = self._anywhere()
         index[every[-1]] = Index.of(last)
         across = sum(self._reads(y, self._of(y, index)).score(last) for y in self.outputs)
         along = 0
@@ -336,15 +344,17 @@ class _Nest:
         rest = [_Loop((a,), self.frame[a]) for a in inner]
         blocks = -(-fast.size // COLUMNS)
         b = self.b
-        extent = math.prod(l.size for l in outer) * blocks
+        extent = math.prod(one.size for one in outer) * blocks
         work = max(reduced_size(n) for n in self.large) * min(fast.size, COLUMNS)
         with b.kernel(_name(self.graph), extent, self._ns() * work) as i:
             index, at = self._blank(), Index.of(i)
             block, at = at % blocks, at // blocks
-            for loop, k in zip(outer, unravel(at, [l.size for l in outer]), strict=True):
+            for loop, k in zip(outer, unravel(at, [one.size for one in outer]), strict=True):
                 self._spread(index, loop, k)
             first = emit(b, block * COLUMNS)
-            stop = b.op("min", emit(b, block * COLUMNS + COLUMNS), fast.size) if blocks > 1 else fast.size
+            stop: Value | int = fast.size
+            if blocks > 1:
+                stop = b.op("min", emit(b, block * COLUMNS + COLUMNS), fast.size)
             with b.loop(first, stop, note="vector") as v:
                 v.bounds = (0, fast.size - 1)
                 self.write.vectors.add(v)
@@ -363,17 +373,14 @@ class _Nest:
     def _rows(self, rows: Sequence[int], inner: Sequence[int]) -> None:
         b = self.b
         sizes = [self.frame[a] for a in rows]
-        work = max(
-            math.prod(self.frame[a] for a in inner), *(reduced_size(n) for n in self.large)
-        )
+        work = max(math.prod(self.frame[a] for a in inner), *(reduced_size(n) for n in self.large))
         with b.kernel(_name(self.graph), math.prod(sizes), self._ns() * work) as i:
             index = self._blank()
             for a, k in zip(rows, unravel(Index.of(i), sizes), strict=True):
                 index[a] = k
             self._keep(index, inner)
             narrow = [
-                y for y in self.outputs
-                if not any(a < y.ndim and y.shape[a] > 1 for a in inner)
+                y for y in self.outputs if not any(a < y.ndim and y.shape[a] > 1 for a in inner)
             ]
             wide = [y for y in self.outputs if y not in narrow]
             if wide:
@@ -420,7 +427,7 @@ class _Nest:
         sizes = [self.frame[a] for a in inner]
 
         def read(index: Indices, mask: Value | None) -> Value:
-            if any(i != r for a, (i, r) in enumerate(zip(index, row, strict=True)) if a not in inner):
+            if any(index[a] != row[a] for a in range(len(row)) if a not in inner):
                 args = {n: s for n, s in write.sources.items() if n is not node}
                 return Evaluator(self.b, args).at(node, index, mask)  # another row
             at = linear([index[a] for a in inner], sizes)
@@ -430,7 +437,7 @@ class _Nest:
 
     def _shared(self, inner: Sequence[int]) -> list[Node]:
         """Dear nodes of the frame's shape that are read by more than one loop of a row."""
-        if not inner or all(not any(a < y.ndim and y.shape[a] > 1 for a in inner) for y in self.outputs) and len(self.large) < 2:
+        if not inner:
             return []
         count: dict[Node, int] = {}
         roots = [[n.inputs[0]] for n in self.large] + [self.outputs]
@@ -440,7 +447,8 @@ class _Nest:
                 if n not in self.large:
                     count[n] = count.get(n, 0) + 1
         return [
-            n for n in self.inside
+            n
+            for n in self.inside
             if n.op.name in _DEAR and n.shape == self.frame and count.get(n, 0) > 1
         ]
 
