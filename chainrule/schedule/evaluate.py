@@ -382,7 +382,7 @@ def combine(b: Builder, how: str, x: Value, y: Value) -> Value:
 
 def is_one_hot(node: Node) -> bool:
     """Whether a scatter writes one element of each line: it is then an elementwise choice."""
-    base, i, v = node.inputs
+    base, i, _ = node.inputs
     axis = node.attr("axis")
     return (
         bool(i.shape)

@@ -11,11 +11,12 @@ from chainrule.schedule.loops import SIZE, Kernel
 
 class Place(NamedTuple):
     """What a buffer of a Loop IR kernel is in the fused graph: input or output number i, temporary
-    number i, or the integer i itself (for a buffer with the role "number").
+    number i, from some byte on; or the integer i itself (for a buffer with the role "number").
     """
 
     what: str  # "input", "output", "temporary", "number"
     number: int
+    offset: int = 0  # bytes
 
 
 class Temporary(NamedTuple):

@@ -50,9 +50,10 @@ def lower_nest(graph: Graph) -> Lowered:
     return Lowered(tuple(steps))
 
 
-def lower_flat(graph: Graph) -> Lowered:
+def lower_flat(graph: Graph, count: int) -> Lowered:
     """An elementwise kernel whose length is given at run time: parameters of all sizes share its
-    code. Every node has the shape of the outputs, or is a single number.
+    code. Every node has the shape of the outputs, or is a single number. `count` is how many
+    elements there are, whatever the graph's shapes say.
     """
     b = Builder()
     size = math.prod(graph.outputs[0].shape)
@@ -78,8 +79,8 @@ def lower_flat(graph: Graph) -> Lowered:
             at = Index.of(j)
             for y, out in zip(graph.outputs, outs, strict=True):
                 b.store(out, j, write.at(y, unravel(at, y.shape)))
-    steps = Step(b.finish(), (*buffers, Place("number", size)), -(-size // BLOCK))
-    return Lowered((steps,))
+    step = Step(b.finish(), (*buffers, Place("number", count)), -(-count // BLOCK))
+    return Lowered((step,))
 
 
 def _aligned(which: Sequence[int], graph: Graph) -> list[list[int]]:
