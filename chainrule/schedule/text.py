@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from chainrule.errors import GraphError
@@ -52,7 +52,16 @@ def print_kernel(kernel: Kernel) -> str:
     head = ", ".join(map(repr, kernel.buffers))
     cost = f" cost {kernel.cost!r}" if kernel.cost else ""
     first = f"kernel {kernel.name}({head}) over {names.new(kernel.variable)} in {kernel.extent}"
-    return "\n".join([f"{first}{cost}:", *_block(kernel.body, names, "  ")])
+    rows = (row for _, row in _rows(kernel.body, names, "  "))
+    return "\n".join([f"{first}{cost}:", *rows])
+
+
+def print_statement(kernel: Kernel, statement: Statement) -> str:
+    """The first line of a statement of a kernel, with the names that it has there."""
+    names = _Names()
+    names.new(kernel.variable)
+    rows = (row for s, row in _rows(kernel.body, names, "") if s is statement)
+    return next(rows).strip()
 
 
 def print_number(number: Any, kind: str) -> str:
@@ -86,39 +95,38 @@ def _attribute(a: Any) -> str:
     return f"${a.name}" if isinstance(a, Register) else str(a)
 
 
-def _block(block: list[Statement], names: _Names, space: str) -> list[str]:
-    lines: list[str] = []
+def _rows(block: list[Statement], names: _Names, space: str) -> Iterator[tuple[Statement, str]]:
+    """Statements and their lines."""
     for s in block:
         match s:
             case Let(v):
                 args = "".join(f" {names(a)}" for a in v.args)
                 attrs = ", ".join(map(_attribute, v.attrs))
                 right = f"{v.op}{args}" + (f" {{{attrs}}}" if attrs else "")
-                lines.append(f"{space}{names.new(v)} = {right} : {v.type}")
+                yield s, f"{space}{names.new(v)} = {right} : {v.type}"
             case Store(buffer, index, value, mask):
                 where = "" if mask is None else f" if {names(mask)}"
-                lines.append(f"{space}store @{buffer.name}[{names(index)}] {names(value)}{where}")
+                yield s, f"{space}store @{buffer.name}[{names(index)}] {names(value)}{where}"
             case Local(buffer):
-                lines.append(f"{space}local @{buffer.name}: {buffer.kind}[{buffer.size}]")
+                yield s, f"{space}local @{buffer.name}: {buffer.kind}[{buffer.size}]"
             case Declare(register, value):
-                lines.append(f"{space}var {register!r} = {names(value)}")
+                yield s, f"{space}var {register!r} = {names(value)}"
             case Set(register, value, how):
-                lines.append(f"{space}set ${register.name} {how or ''}= {names(value)}")
+                yield s, f"{space}set ${register.name} {how or ''}= {names(value)}"
             case For(variable, start, stop, step, body, note):
                 span = f"{names(start)} .. {names(stop)} step {step}"
                 head = f"{space}for {names.new(variable)} in {span}"
-                lines.append(f"{head} {note}:" if note else f"{head}:")
-                lines += _block(body, names, space + "  ")
+                yield s, f"{head} {note}:" if note else f"{head}:"
+                yield from _rows(body, names, space + "  ")
             case If(condition, then, otherwise):
-                lines.append(f"{space}if {names(condition)}:")
-                lines += _block(then, names, space + "  ")
+                yield s, f"{space}if {names(condition)}:"
+                yield from _rows(then, names, space + "  ")
                 if otherwise:
-                    lines.append(f"{space}else:")
-                    lines += _block(otherwise, names, space + "  ")
+                    yield s, f"{space}else:"
+                    yield from _rows(otherwise, names, space + "  ")
             case Check(condition, code, details):
                 more = "".join(f" {names(d)}" for d in details)
-                lines.append(f"{space}check {names(condition)} or {code}{more}")
-    return lines
+                yield s, f"{space}check {names(condition)} or {code}{more}"
 
 
 # ---------------------------------------------------------------------- reading
