@@ -21,6 +21,7 @@ from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.signatures import signature_of
 from chainrule.keras.metrics_base import Mean, Metric
 from chainrule.keras.models.compiled import CompiledLoss, CompiledMetrics
+from chainrule.keras.models.repeat import Repeated
 from chainrule.keras.variables import Variable
 from chainrule.tensor import Tensor, flush, no_grad
 from chainrule.training import data as data_module
@@ -63,8 +64,9 @@ class Trainer(Layer):
     ) -> None:
         """Say how to train: optimizer, loss and metrics, by name or as objects.
 
-        `run_eagerly`, `steps_per_execution` and `jit_compile` are accepted and change nothing: a
-        step is always recorded and compiled as a whole.
+        A step is always compiled as a whole, and what the model does in Python is done for the
+        first steps of each `fit` only, as in Keras; `run_eagerly` does it at each. `jit_compile`
+        and `steps_per_execution` are accepted and change nothing.
         """
         self.optimizer = optimizers.get(optimizer)
         names = self._output_names()
@@ -205,8 +207,9 @@ class Trainer(Layer):
     def _call_takes_training(self) -> bool:
         return signature_of(type(self).call).takes_training
 
-    def _train_on(self, data: Any) -> None:
+    def _train_on(self, data: Any, compute: Callable[[], None] = flush) -> None:
         x, y, weight = unpack(data)
+        self.optimizer.begin()
         with context.scope(training=True):
             y_pred = self._forward(x, True)
             loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
@@ -215,7 +218,7 @@ class Trainer(Layer):
         variables = self._variables_to_train()
         if not variables:
             del y_pred, loss
-            flush()
+            compute()
             return
         for variable in variables:
             variable.grad = None
@@ -226,7 +229,7 @@ class Trainer(Layer):
         for variable in variables:
             variable.grad = None
         self.optimizer.record(gradients, variables)
-        flush()
+        compute()
 
     def _update_metrics_or_compute(self, x: Any, y: Any, y_pred: Any, weight: Any) -> None:
         if type(self).compute_metrics is Trainer.compute_metrics:
@@ -234,7 +237,7 @@ class Trainer(Layer):
         else:
             self.compute_metrics(x, y, y_pred, weight)
 
-    def _test_on(self, data: Any) -> None:
+    def _test_on(self, data: Any, compute: Callable[[], None] = flush) -> None:
         x, y, weight = unpack(data)
         with no_grad(), context.scope(training=False):
             y_pred = self._forward(x, False)
@@ -242,7 +245,7 @@ class Trainer(Layer):
             self._track(loss, x)
             self._update_metrics_or_compute(x, y, y_pred, weight)
         del y_pred, loss
-        flush()
+        compute()
 
     def _track(self, loss: Any, x: Any) -> None:
         if self._loss_tracker is not None:
@@ -269,13 +272,12 @@ class Trainer(Layer):
 
     # what the loop calls --------------------------------------------------------------------------
 
-    def _steps(self, own: Callable[[Any], None], name: str, step: Callable[[Any], Any]) -> Steps:
-        overridden = getattr(type(self), name) is not getattr(Trainer, name)
+    def _steps(self, own: Callable[..., None], name: str, step: Callable[[Any], Any]) -> Steps:
+        if getattr(type(self), name) is getattr(Trainer, name):
+            repeated = Repeated(self, own, trains=name == "train_step")
+            return Steps(repeated, self._results, self.reset_metrics)
 
         def one(batch: Any) -> Any:
-            if not overridden:
-                own(batch)
-                return None
             data = (
                 tuple(part for part in batch)
                 if batch[2] is not None

@@ -89,6 +89,10 @@ class Optimizer:
         self._state: dict[int, dict[str, Tensor]] = {}
         self._variables: list[Variable] = []
         self._schedule: Any = None
+        self._next_rate: float | None = None  # of the step that has begun
+        #: The numbers of the last step that was recorded, as it read them.
+        self.recorded_numbers: dict[tuple[str, Any], Tensor] = {}
+        self.generation = 0  # changes with the tensors that hold the state
         self._rate = Variable(np.zeros((), np.float32), trainable=False, name="learning_rate")
         self.learning_rate = learning_rate
 
@@ -144,6 +148,7 @@ class Optimizer:
         """Make the state of these variables."""
         for variable in variables:
             if id(variable) not in self._state:
+                self.generation += 1
                 self._state[id(variable)] = self._first_state(variable)
                 self._variables.append(variable)
         self.built = True
@@ -160,10 +165,14 @@ class Optimizer:
         return creation.from_owned(np.full(tuple(variable.shape), value, variable.dtype.np))
 
     @property
+    def slot_tensors(self) -> list[Tensor]:
+        """The state of all variables."""
+        return [t for v in self._variables for t in self._state[id(v)].values()]
+
+    @property
     def variables(self) -> list[Tensor]:
         """The count of updates, the learning rate, and the state of all variables."""
-        slots = [t for v in self._variables for t in self._state[id(v)].values()]
-        return [self.iterations, self._rate, *slots]
+        return [self.iterations, self._rate, *self.slot_tensors]
 
     def get_state(self) -> dict[str, Any]:
         """Everything that a run needs to go on: plain numbers and arrays."""
@@ -186,6 +195,7 @@ class Optimizer:
                 f"the saved optimizer has state for {len(state['slots'])} variables, this one for "
                 f"{len(self._variables)}"
             )
+        self.generation += 1
         for variable, slots in zip(self._variables, state["slots"], strict=True):
             own = self._state[id(variable)]
             for name, value in slots.items():
@@ -243,10 +253,38 @@ class Optimizer:
             self._step += 1
             self._after(pairs)
 
+    def begin(self) -> None:
+        """Look at the learning rate before a step is recorded: a schedule's value is computed."""
+        self._next_rate = self._rate_now()
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether all steps are recorded alike, but for the numbers of `numbers_now`."""
+        return (
+            type(self).__module__.startswith(__package__)
+            and not self.use_ema
+            and not self.gradient_accumulation_steps
+        )
+
+    def numbers_now(self) -> dict[tuple[str, Any], float]:
+        """The values of `recorded_numbers` for the step that has begun, and count it."""
+        lr = self._rate_now() if self._next_rate is None else self._next_rate
+        self._next_rate = None
+        values = self._numbers(lr) | self._decay(lr)
+        self._calls += 1
+        self._step += 1
+        return {key: values[key[0]] for key in self.recorded_numbers}
+
+    def _decay(self, lr: float) -> dict[str, float]:
+        """What weights are multiplied with: those that decay, and those that do not."""
+        return {"decay": 1.0 - lr * (self.weight_decay or 0.0), "no decay": 1.0}
+
     def _record(self, pairs: list[tuple[Tensor, Variable]]) -> None:
-        lr = self._rate_now()
+        lr = self._rate_now() if self._next_rate is None else self._next_rate
+        self._next_rate = None
         made: dict[tuple[str, Any], Tensor] = {}
         numbers = self._numbers(lr)
+        decay = self._decay(lr)
         for gradient, variable in pairs:
             dtype = variable.dtype
 
@@ -257,14 +295,15 @@ class Optimizer:
                     found = made[name, wide] = varying(value, wide)
                 return found
 
-            decay = 1.0 - lr * (self.weight_decay or 0.0) if self._decays(variable) else 1.0
+            name = "decay" if self._decays(variable) else "no decay"
             self._update(
                 variable,
                 gradient,
                 self._state[id(variable)],
                 {name: number(name, value) for name, value in numbers.items()}
-                | {"decay": number(f"decay {decay}", decay)},
+                | {"decay": number(name, decay[name])},
             )
+        self.recorded_numbers = made
 
     def _numbers(self, lr: float) -> dict[str, float]:
         """The numbers of this step by name; the learning rate is "lr"."""
