@@ -16,7 +16,7 @@ from chainrule.ir.node import Node
 from chainrule.ops import const
 from chainrule.ops import input as graph_input
 from chainrule.tensor import Tensor
-from chainrule.tensor.trace import Trace
+from chainrule.tensor.trace import Trace, state
 
 
 class Recorded(NamedTuple):
@@ -32,8 +32,9 @@ Place = tuple[Trace, Node]
 def place_of(t: Tensor) -> Place | None:
     """Trace and node of a tensor; None for the user's data and for what was computed and let go."""
     s = t.storage
-    if t.seen_in is not None and t.node is not None and t.version == s.version:
-        return t.seen_in, t.node
+    trace = state.trace
+    if t.seen_in == trace.serial and t.node is not None and t.version == s.version:
+        return trace, t.node
     if s.trace is not None and s.node is not None:
         node = s.node
         for op, attrs in t.chain:

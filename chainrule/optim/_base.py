@@ -8,7 +8,8 @@ state of a parameter, and the recording of its update.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from chainrule import dtypes
 from chainrule.optim.optimizer import Closure, Group, Optimizer, Params, State
 from chainrule.tensor import Tensor, enable_grad, no_grad
 from chainrule.tensor.creation import from_owned, varying
+from chainrule.tensor.mutate import count_up
+
+#: A parameter, its gradient, its state.
+Member: TypeAlias = tuple[Tensor, Tensor, State]
 
 _HALVES = (dtypes.float16, dtypes.bfloat16)
 
@@ -33,7 +38,7 @@ class Numbers:
 
     def __call__(self, param: Tensor, **values: float) -> tuple[Tensor, ...]:
         """The named values, in order, in the precision in which `param` is updated."""
-        dtype = dtypes.float32 if param.dtype in _HALVES else param.dtype
+        dtype = precision(param)
         return tuple(self._number(name, value, dtype) for name, value in values.items())
 
     def _number(self, name: str, value: float, dtype: Any) -> Tensor:
@@ -42,6 +47,11 @@ class Numbers:
         if made is None:
             made = self._made[key] = varying(value, dtype)
         return made
+
+
+def precision(param: Tensor) -> dtypes.DType:
+    """The element type in which a parameter is updated."""
+    return dtypes.float32 if param._dtype in _HALVES else param._dtype
 
 
 class FormulaOptimizer(Optimizer):
@@ -97,11 +107,13 @@ class FormulaOptimizer(Optimizer):
             numbers = Numbers()
             for i, group in enumerate(self.param_groups):
                 numbers.group = i
-                for p in group["params"]:
-                    if p.grad is None:
-                        continue
-                    state = self._state_of(p, group)
-                    self._update(p, p.grad, state, group, numbers)
+                members = [
+                    (p, p._grad, self._state_of(p, group))
+                    for p in group["params"]
+                    if p._grad is not None
+                ]
+                if members:
+                    self._update_group(members, group, numbers)
         return loss
 
     def _state_of(self, p: Tensor, group: Group) -> State:
@@ -115,6 +127,14 @@ class FormulaOptimizer(Optimizer):
     def _first_state(self, p: Tensor, group: Group) -> State:
         """The state of a parameter before its first update."""
         raise NotImplementedError
+
+    def _update_group(self, members: list[Member], group: Group, numbers: Numbers) -> None:
+        """Record the update of the parameters of a group that have a gradient.
+
+        One by one, unless a subclass knows that they share their numbers (`update_rows`).
+        """
+        for p, g, state in members:
+            self._update(p, g, state, group, numbers)
 
     def _update(self, p: Tensor, g: Tensor, state: State, group: Group, numbers: Numbers) -> None:
         """Record the update of one parameter."""
@@ -154,7 +174,24 @@ def write(state: State, name: str, value: float, times: float = 1.0) -> float:
 
 def next_step(state: State) -> float:
     """Count one more step of a parameter; return the count, which begins with 1."""
-    return write(state, "step", read(state["step"]) + 1)
+    return count_up(state["step"]) or write(state, "step", read(state["step"]) + 1)
+
+
+def rows_by_step(
+    members: list[Member], names: Sequence[str]
+) -> dict[tuple[float, dtypes.DType], list[tuple[Tensor, ...]]]:
+    """Rows of parameter, named state, gradient, under the number of this step and the type of the
+    numbers that they share. Counts the step.
+    """
+    rows: dict[tuple[float, dtypes.DType], list[tuple[Tensor, ...]]] = {}
+    for p, g, state in members:
+        key = next_step(state), precision(p)
+        row = (p, *[state[name] for name in names], g)
+        if key in rows:
+            rows[key].append(row)
+        else:
+            rows[key] = [row]
+    return rows
 
 
 def decay_of(group: Group, lr: float) -> tuple[str, float]:

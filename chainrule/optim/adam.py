@@ -7,20 +7,21 @@ from typing import Any
 from chainrule.ops.updates import adam_update, amsgrad_update
 from chainrule.optim._base import (
     FormulaOptimizer,
+    Member,
     Numbers,
     check_betas,
     check_lr,
     check_not_negative,
     decay_of,
     filled,
-    next_step,
     number,
     read,
     require,
+    rows_by_step,
 )
 from chainrule.optim.optimizer import Group, Params, State
 from chainrule.tensor import Tensor
-from chainrule.tensor.mutate import update
+from chainrule.tensor.mutate import update_rows
 
 
 class Adam(FormulaOptimizer):
@@ -88,28 +89,22 @@ class Adam(FormulaOptimizer):
             state["max_exp_avg_sq"] = filled(p)
         return state
 
-    def _update(self, p: Tensor, g: Tensor, state: State, group: Group, numbers: Numbers) -> None:
-        lr, step = read(group["lr"]), next_step(state)
+    def _update_group(self, members: list[Member], group: Group, numbers: Numbers) -> None:
+        lr = read(group["lr"])
         beta1, beta2 = map(read, group["betas"])
         kind, decay = decay_of(group, lr)
-        targets = [p, state["exp_avg"], state["exp_avg_sq"]]
-        rule = adam_update
+        names, rule = ["exp_avg", "exp_avg_sq"], adam_update
         if group["amsgrad"]:
-            targets.append(state["max_exp_avg_sq"])
-            rule = amsgrad_update
-        update(
-            tuple(targets),
-            rule,
-            g,
-            *numbers(
-                p,
-                decay=decay,
-                rate1=1 - beta1,
-                step_size=lr / (1 - beta1**step),
-                bias2_sqrt=(1 - beta2**step) ** 0.5,
-            ),
-            beta2=beta2,
-            eps=group["eps"],
-            maximize=group["maximize"],
-            kind=kind,
-        )
+            names, rule = [*names, "max_exp_avg_sq"], amsgrad_update
+        for (step, dtype), rows in rows_by_step(members, names).items():
+            update_rows(
+                rule,
+                rows,
+                1 + len(names),
+                (decay, 1 - beta1, lr / (1 - beta1**step), (1 - beta2**step) ** 0.5),
+                dtype,
+                beta2=beta2,
+                eps=group["eps"],
+                maximize=group["maximize"],
+                kind=kind,
+            )

@@ -60,7 +60,8 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(step)
     def wrapper(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
         self._opt_called = True
-        for hook in chain(_every_pre_hook.values(), self._optimizer_step_pre_hooks.values()):
+        before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
+        for hook in chain(_every_pre_hook.values(), before.values()):
             changed = hook(self, args, kwargs)
             if changed is None:
                 continue
@@ -72,7 +73,7 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
             args, kwargs = changed
         result = step(self, *args, **kwargs)
         flush()
-        for hook in chain(self._optimizer_step_post_hooks.values(), _every_post_hook.values()):
+        for hook in chain(after.values(), _every_post_hook.values()):
             hook(self, args, kwargs)
         return result
 
@@ -159,10 +160,10 @@ class Optimizer:
         """Forget the gradients of all parameters, or fill them with zeros."""
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is None:
+                if p._grad is None:
                     continue
                 if set_to_none:
-                    p.grad = None
+                    p._grad = None
                     continue
                 if p.grad.requires_grad:  # of a backward with create_graph=True
                     p.grad = p.grad.detach()

@@ -7,16 +7,18 @@ from typing import Any
 from chainrule.ops.updates import momentum_update, sgd_update
 from chainrule.optim._base import (
     FormulaOptimizer,
+    Member,
     Numbers,
     check_lr,
     decay_of,
     filled,
+    precision,
     read,
     require,
 )
 from chainrule.optim.optimizer import Group, Params, State
 from chainrule.tensor import Tensor
-from chainrule.tensor.mutate import update
+from chainrule.tensor.mutate import update_rows
 
 
 class SGD(FormulaOptimizer):
@@ -77,24 +79,33 @@ class SGD(FormulaOptimizer):
     def _first_state(self, p: Tensor, group: Group) -> State:
         return {"momentum_buffer": None} if group["momentum"] != 0 else {}
 
-    def _update(self, p: Tensor, g: Tensor, state: State, group: Group, numbers: Numbers) -> None:
+    def _update_group(self, members: list[Member], group: Group, numbers: Numbers) -> None:
         lr, momentum = read(group["lr"]), group["momentum"]
         kind, decay = decay_of(group, lr)
         flags = {"maximize": group["maximize"], "kind": kind}
-        if momentum == 0:
-            update((p,), sgd_update, g, *numbers(p, decay=decay, lr=lr), **flags)
-            return
-        first = state["momentum_buffer"] is None
-        if first:
-            state["momentum_buffer"] = filled(p)
-        update(
-            (p, state["momentum_buffer"]),
-            momentum_update,
-            g,
-            *numbers(p, decay=decay, lr=lr, momentum=momentum),
-            dampening=group["dampening"],
-            nesterov=group["nesterov"],
+        rows: dict[Any, list[tuple[Tensor, ...]]] = {}
+        for p, g, state in members:
+            if momentum == 0:
+                rows.setdefault((precision(p), False), []).append((p, g))
+                continue
+            first = state["momentum_buffer"] is None
+            if first:
+                state["momentum_buffer"] = filled(p)
             # without dampening the first step, from b = 0, is like any other: one program
-            first=first and group["dampening"] != 0,
-            **flags,
-        )
+            key = precision(p), first and group["dampening"] != 0
+            rows.setdefault(key, []).append((p, state["momentum_buffer"], g))
+        for (dtype, first), some in rows.items():
+            if momentum == 0:
+                update_rows(sgd_update, some, 1, (decay, lr), dtype, **flags)
+                continue
+            update_rows(
+                momentum_update,
+                some,
+                2,
+                (decay, lr, momentum),
+                dtype,
+                dampening=group["dampening"],
+                nesterov=group["nesterov"],
+                first=first,
+                **flags,
+            )

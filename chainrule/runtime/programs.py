@@ -6,7 +6,8 @@ finds its program with one look into a dictionary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,6 +17,17 @@ from chainrule.ir.node import Node
 
 _programs: dict[tuple[Node, ...], Executable] = {}
 _LIMIT = 1024
+_NOTHING: Mapping[int, int] = MappingProxyType({})
+
+
+class Interrupted(BaseException):
+    """A signal came while a program ran. A program runs to its end; then its executable raises this
+    with the values, as what was donated holds new values already.
+    """
+
+    def __init__(self, values: list[np.ndarray]) -> None:
+        super().__init__("interrupted after a program had run")
+        self.values = values
 
 
 def program(outputs: tuple[Node, ...]) -> Executable:
@@ -29,12 +41,24 @@ def program(outputs: tuple[Node, ...]) -> Executable:
     return found
 
 
-def run(outputs: tuple[Node, ...], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+def run(
+    outputs: tuple[Node, ...],
+    arrays: Sequence[np.ndarray],
+    donated: Mapping[int, int] = _NOTHING,
+) -> list[np.ndarray]:
     """Values of `outputs`, input number i being arrays[i]. None shares memory with an input or with
-    another.
+    another, but for what is donated.
+
+    donated[i] = k: nobody will read input k after this run, and its array has the shape and type of
+    output i, so that output i may be written into it, and arrays[k] be returned as its value. An
+    executable may make use of it or not; if it does, it must not fail once it has written.
     """
+    found = program(outputs)
+    if not isinstance(found, Executable):
+        values: list[np.ndarray] = found(arrays, donated)
+        return values
     with np.errstate(all="ignore"):
-        values = program(outputs)(arrays)
+        values = found(arrays)
     taken = {id(a) for a in arrays}
     for i, v in enumerate(values):
         if v.base is not None or id(v) in taken or not v.flags.c_contiguous:

@@ -8,7 +8,7 @@ gradient is placed into the current one, reading what was kept.
 from __future__ import annotations
 
 import weakref
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -19,7 +19,7 @@ from chainrule.errors import GradientError
 from chainrule.ir.graph import ancestors, substitute, topological
 from chainrule.ir.node import Node
 from chainrule.ir.op import registry
-from chainrule.tensor.handle import Tensor, blank, node_of, wrap
+from chainrule.tensor.handle import Tensor, blank, node_of, result, wrap
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.record import apply
 from chainrule.tensor.trace import (
@@ -232,19 +232,25 @@ def _free(trace: Trace, d: Derivative, roots: set[Node], root_handles: set[int])
     them once.
     """
     reading = d.reading()
-    for r in trace.handles:
-        t = r()
-        if t is None or t.level != 1 or t.leaf:
+    owners: Counter[Node] | None = None
+    for t in trace.held():
+        if t.level != 1 or t.leaf:
             continue
         node = (
             t.node
-            if t.seen_in is trace
+            if t.seen_in == trace.serial
             else (t.history[1] if t.history and t.history[0] is trace else None)
         )
-        alone = node not in roots and node is not None and trace.owners.get(node, False)
-        if node in reading and (id(t) in root_handles or alone):
-            t.level = 2
-            t.history = None
+        if node is None or node not in reading:
+            continue
+        if id(t) not in root_handles:
+            if node in roots:
+                continue
+            owners = trace.owners() if owners is None else owners
+            if owners[node] != 1:
+                continue
+        t.level = 2
+        t.history = None
 
 
 def place(t: Tensor) -> tuple[Trace, Node]:
@@ -255,7 +261,7 @@ def place(t: Tensor) -> tuple[Trace, Node]:
         trace = state.trace
     if t.storage.trace is None and t.history is not None:
         return t.history
-    if t.storage.trace is trace or t.seen_in is trace:
+    if t.storage.trace is trace or t.seen_in == trace.serial:
         node = node_of(t)
         if t.history is not None and node.op.name == "input":
             return t.history
@@ -313,6 +319,10 @@ def backward(
     inputs: Sequence[Tensor] | None = None,
 ) -> None:
     """Add d(Σ tensors · grads)/d(leaf) to every leaf's `.grad`."""
+    if not (retain_graph or create_graph or inputs is not None or len(tensors) != 1) and (
+        grads[0] is None and _directly(tensors[0])
+    ):
+        return
     walk = _Pass(create_graph, create_graph if retain_graph is None else retain_graph)
     if inputs is not None:
         walk.targets = {id(t) for t in inputs}
@@ -326,6 +336,55 @@ def backward(
         for i, t in enumerate(inputs or ()):
             if not t.leaf and i in walk.found:
                 _add_grad(t, walk.found[i], create_graph)
+
+
+#: (root, leaves) → the derivative, and the gradients as they are read from `.grad`.
+_direct: dict[tuple[Node, ...], tuple[Derivative, list[Node | None]]] = {}
+
+
+def _directly(t: Tensor) -> bool:
+    """The ordinary step: from one number that was recorded since the last look, to leaves that have
+    no gradient yet, with no hook on the way. What is left to do is to find the gradients by their
+    root. False: nothing was done, it takes the long way.
+    """
+    here = state.here
+    trace = here.trace
+    s = t.storage
+    if (
+        s.trace is not trace
+        or t.seen_in != trace.serial
+        or t.version != s.version
+        or t.level != 1
+        or t.leaf
+        or t.history is not None
+        or t.numel() != 1
+        or not trace.plain
+        or trace.writes
+        or trace.watched
+        or here.hold
+    ):
+        return False
+    flowing = trace.flowing
+    for leaf, _ in flowing:
+        if leaf._grad is not None or leaf._hooks:
+            return False
+    root = t.node
+    assert root is not None
+    key = (root, *[n for _, n in flowing])
+    found = _direct.get(key)
+    if found is None:
+        d = derivative([root], [_seed(t, None, "")], key[1:])
+        if len(_direct) > 4096:
+            _direct.clear()
+        read = [None if g is None else ops.stop_gradient(g) for g in d.gradients]
+        found = _direct[key] = d, read
+    d, read = found
+    for (leaf, _), g in zip(flowing, read, strict=True):
+        if g is not None:
+            leaf._grad = result(g, trace, 0)
+    _free(trace, d, {root}, {id(t)})
+    flush_if_due(trace)
+    return True
 
 
 def _want(walk: _Pass, t: Tensor, key: int) -> None:

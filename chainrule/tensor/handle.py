@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule import config, ops, shapes
 from chainrule.devices import device
-from chainrule.dtypes import BY_NAME, DType, get_default_dtype
+from chainrule.dtypes import BY_NAME, FLOAT, DType, get_default_dtype
 from chainrule.dtypes import from_numpy as _from_numpy
 from chainrule.ir.node import Node
 from chainrule.ir.op import Op
@@ -56,8 +56,8 @@ class Tensor:
 
     storage  the place that it shares with its views        chain    how it is seen there: view ops
     from the base
-    node     its value in trace `seen_in`, at `version`      level    0 no gradient, 1 gradient, 2
-    its graph was freed
+    node     its value in the trace with serial number       level    0 no gradient, 1 gradient, 2
+             `seen_in`, at `version`                                  its graph was freed
     leaf     made by the user, not by an operation           history  (closed trace, node): where
     its gradient goes on
     detached 1: shares a storage, not its gradient; 2: and its writes are not counted (`.data`)
@@ -75,7 +75,7 @@ class Tensor:
     strides: tuple[int, ...] | None  # None: as rows of rows (C order)
     base: Tensor | None
     node: Node | None
-    seen_in: Trace | None
+    seen_in: int
     version: int
     level: int
     leaf: bool
@@ -170,7 +170,7 @@ class Tensor:
             )
         if bool(self.level) != bool(requires_grad):
             self.level, self.leaf = int(requires_grad), True
-            self.seen_in = self.node = None  # as a leaf it enters anew
+            self.seen_in = -1  # as a leaf it enters anew
         return self
 
     @property
@@ -202,8 +202,8 @@ class Tensor:
         other = value.detach()
         self.storage, self.chain, self.base = other.storage, other.chain, other.base
         self.strides, self._shape, self._dtype = other.strides, other._shape, other._dtype
-        self.seen_in = self.node = self.history = None
-        self.version = -1
+        self.node = self.history = None
+        self.seen_in = self.version = -1
 
     @property
     def _version(self) -> int:
@@ -253,16 +253,17 @@ class Tensor:
                 return self._refresh(s, trace)
             if s.trace is not None and (s.trace is state.trace or self.history_is_pending()):
                 flush(s.trace)
-        trace = state.trace
-        array = self._view()
-        if s.exported:  # its owner may write to it before the trace is computed
+            trace = state.trace
+        array = s.array
+        if array is None or self.chain or s.trace is not None:
+            array = self._view()
+        if s.export is not None and s.exported:  # its owner may write to it before it is computed
             if array.nbytes > config.snapshot_limit:
                 trace.urgent = True
             else:
                 array = array.copy()
-        node = trace.bind(array, self._dtype, self)
-        self.node, self.seen_in, self.version = node, trace, s.version
-        s.entered = trace.serial
+        self.node = node = trace.bind(array, self._dtype, self)
+        self.seen_in, self.version = trace.serial, s.version
         return node
 
     def _is_recorded_here(self, s: Storage) -> bool:
@@ -294,8 +295,8 @@ class Tensor:
             return node
         elif s.level > self.level:
             self.level, self.leaf = s.level, False
-            trace.handles.append(weakref.ref(self))
-        self.node, self.seen_in, self.version = node, trace, s.version
+            trace.handles.append(self)
+        self.node, self.seen_in, self.version = node, trace.serial, s.version
         return node
 
     def _view(self) -> np.ndarray:
@@ -407,8 +408,7 @@ class Tensor:
             raise TypeError("len() of a 0-d tensor")
         return self._shape[0]
 
-    def __hash__(self) -> int:
-        return id(self)
+    __hash__ = object.__hash__  # `__eq__` compares elements
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
@@ -491,8 +491,9 @@ def blank(cls: type[Any], storage: Storage, shape: tuple[int, ...], dtype: DType
     t = object.__new__(cls)
     t.storage, t._shape, t._dtype = storage, shape, dtype
     t.chain, t.strides, t.base = (), None, None
-    t.node = t.seen_in = t.history = None
-    t.version, t.level, t.leaf, t.detached = -1, 0, True, 0
+    t.node = t.history = None
+    t.seen_in = t.version = -1
+    t.level, t.leaf, t.detached = 0, True, 0
     t._grad = t._hooks = None
     return t
 
@@ -509,23 +510,37 @@ def wrap(node: Node, level: int, leaf: bool = False) -> Tensor:
     """A handle on a value that was just recorded; whoever records calls `flush_if_due` once all its
     values are wrapped.
     """
-    trace = state.trace
-    s = Storage(None, node, trace)
-    t: Tensor = blank(Tensor, s, node.shape, node.dtype)
-    t.node, t.seen_in, t.version = node, trace, 0
-    trace.storages.append(weakref.ref(s))
-    trace.owners[node] = node not in trace.owners
-    trace.handles.append(weakref.ref(t))
-    if level and node.dtype.is_floating_point:
-        t.level = s.level = level
-        t.leaf = leaf
+    t = result(node, state.here.trace, level)
+    if leaf:
+        t.leaf = True
     return t
+
+
+def result(node: Node, trace: Trace, level: int) -> Tensor:
+    """A handle on a new value of this trace. As `blank`, in one piece: every operation does it."""
+    t: Tensor = _new(Tensor)
+    t.storage = s = Storage(None, node, trace)
+    t._shape, t._dtype = node.shape, node.dtype
+    t.chain, t.strides, t.base, t.history, t._grad, t._hooks = (), None, None, None, None, None
+    t.node, t.seen_in, t.version = node, trace.serial, 0
+    t.level = t.detached = 0
+    t.leaf = True
+    trace.storages.append(s)
+    trace.values.append(node)
+    if level and node.dtype.category == FLOAT:
+        t.level = s.level = level
+        t.leaf = False
+        trace.handles.append(t)
+    return t
+
+
+_new = object.__new__
 
 
 def node_of(t: Tensor) -> Node:
     """The node of a tensor in the current trace."""
-    trace = state.trace
-    if t.seen_in is trace and t.version == t.storage.version and t.node is not None:
+    trace = state.here.trace
+    if t.seen_in == trace.serial and t.version == t.storage.version and t.node is not None:
         return t.node
     return t._enter(trace)
 

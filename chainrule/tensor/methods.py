@@ -225,7 +225,7 @@ def _grad_fn(self: Tensor) -> GradFn | None:
 def _detach_(self: Tensor) -> Tensor:
     """Forget where this tensor comes from."""
     self.level, self.leaf, self.history, self.detached = 0, True, None, 1
-    self.seen_in = self.node = None
+    self.seen_in, self.node = -1, None
     return self
 
 

@@ -6,15 +6,16 @@ read anew.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from chainrule import dtypes, ops
 from chainrule.errors import DtypeError, ShapeError
-from chainrule.ir.node import Node
-from chainrule.tensor.handle import SILENT, Tensor, node_of
-from chainrule.tensor.record import apply
+from chainrule.ir.node import Node, TensorType
+from chainrule.tensor.handle import SILENT, Tensor, node_of, wrap
+from chainrule.tensor.record import apply, without_gradient
 from chainrule.tensor.trace import Storage, Trace, flush, flush_if_due, one_piece, state
 
 
@@ -30,8 +31,10 @@ def check_writable(t: Tensor, uniform: bool = False) -> None:
                 "a view of a leaf Variable that requires grad is being used in an in-place "
                 "operation."
             )
-    if not uniform and t.strides is not None and any(
-        st == 0 and n > 1 for st, n in zip(t.strides, t._shape, strict=True)
+    if (
+        not uniform
+        and t.strides is not None
+        and any(st == 0 and n > 1 for st, n in zip(t.strides, t._shape, strict=True))
     ):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "
@@ -60,11 +63,11 @@ def assign(t: Tensor, value: Tensor, *, uniform: bool = False) -> Tensor:
         whole = _whole(t, node) if t.chain else node
         if state.trace is trace and node is value.node:
             break
-    s = t.storage
+    s, grad = t.storage, state.grad
     # Through `.detach()`, `.data` or under no_grad: PyTorch's gradients do not see such a write.
     keeps = bool(t.leaf and t.level)  # a parameter that was written to under no_grad
-    tracked = value.level > 0 and state.grad
-    hidden = t.detached > 0 or not state.grad
+    tracked = value.level > 0 and grad
+    hidden = t.detached > 0 or not grad
     unseen = hidden and not keeps and (s.level > 0 or (t.level > 0 and not t.detached))
     closed = unseen and s.trace is None
     own = whole
@@ -72,31 +75,27 @@ def assign(t: Tensor, value: Tensor, *, uniform: bool = False) -> Tensor:
         whole = ops.passing_to(whole, s.node)
     elif t.detached and tracked:
         whole = ops.stop_gradient(whole)
-    if t.detached == SILENT:
-        s.silent += 1
-    else:
-        _overwrite(t, whole)
-    s.node, s.trace = whole, trace
-    s.version += 1
-    trace.storages.append(weakref.ref(s))
-    trace.handles.append(weakref.ref(t))
-    trace.owners[whole] = whole not in trace.owners
+    silent = t.detached == SILENT
+    s.silent += silent
+    trace.write(s, whole, counts=not silent)
     if t.detached and tracked:  # a variable of its own from now on
         t.level, t.leaf, t.history = 1, False, None
-        t.node, t.seen_in, t.version = node, trace, s.version
+        t.node, t.seen_in, t.version = node, trace.serial, s.version
         if t.base is not None and t.base.detached:  # and so is what it is a part of
             t.base.level, t.base.leaf, t.base.history = 1, False, None
-            t.base.node, t.base.seen_in, t.base.version = own, trace, s.version
-            trace.handles.append(weakref.ref(t.base))
+            t.base.node, t.base.seen_in, t.base.version = own, trace.serial, s.version
+            trace.handles.append(t.base)
     elif not keeps and not t.detached and not unseen:
-        s.level = max(value.level, t.level) if state.grad else t.level
+        s.level = max(value.level, t.level) if grad else t.level
         if s.level and value._dtype.is_floating_point and (value.level or t.level):
             t.level, t.leaf = s.level, False
             _tell_family(s, trace)
-        t.node, t.seen_in, t.version = node, trace, s.version
+        t.node, t.seen_in, t.version = node, trace.serial, s.version
         t.history = None
     elif keeps or t.detached:
-        t.node = t.seen_in = None  # else it is known by its version that it must be read anew
+        t.seen_in = -1  # else it is known by its version that it must be read anew
+    if t.level and not t.leaf:
+        trace.handles.append(t)
     if closed:  # its gradient goes on through the trace that it came from
         s.unseen = trace.serial
         flush(trace)
@@ -108,12 +107,12 @@ def _tell_family(s: Storage, trace: Trace) -> None:
     """A base and its views carry a gradient as soon as something that does is written into one, and
     from now on it is asked of what was written.
     """
-    for r in s.family:
+    for r in s.family or ():
         t = r()
         if t is not None and not t.detached:
             if not t.level:
                 t.level, t.leaf = s.level, False
-            trace.handles.append(r)
+            trace.handles.append(t)
 
 
 def _cast(value: Tensor, dtype: dtypes.DType) -> Tensor:
@@ -150,17 +149,6 @@ def _base_node(base: Tensor) -> Node:
     return ops.stop_gradient(node) if base.level and not state.grad else node
 
 
-def _overwrite(t: Tensor, new: Node) -> None:
-    """Remember that a value is gone: a gradient that needs it must be refused."""
-    trace, s = state.trace, t.storage
-    if s.trace is trace and s.node is not None:
-        if trace.owners.get(s.node):
-            trace.overwritten[s.node] = new
-    elif s.entered == trace.serial:
-        for node in trace.shown.get(s, ()):
-            trace.overwritten[node] = new
-
-
 def update(targets: Sequence[Tensor], fn: Callable[..., Any], *data: Any, **attrs: Any) -> None:
     """Record new values for `targets` as one formula: fn(*targets, *data, **attrs) → one value for
     each target.
@@ -170,3 +158,95 @@ def update(targets: Sequence[Tensor], fn: Callable[..., Any], *data: Any, **attr
         parts = values if isinstance(values, tuple) else (values,)
         for t, value in zip(targets, parts, strict=True):
             assign(t, value)
+
+
+def update_rows(
+    fn: Callable[..., Any],
+    rows: Sequence[tuple[Tensor, ...]],
+    width: int,
+    numbers: Sequence[float],
+    dtype: dtypes.DType,
+    **attrs: Any,
+) -> None:
+    """`update` for many targets, as one look into the dictionary: every row is `width` targets and
+    the tensors that the formula reads beside them; all rows share the numbers, which are data of
+    this type.
+    """
+    here = state.here
+    while True:
+        trace = here.trace
+        serial = trace.serial
+        nodes: list[Any] = []
+        for row in rows:
+            for t in row:
+                n = (
+                    t.node
+                    if t.seen_in == serial and t.version == t.storage.version
+                    else t._enter(trace)
+                )
+                nodes.append(without_gradient(n) if t.level else n)
+        if not trace.closed:  # nothing was evaluated on the way
+            break
+    shared = [trace.bind(np.array(v, dtype.np), dtype, None) for v in numbers]
+    key = (fn, width, *attrs.items(), *nodes, *shared)
+    found = _rows.get(key)
+    if found is None:
+        if len(_rows) >= _ROWS_LIMIT:
+            _rows.clear()
+        found = _rows[key] = _new_rows(fn, rows, width, nodes, shared, attrs)
+    later = []
+    new = iter(found)
+    with one_piece:
+        for row in rows:
+            for t in row[:width]:
+                node, s = next(new), t.storage
+                if t.chain or t.detached or t.strides is not None or not t.leaf or here.grad:
+                    later.append((t, wrap(node, 0)))
+                elif t.level:  # a parameter: it enters anew when it is read
+                    trace.write(s, node)
+                    t.seen_in = -1
+                elif s.level:
+                    later.append((t, wrap(node, 0)))
+                else:
+                    trace.write(s, node)
+                    t.node, t.seen_in, t.version, t.history = node, serial, s.version, None
+        for t, value in later:
+            assign(t, value)
+
+
+_rows: dict[tuple[Any, ...], list[Node]] = {}
+_ROWS_LIMIT = 1024
+
+
+def _new_rows(
+    fn: Callable[..., Any],
+    rows: Sequence[tuple[Tensor, ...]],
+    width: int,
+    nodes: list[Node],
+    shared: list[Node],
+    attrs: dict[str, Any],
+) -> list[Node]:
+    found, at = [], 0
+    for row in rows:
+        out = fn(*nodes[at : at + len(row)], *shared, **attrs)
+        at += len(row)
+        if isinstance(out, Node):
+            out = (out,) if isinstance(out.type, TensorType) else ops.items(out)
+        for t, n in zip(row[:width], out, strict=True):
+            assert n.shape == t._shape
+            found.append(n if n.dtype is t._dtype else ops.cast(n, dtype=t._dtype))
+    return found
+
+
+def count_up(t: Tensor) -> float:
+    """Add 1 to a counter in place, now; gives the count, or 0.0 where it must be recorded instead.
+
+    For a 0-d tensor of an optimiser's state that nobody computes with.
+    """
+    s = t.storage
+    array = s.array
+    if s.trace is not None or array is None or t._shape or t.chain or t.level or s.export:
+        return 0.0
+    s.array = array = np.array(float(array) + 1, array.dtype)
+    s.version += 1
+    return float(array)

@@ -7,106 +7,174 @@ again.
 
 from __future__ import annotations
 
+import functools
 import math
-import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule import dtypes, ops
+from chainrule import config, dtypes, ops
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Op
-from chainrule.tensor.handle import Step, Tensor, blank, from_array, node_of, wrap
+from chainrule.tensor.handle import Step, Tensor, blank, from_array, node_of, result
 from chainrule.tensor.trace import Trace, flush_if_due, state
 
+#: What a call gave: (function, nodes and constants, attributes) → node, nodes, or `_Numbered`.
 _found: dict[tuple[Any, ...], Any] = {}
 _FOUND_LIMIT = 200_000
 
-#: Python numbers seen at a place: (function, position, nodes) → (value, trace), or the
-#: element type of the input that it has become.
-_numbers: dict[tuple[Any, ...], tuple[Any, int] | dtypes.DType] = {}
+#: Where Python numbers stand: (function, position, nodes) → what was seen there.
+_places: dict[tuple[Any, ...], _Place] = {}
 _NUMBERS = (bool, int, float)
+
+#: Nodes as they are read without gradient.
+_stopped: dict[Node, Node] = {}
+
+
+class _Place:
+    """The number that was last seen at a place, when; and the element type of the input that it has
+    become, once it was another one in a later trace.
+    """
+
+    __slots__ = ("dtype", "serial", "value")
+
+    def __init__(self, value: Any, serial: int) -> None:
+        self.value, self.serial = value, serial
+        self.dtype: dtypes.DType | None = None
+
+
+class _Numbered(NamedTuple):
+    """What a call with Python numbers gave, as long as these are constants at their places."""
+
+    value: Any
+    numbers: tuple[tuple[_Place, Any], ...]
+
+    def holds(self) -> bool:
+        return all(
+            place.dtype is None and place.value == a and type(place.value) is type(a)
+            for place, a in self.numbers
+        )
 
 
 def apply(fn: Callable[..., Any], *args: Any, **attrs: Any) -> Any:
-    """Record `fn(*nodes, **attrs)` for tensors and numbers; gives a tensor, or several."""
-    nodes, level = _nodes(fn, args)
-    key = (fn, *nodes, *attrs.items())
+    """Record `fn(*nodes, **attrs)` for tensors and numbers; gives a tensor, or several.
+
+    The first time the function is called. Its checks, casts and formula are paid for once: for the
+    same nodes and attributes it is one look into a dictionary. So what a function of tensors does
+    in several operations is best written as a function of nodes, and recorded in one call.
+    """
+    here = state.here
+    trace = here.current
+    if trace.closed:
+        trace = here.trace
+    serial, grad = trace.serial, here.grad
+    level, numbers = 0, False
+    parts: list[Any] = [fn]
+    for a in args:
+        if isinstance(a, Tensor):
+            node = (
+                a.node
+                if a.seen_in == serial and a.version == a.storage.version
+                else a._enter(trace)
+            )
+            if a.level:
+                if not grad:
+                    node = without_gradient(node)
+                elif a.level > level:
+                    level = a.level
+            parts.append(node)
+        elif a is None:
+            parts.append(None)
+        else:
+            numbers = True
+            parts.append(_constant_key(fn, a))
+    if trace.closed:  # something was evaluated on the way: once more
+        return apply(fn, *args, **attrs)
+    key = (*parts, *attrs.items()) if attrs else tuple(parts)
     try:
-        node = _found.get(key)
+        found = _found.get(key)
     except TypeError:  # lists among the attributes
         attrs = {k: tuple(v) if isinstance(v, list) else v for k, v in attrs.items()}
-        key = (fn, *nodes, *attrs.items())
-        node = _found.get(key)
-    if node is None:
-        plain = [n[1] if type(n) is tuple else n for n in nodes]
-        node = fn(*plain, **attrs)
-        if isinstance(node, Node) and not isinstance(node.type, TensorType):
-            node = ops.items(node)
-        if len(_found) >= _FOUND_LIMIT:
-            _found.clear()
-        _found[key] = node
-    out: Any = tuple(wrap(n, level) for n in node) if isinstance(node, tuple) else wrap(node, level)
-    flush_if_due(state.trace)
+        key = (*parts, *attrs.items())
+        found = _found.get(key)
+    if numbers:
+        if found is None or not found.holds():
+            found = _with_numbers(fn, args, parts[1:], attrs, key, trace)
+        else:
+            found = found.value
+    elif found is None:
+        found = _find(fn, parts[1:], attrs, key)
+    out: Any
+    if isinstance(found, tuple):
+        out = tuple([result(n, trace, level) for n in found])
+    else:
+        out = result(found, trace, level)
+    if trace.urgent or len(trace.storages) > config.max_pending or config.eager or config.nan_guard:
+        flush_if_due(trace)
     return out
 
 
-def _nodes(fn: Callable[..., Any], args: tuple[Any, ...]) -> tuple[list[Any], int]:
-    while True:
-        s = state
-        trace, grad = s.trace, s.grad
-        nodes: list[Any] = []
-        level = 0
-        for a in args:
-            if isinstance(a, Tensor):
-                n = (
-                    a.node
-                    if a.seen_in is trace and a.version == a.storage.version
-                    else a._enter(trace)
-                )
-                if a.level:
-                    if grad:
-                        level = max(level, a.level)
-                    else:
-                        assert n is not None
-                        n = ops.stop_gradient(n)
-                nodes.append(n)
-            else:
-                nodes.append(_number(fn, a, nodes, args, trace))
-        if s.trace is trace:  # nothing was evaluated on the way
-            return nodes, level
-
-
-def _number(
-    fn: Callable[..., Any], a: Any, before: list[Any], args: tuple[Any, ...], trace: Trace
+def _find(
+    fn: Callable[..., Any], nodes: list[Any], attrs: dict[str, Any], key: tuple[Any, ...]
 ) -> Any:
-    """A Python number as a constant; as an input if it changes from step to step at this place."""
-    if isinstance(a, np.generic):
-        a = a.item()
-    if a is None:
-        return None
-    if isinstance(a, Node):
-        raise TypeError("expected a tensor, got a graph node")
-    if not isinstance(a, _NUMBERS):
-        raise TypeError(
-            f"{getattr(fn, 'name', getattr(fn, '__name__', fn))}() takes tensors and numbers, got "
-            f"{type(a).__name__}: {a!r:.60}"
-        )
-    if isinstance(fn, Op) and fn.prepare is not None and not _is_structure(fn, a):
-        rest = args[len(before) + 1 :]
+    """What a call gives, from the dictionary or by the function."""
+    node = _found.get(key)
+    if node is None:
+        node = fn(*[n[1] if type(n) is tuple else n for n in nodes], **attrs)
+        if isinstance(node, Node) and not isinstance(node.type, TensorType):
+            node = ops.items(node)
+        _remember(key, node)
+    return node
+
+
+def _remember(key: tuple[Any, ...], value: Any) -> None:
+    if len(_found) >= _FOUND_LIMIT:
+        _found.clear()
+        _stopped.clear()
+    _found[key] = value
+
+
+def without_gradient(node: Any) -> Node:
+    """A value as no_grad reads it."""
+    found = _stopped.get(node)
+    if found is None:
+        found = _stopped[node] = ops.stop_gradient(node)
+    return found
+
+
+def _with_numbers(
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    nodes: list[Any],
+    attrs: dict[str, Any],
+    key: tuple[Any, ...],
+    trace: Trace,
+) -> Any:
+    """What a call with Python numbers gives: each is a constant, or an input if it changes from
+    step to step at its place.
+    """
+    seen: list[tuple[_Place, Any]] = []
+    constant = True
+    if isinstance(fn, Op) and fn.prepare is not None:
         kinds = tuple(type(x) for x in args if not isinstance(x, Tensor))
-        place = (
-            fn,
-            len(before),
-            kinds,
-            *(n for n in before if isinstance(n, Node)),
-            *_known(rest, trace),
-        )
-        node = _promoted(place, a, trace, lambda: _type_at(fn, len(before), [*args]))
-        if node is not None:
-            return node
-    return _constant_key(a)
+        for i, a in enumerate(args):
+            if isinstance(a, Tensor) or a is None:
+                continue
+            a = a.item() if isinstance(a, np.generic) else a
+            if _is_structure(fn, a):
+                continue
+            known = [n for n in nodes if isinstance(n, Node)]
+            place = _place((fn, i, kinds, *known), a, trace)
+            seen.append((place, a))
+            node = _promoted(place, a, trace, functools.partial(_type_at, fn, i, [*args]))
+            if node is not None:
+                nodes[i], constant = node, False
+    if constant:
+        value = _find(fn, nodes, attrs, ("numbers", *key))
+        _remember(key, _Numbered(value, tuple(seen)))
+        return value
+    return _find(fn, nodes, attrs, ("numbers", fn, *nodes, *attrs.items()))
 
 
 def _is_structure(fn: Op, a: Any) -> bool:
@@ -114,8 +182,17 @@ def _is_structure(fn: Op, a: Any) -> bool:
     return type(a) is bool or a != a or (fn is ops.pow and float(a).is_integer())
 
 
-def _constant_key(a: Any) -> Any:
+def _constant_key(fn: Callable[..., Any], a: Any) -> Any:
     """What makes two numbers the same constant: 1, 1.0, True, 0.0 and −0.0 are four."""
+    if isinstance(a, np.generic):
+        a = a.item()
+    if not isinstance(a, _NUMBERS):
+        if isinstance(a, Node):
+            raise TypeError("expected a tensor, got a graph node")
+        raise TypeError(
+            f"{getattr(fn, 'name', getattr(fn, '__name__', fn))}() takes tensors and numbers, got "
+            f"{type(a).__name__}: {a!r:.60}"
+        )
     if a != a:
         return (float, math.nan)  # one object: NaN is found in a dictionary by identity only
     if a == 0 and type(a) is float and math.copysign(1.0, a) < 0:
@@ -123,24 +200,27 @@ def _constant_key(a: Any) -> Any:
     return (type(a), a)
 
 
+def _place(key: tuple[Any, ...], a: Any, trace: Trace) -> _Place:
+    place = _places.get(key)
+    if place is None:
+        if len(_places) > _FOUND_LIMIT:
+            _places.clear()
+        place = _places[key] = _Place(a, trace.serial)
+    return place
+
+
 def _promoted(
-    place: tuple[Any, ...], a: Any, trace: Trace, dtype: Callable[[], dtypes.DType]
+    place: _Place, a: Any, trace: Trace, dtype: Callable[[], dtypes.DType]
 ) -> Node | None:
     """An input for a number that was another one when this place was last recorded; None: it is
     still a constant.
     """
-    seen = _numbers.get(place)
-    if seen is None:
-        if len(_numbers) > _FOUND_LIMIT:
-            _numbers.clear()
-        _numbers[place] = (a, trace.serial)
-        return None
-    if isinstance(seen, tuple):
-        value, serial = seen
-        if serial == trace.serial or (value == a and type(value) is type(a)):
+    if place.dtype is None:
+        value = place.value
+        if place.serial == trace.serial or (value == a and type(value) is type(a)):
             return None
-        seen = _numbers[place] = dtype()
-    return trace.bind(np.array(a).astype(seen.np), seen, None)
+        place.dtype = dtype()
+    return trace.bind(np.array(a).astype(place.dtype.np), place.dtype, None)
 
 
 def _type_at(fn: Op, index: int, args: list[Any]) -> dtypes.DType:
@@ -161,12 +241,10 @@ def varying_fill(value: Any, shape: tuple[int, ...], dtype: dtypes.DType) -> Nod
     """One number everywhere: a constant, or an input once it was another in an earlier step."""
     node = None
     if type(value) is not bool and value == value:
-        node = _promoted(("fill", shape, dtype, type(value)), value, state.trace, lambda: dtype)
+        trace = state.trace
+        place = _place(("fill", shape, dtype, type(value)), value, trace)
+        node = _promoted(place, value, trace, lambda: dtype)
     return ops.full(shape, value, dtype) if node is None else ops.broadcast_to(node, shape=shape)
-
-
-def _known(rest: tuple[Any, ...], trace: Trace) -> list[Any]:
-    return [t.node for t in rest if isinstance(t, Tensor) and t.seen_in is trace]
 
 
 def varying(value: float, dtype: dtypes.DType | None = None) -> Tensor:
@@ -190,15 +268,15 @@ _layouts: dict[Any, Any] = {}
 
 def chain(t: Tensor, steps: list[Step]) -> Tensor:
     """Several view steps as one handle."""
-    s = t.storage
-    tracked = t.level > 0 and state.grad
+    s, here = t.storage, state.here
+    tracked = t.level > 0 and here.grad
     node: Node | None = None
-    trace = state.trace
+    trace = here.current
     if tracked or s.trace is not None:
         node = node_of(t)
-        trace = state.trace  # it may have been evaluated on the way
-        if t.level and not state.grad:
-            node = ops.stop_gradient(node)
+        trace = here.trace  # it may have been evaluated on the way
+        if t.level and not here.grad:
+            node = without_gradient(node)
         for op, attrs in steps:
             node = op.make((node,), attrs)
         shape = node.shape
@@ -215,13 +293,11 @@ def chain(t: Tensor, steps: list[Step]) -> Tensor:
         s.join(out)
     if node is not None:
         assert shape == out._shape
-        out.node, out.seen_in, out.version = node, trace, s.version
-        trace.handles.append(weakref.ref(out))
-        trace.owners[node] = node not in trace.owners
-        if s.trace is trace:
-            trace.storages.append(weakref.ref(s))
+        out.node, out.seen_in, out.version = node, trace.serial, s.version
+        trace.values.append(node)
     if tracked:
         out.level, out.leaf = t.level, False
+        trace.handles.append(out)
     return out
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -41,22 +43,20 @@ class Storage:
     """
 
     __slots__ = (
-        "__weakref__", "array", "entered", "export", "failure", "family", "glimpse", "level",
-        "node", "silent", "trace", "unseen", "version",
+        "__weakref__", "array", "entered", "export", "failure", "family", "glimpse", "input",
+        "level", "node", "silent", "trace", "unseen", "version",
     )  # fmt: skip
 
     def __init__(self, array: np.ndarray | None, node: Node | None, trace: Trace | None) -> None:
         self.array, self.node, self.trace = array, node, trace
-        self.version = 0
-        #: How many of the writes went through `.data`, which PyTorch does not count.
-        self.silent = 0
-        #: Whether the present value carries a gradient: see Tensor.level.
-        self.level = 0
-        #: Serial number of the last trace that it entered, and of the last one whose gradients do
-        #: not see what it was overwritten by.
-        self.entered = self.unseen = -1
+        # How often it was written to; how often through `.data`, which PyTorch does not count;
+        # whether the present value carries a gradient (see Tensor.level).
+        self.version = self.silent = self.level = 0
+        # Serial number of the last trace that it entered, and as which input the whole array did;
+        # serial number of the last trace whose gradients do not see what it was overwritten by.
+        self.entered = self.input = self.unseen = -1
         #: The base and its views, once there are views.
-        self.family: list[weakref.ref[Tensor]] = []
+        self.family: list[weakref.ref[Tensor]] | None = None
         #: Why there is no value.
         self.failure: Exception | None = None
         #: What another thread saw: (version, value).
@@ -67,6 +67,8 @@ class Storage:
     def join(self, t: Tensor) -> None:
         """Remember a view, and forget those that are gone."""
         family = self.family
+        if family is None:
+            family = self.family = []
         if len(family) & (len(family) - 1) == 0 and len(family) > 16:  # at powers of two
             self.family = family = [r for r in family if r() is not None]
         family.append(weakref.ref(t))
@@ -96,8 +98,9 @@ class Trace:
     """The pending graph of one thread, or a closed one through which a gradient may still go."""
 
     __slots__ = (
-        "__weakref__", "arrays", "closed", "handles", "inputs", "lock", "overwritten", "owners",
-        "saved", "serial", "shown", "states", "storages", "thread", "urgent", "watched",
+        "__weakref__", "_replayed", "arrays", "bound", "closed", "ends", "flowing", "handles",
+        "lock", "plain", "saved", "serial", "states", "storages", "thread", "urgent", "values",
+        "watched", "writes",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -106,35 +109,114 @@ class Trace:
         self.lock = threading.RLock()
         self.closed = False
         self.urgent = False  # it reads memory that its owner may write to: compute at once
-        #: Values of the inputs.
+        #: Values of the inputs, and the fields of their entries, with the storage.
         self.arrays: list[np.ndarray] = []
-        self.inputs: list[Entry] = []
-        self.shown: dict[Storage, list[Node]] = {}  # which inputs show a storage
-        #: What may have to be computed, and what a gradient may be asked of.
-        self.storages: list[weakref.ref[Storage]] = []
-        self.handles: list[weakref.ref[Tensor]] = []
-        #: Whether one storage only ever had this value.
-        self.owners: dict[Node, bool] = {}
-        #: Values that were written over in place, and by what.
-        self.overwritten: dict[Node, Node] = {}
+        self.bound: list[tuple[Tensor | None, int, Node, bool, Any, Storage | None]] = []
+        #: The leaves that a gradient flows to, and whether these are all that it flows to, each
+        #: once.
+        self.flowing: list[tuple[Tensor, Node]] = []
+        self.plain = True
+        #: What may have to be computed, each once; what a gradient may be asked of. Both are held:
+        #: who else holds them, a count of references tells in the end (`_forget`).
+        self.storages: list[Storage] = []
+        self.handles: list[Tensor] = []
+        #: Every value that a storage got, in order.
+        self.values: list[Node] = []
+        #: What was written over in place: (how many values there were, old value, storage, new
+        #: value), or (how many inputs there were, None, …): those that show the storage.
+        self.writes: list[tuple[int, Node | None, Storage, Node]] = []
+        self._replayed: tuple[int, dict[Node, Node]] = (0, {})
         #: Hooks, retained gradients, functions with a gradient of their own.
         self.watched: dict[Node, Any] = {}
         #: Random streams: key, first position, input.
         self.states: dict[int, tuple[int, int, Node]] = {}
-        #: Closed: what the gradient will read.
+        #: Closed: what the gradient will read, and the handles that it may be asked of (they hold
+        #: the trace).
         self.saved: dict[Node, Any] = {}
+        self.ends: list[weakref.ref[Tensor]] = []
 
     def bind(self, array: np.ndarray, dtype: DType, tensor: Tensor | None) -> Node:
         """Let an array enter as the next input."""
-        node = ops.input(index=len(self.arrays), shape=array.shape, dtype=dtype)
-        self.arrays.append(array)
-        history = None if tensor is None or not tensor.level else tensor.history
-        flows = tensor is not None and tensor.level > 0 and (tensor.leaf or history is not None)
-        version = 0 if tensor is None else tensor.storage.counted
-        self.inputs.append(Entry(tensor, version, node, flows, history))
-        if tensor is not None:
-            self.shown.setdefault(tensor.storage, []).append(node)
+        arrays = self.arrays
+        index = len(arrays)
+        shape = array.shape
+        # The next step of a loop lets the same arrays enter in the same order.
+        node = _inputs[index] if index < len(_inputs) else None
+        if node is None or node.dtype is not dtype or node.shape != shape:
+            node = _new_input(index, shape, dtype)
+        arrays.append(array)
+        if tensor is None:
+            self.bound.append((None, 0, node, False, None, None))
+            return node
+        s = tensor.storage
+        history, flows = None, False
+        if tensor.level:
+            history = tensor.history
+            if history is not None:
+                flows, self.plain = True, False
+            elif tensor.leaf:
+                flows = True
+                self.flowing.append((tensor, node))
+                if s.entered == self.serial:  # perhaps by this very handle
+                    self.plain = False
+        self.bound.append((tensor, s.version - s.silent, node, flows, history, s))
+        if not tensor.chain:
+            s.input = index
+        elif s.entered != self.serial:
+            s.input = -1
+        s.entered = self.serial
         return node
+
+    @property
+    def inputs(self) -> list[Entry]:
+        """Whose values the inputs are."""
+        return [Entry(*fields[:5]) for fields in self.bound]
+
+    def write(self, s: Storage, new: Node, *, counts: bool = True) -> None:
+        """A storage gets another value. `counts`: a gradient that needs the old one is refused."""
+        if s.trace is not self:
+            self.storages.append(s)
+            if counts and s.entered == self.serial:
+                self.writes.append((len(self.bound), None, s, new))
+            s.trace = self
+        elif counts:
+            self.writes.append((len(self.values), s.node, s, new))
+        s.node = new
+        s.version += 1
+        self.values.append(new)
+
+    @property
+    def overwritten(self) -> dict[Node, Node]:
+        """Values that were written over in place, and by what."""
+        done, found = self._replayed
+        if done != len(self.writes):
+            counts: Counter[Node] = Counter()
+            position, found = 0, {}
+            shown: dict[Storage, list[tuple[int, Node]]] = {}
+            for i, (_, _, node, _, _, of) in enumerate(self.bound):
+                if of is not None:
+                    shown.setdefault(of, []).append((i, node))
+            for before, old, s, new in self.writes:
+                if old is None:
+                    found.update({n: new for i, n in shown.get(s, ()) if i < before})
+                    continue
+                counts.update(self.values[position:before])
+                position = before
+                if counts[old] == 1:  # another storage may have had the same value: it is intact
+                    found[old] = new
+            self._replayed = len(self.writes), found
+        return found
+
+    def owners(self) -> Counter[Node]:
+        """How many storages had a value."""
+        return Counter(self.values)
+
+    def held(self) -> list[Tensor]:
+        """The handles that a gradient may be asked of."""
+        if self.closed:
+            return [t for r in self.ends if (t := r()) is not None]
+        _forget(self)
+        return self.handles
 
     def random_state(self, g: Generator, counters: int) -> tuple[Node, int]:
         """The input that holds a stream's state, and the offset at which `counters` of it are
@@ -149,20 +231,32 @@ class Trace:
         return entry[2], position - entry[1]
 
 
-class _State(threading.local):
-    """What each thread has for itself."""
+#: The node that input number i was last, to be found without a look into the table of all nodes.
+_inputs: list[Node] = []
 
-    current: Trace
-    grad: bool
-    #: > 0: an operation in several steps is under way, so nothing is computed of itself.
-    pause: int
-    #: > 0: a backward pass is under way, so a look by the user's code must leave the trace open.
-    hold: int
+
+def _new_input(index: int, shape: tuple[int, ...], dtype: DType) -> Node:
+    node = ops.input(index=index, shape=shape, dtype=dtype)
+    if index < len(_inputs):
+        _inputs[index] = node
+    elif index == len(_inputs):
+        _inputs.append(node)
+    return node
+
+
+class Here:
+    """What one thread has for itself."""
+
+    __slots__ = ("current", "grad", "hold", "pause")
 
     def __init__(self) -> None:
         self.current = Trace()
         self.grad = True
-        self.pause = self.hold = 0
+        #: > 0: an operation in several steps is under way, so nothing is computed of itself.
+        self.pause = 0
+        #: > 0: a backward pass is under way, so a look by the user's code must leave the trace
+        #: open.
+        self.hold = 0
 
     @property
     def trace(self) -> Trace:
@@ -173,7 +267,71 @@ class _State(threading.local):
         return t
 
 
+class _State(threading.local):
+    """The way to `Here`. What is used in every operation reads `state.here` once."""
+
+    here: Here
+
+    def __init__(self) -> None:
+        self.here = Here()
+
+    @property
+    def trace(self) -> Trace:
+        """See `Here.trace`."""
+        return self.here.trace
+
+    @property
+    def grad(self) -> bool:
+        """Whether gradients are recorded."""
+        return self.here.grad
+
+    @grad.setter
+    def grad(self, on: bool) -> None:
+        self.here.grad = on
+
+    @property
+    def pause(self) -> int:
+        """See `Here.pause`."""
+        return self.here.pause
+
+    @property
+    def hold(self) -> int:
+        """See `Here.hold`."""
+        return self.here.hold
+
+
 state = _State()
+
+
+# ------------------------------------------------------------------ who is still held
+
+
+def _lone() -> tuple[int, int]:
+    """What `getrefcount` says of an object that a list holds and a variable shows, and of one that
+    is held twice so.
+    """
+    items = [object()]
+    shown = items[0]
+    once = getrefcount(shown)
+    more = [shown]
+    return once, getrefcount(more[0])
+
+
+#: The count of a thing that only one list here holds, and of one that two do.
+_ALONE, _TWICE = _lone()
+
+
+def _forget(trace: Trace) -> None:
+    """Let go of handles that nobody else holds: newest first, as a view holds its base."""
+    if not trace.handles:
+        return
+    handles: list[Any] = list({id(t): t for t in trace.handles}.values())
+    trace.handles = handles
+    for i in range(len(handles) - 1, -1, -1):
+        t = handles[i]
+        if getrefcount(t) == _ALONE:
+            handles[i] = None
+    trace.handles = [t for t in handles if t is not None]
 
 
 def grad_inputs(trace: Trace) -> list[Entry]:
@@ -196,7 +354,7 @@ def flush(trace: Trace | None = None) -> None:
 
 def flush_if_due(trace: Trace) -> None:
     """Compute now if that was asked for, or if too much waits."""
-    if state.pause:
+    if state.here.pause:
         return
     if trace.urgent or len(trace.storages) > config.max_pending or config.eager or config.nan_guard:
         flush(trace)
@@ -207,35 +365,55 @@ def glimpse(s: Storage) -> np.ndarray:
     on as it is.
     """
     trace = s.trace
-    arrays = () if trace is None else trace.arrays
-    node, version = s.node, s.version
-    if trace is None or node is None:  # computed in the meantime
-        assert s.array is not None
-        return s.array
-    if s.glimpse is None or s.glimpse[0] != version:
-        s.glimpse = (version, programs.run((node,), arrays)[0])
-    return s.glimpse[1]
+    if trace is not None:
+        with trace.lock:  # what is being computed may be written into what it is computed from
+            node, version = s.node, s.version
+            if s.trace is trace and node is not None:
+                if s.glimpse is None or s.glimpse[0] != version:
+                    s.glimpse = (version, programs.run((node,), trace.arrays)[0])
+                return s.glimpse[1]
+    assert s.array is not None  # computed in the meantime
+    return s.array
 
 
 def _flush(trace: Trace) -> None:
-    storages = list(
-        dict.fromkeys(s for r in trace.storages if (s := r()) is not None and s.trace is trace)
-    )
-    holding = state.hold > 0 and trace is state.trace
-    roots = [] if holding else _roots(trace)
+    here = state.here
+    holding = here.hold > 0 and trace is here.current
+    _forget(trace)
+    roots = [] if holding or not trace.handles else _roots(trace)
+    storages: list[Storage] = []
+    nodes: list[Node] = []
+    donated: dict[int, int] = {}
+    serial = trace.serial
+    interrupt: programs.Interrupted | None = None
+    for s in trace.storages:
+        if s.trace is trace and getrefcount(s) > _ALONE:
+            node = s.node
+            assert node is not None
+            if s.entered == serial and s.input >= 0 and not roots and not holding:
+                old = s.array
+                # Held by the storage and by the trace, and by nothing else: not by a view, another
+                # tensor, NumPy, or a trace whose gradient reads it.
+                if (
+                    getrefcount(old) == _TWICE
+                    and (s.export is None or not s.exported)
+                    and old is trace.arrays[s.input]
+                    and old.flags.writeable
+                ):
+                    donated[len(nodes)] = s.input
+            storages.append(s)
+            nodes.append(node)
+    extra: list[Node] = []
     residuals: list[Node] = []
     if roots:
         residuals = _derive_closed(trace, [n for _, n in roots]).residuals()
-    nodes: list[Node] = []
-    for s in storages:
-        assert s.node is not None
-        nodes.append(s.node)
-    at_storage = {n: s for s, n in zip(storages, nodes, strict=True)}
-    extra = [r for r in residuals if r not in at_storage]
+        extra = [r for r in residuals if r not in set(nodes)]
     wanted = (*nodes, *extra)
     if wanted:
         try:
-            values = programs.run(wanted, trace.arrays)
+            values = programs.run(wanted, trace.arrays, donated)
+        except programs.Interrupted as e:  # what was donated has its new value already
+            values, interrupt = e.values, e
         except NonFinite as e:
             _fail(trace, storages, error := FloatingPointError(str(e)))
             raise error from None
@@ -244,21 +422,49 @@ def _flush(trace: Trace) -> None:
             raise
     else:
         values = []
+    try:
+        _settle_all(storages, values)
+    except BaseException:  # a signal: what was donated must not be computed a second time
+        _settle_all(storages, values)
+        raise
+    if not holding:
+        _keep(trace, roots, residuals, dict(zip(nodes, storages, strict=True)), extra, values)
+        _close(trace, roots)
+    if interrupt is not None:
+        raise KeyboardInterrupt from interrupt
+
+
+def _settle_all(storages: list[Storage], values: list[np.ndarray]) -> None:
     for s, value in zip(storages, values, strict=False):
-        _settle(s, value)
-    if holding:
+        if s.export is None:
+            s.array = value
+            s.node = s.trace = s.failure = None
+        else:
+            _settle(s, value)
+
+
+def _keep(
+    trace: Trace,
+    roots: list[tuple[Tensor, Node]],
+    residuals: list[Node],
+    at_storage: dict[Node, Storage],
+    extra: list[Node],
+    values: list[np.ndarray],
+) -> None:
+    """What the gradient of a closed trace will read."""
+    if not roots:
         return
-    trace.saved = dict(zip(extra, values[len(storages) :], strict=True))
+    trace.saved = dict(zip(extra, values[-len(extra) or len(values) :], strict=True))
     for r in residuals:
-        if r in at_storage:
-            trace.saved[r] = (at_storage[r], at_storage[r].counted)
-    if roots:
-        for entry, array in zip(trace.inputs, trace.arrays, strict=True):
-            # What was written over in place is kept for the operation that did it, as PyTorch
-            # keeps a copy; whoever else reads it is refused.
-            if entry.tensor is None or entry.node in trace.overwritten:
-                trace.saved[entry.node] = array
-    _close(trace, roots)
+        s = at_storage.get(r)
+        if s is not None:
+            trace.saved[r] = (s, s.counted)
+    gone = trace.overwritten
+    for (tensor, _, node, _, _, _), array in zip(trace.bound, trace.arrays, strict=True):
+        # What was written over in place is kept for the operation that did it, as PyTorch
+        # keeps a copy; whoever else reads it is refused.
+        if tensor is None or node in gone:
+            trace.saved[node] = array
 
 
 def _fail(trace: Trace, storages: list[Storage], error: Exception) -> None:
@@ -270,9 +476,8 @@ def _fail(trace: Trace, storages: list[Storage], error: Exception) -> None:
         except (Exception, NonFinite) as e:
             s.array, s.node, s.trace = None, None, None
             s.failure = error if isinstance(e, NonFinite) else e
-    for r in trace.handles:
-        t = r()
-        if t is not None and t.level and not t.leaf:
+    for t in trace.handles:
+        if t.level and not t.leaf:
             t.level = 2
     _close(trace, [])
 
@@ -289,7 +494,7 @@ def _settle(s: Storage, value: np.ndarray) -> None:
 def _roots(trace: Trace) -> list[tuple[Tensor, Node]]:
     """Held results through which a gradient may still be asked for, with their nodes."""
     found = []
-    for t in {id(t): t for r in trace.handles if (t := r()) is not None}.values():
+    for t in list({id(t): t for t in trace.handles}.values()):
         if t.level != 1 or t.leaf:
             continue
         s = t.storage
@@ -298,7 +503,7 @@ def _roots(trace: Trace) -> list[tuple[Tensor, Node]]:
                 continue
         elif s.trace is trace and t.version != s.version and not (t.is_of_leaf or t.detached):
             t._refresh(s, trace)
-        if t.seen_in is trace and t.node is not None:
+        if t.seen_in == trace.serial and t.node is not None:
             found.append((t, t.node))
     return found
 
@@ -313,32 +518,25 @@ def _derive_closed(trace: Trace, roots: list[Node]) -> Derivative:
 
 
 def _close(trace: Trace, roots: list[tuple[Tensor, Node]]) -> None:
-    for e in trace.inputs:
-        if e.tensor is not None and e.tensor.seen_in is trace:
-            e.tensor.seen_in = e.tensor.node = None
-    for r in trace.handles:
-        t = r()
-        if t is not None and t.seen_in is trace:
-            t.seen_in = t.node = None
     for t, node in roots:
         t.history = (trace, node)
-    trace.storages = []
-    trace.states = {}
-    trace.arrays = []
-    trace.shown = {}
-    trace.handles = [weakref.ref(t) for t, _ in roots]
+    trace.ends = [weakref.ref(t) for t, _ in roots]
     trace.closed = True
+    trace.storages, trace.handles, trace.states, trace.arrays = [], [], {}, []
+    if not roots:
+        trace.bound, trace.flowing, trace.values, trace.writes = [], [], [], []
 
 
 class _OnePiece:
     """Several steps that must be recorded into one trace: it is not computed before the last."""
 
     def __enter__(self) -> None:
-        state.pause += 1
+        state.here.pause += 1
 
     def __exit__(self, *_: object) -> None:
-        state.pause -= 1
-        flush_if_due(state.trace)
+        here = state.here
+        here.pause -= 1
+        flush_if_due(here.trace)
 
 
 one_piece = _OnePiece()
@@ -349,20 +547,21 @@ def walking() -> Iterator[None]:
     """A backward pass: what it has recorded is not yet in any tensor, so even a look by a hook
     leaves the trace open.
     """
+    here = state.here
     with one_piece:
-        state.hold += 1
+        here.hold += 1
         try:
             yield
         finally:
-            state.hold -= 1
+            here.hold -= 1
 
 
 @contextmanager
 def grad_mode(on: bool) -> Iterator[None]:
     """Record with or without gradients, inside a block."""
-    before = state.grad
-    state.grad = on
+    here = state.here
+    before, here.grad = here.grad, on
     try:
         yield
     finally:
-        state.grad = before
+        here.grad = before

@@ -28,9 +28,9 @@ def counting() -> Iterator[Work]:
     before = reverse.derived, compiler.built
     run = programs.run
 
-    def seen(outputs, arrays):
+    def seen(outputs, *rest):
         work.runs.append([i.node.op.name for i in programs.program(outputs).instructions])
-        return run(outputs, arrays)
+        return run(outputs, *rest)
 
     programs.run = seen
     try:
