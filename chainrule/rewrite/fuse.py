@@ -1,0 +1,670 @@
+"""A graph of primitives becomes a list of kernels.
+
+needs   primitives
+leaves  every node in the kernels that need it: in memory once, or computed again where that costs
+        less than moving it
+
+    %2 = contract(%0, %1); %4 = add(%2, %3); %5 = maximum(%4, 0); %6 = exp(%5)
+    →   contract  %5 = maximum(contract(%0, %1) + %3, 0)
+        nest      %6 = exp(%5)            (or in the first as well, if only %6 is asked for)
+
+A lowering is right for every part of a graph, so what is decided here is speed alone. It is decided
+in two steps. Every node that computes gets a *home*: the group of what it reads, if the rows of the
+group are rows of the node, or a group of its own. Then what several groups read is *kept* in memory,
+if reading it again costs less than computing it again (`costs`).
+
+Kinds of kernels
+
+    contract  one product or convolution, and what is done to its elements before they are stored
+    nest      loops over rows; inside, whatever a row needs
+    flat      elementwise on arrays of one shape, of which only the number of elements matters
+    single    one node that is a kernel by itself (sorting, loops, scatter …)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from chainrule import ops
+from chainrule.ir.graph import Graph, topological
+from chainrule.ir.node import Node, TensorType
+from chainrule.ir.text import print_graph
+from chainrule.rewrite.axes import REDUCTIONS, VIEWS, Carried, carried, compose, is_point, taps
+from chainrule.shapes import size
+
+#: Reductions of at most so many elements are computed like elementwise operations.
+FEW = 32
+#: A row, with all that is computed for it, should stay in a core's cache: elements.
+ROW = 1 << 16
+#: Fewer rows are no work to share; so small a whole may be one row: elements.
+ROWS, SMALL = 8, 4096
+#: What moving a byte costs, in simple operations on an element.
+BYTE = 1.5
+#: How many elements a flat graph claims to have.
+FLAT = 1 << 12
+
+_WEIGHT = {
+    "div": 4, "sqrt": 4, "remainder": 8, "fmod": 8, "floor_divide": 8, "exp": 10, "log": 10,
+    "expm1": 12, "log1p": 12, "log2": 10, "log10": 10, "tanh": 14, "sin": 14, "cos": 14, "tan": 18,
+    "erf": 15, "pow": 25, "erfinv": 25, "lgamma": 40, "random_uniform": 60, "take": 8,
+    "take_along": 8,
+}  # fmt: skip
+_DEAR = frozenset(
+    {"asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh"}
+)  # fmt: skip
+
+#: Views that cost nothing, and through which a kernel of one node reads.
+_PLAIN = frozenset({"reshape", "permute", "broadcast_to", "slice", "diagonal"})
+
+
+class Fused(NamedTuple):
+    """A kernel: a graph over formal inputs (scope "k"), what they stand for, and what it puts into
+    memory. Equal layers have one graph.
+
+    count   flat kernels: how many elements there are; the graph's own number is FLAT
+    """
+
+    kind: str
+    graph: Graph
+    inputs: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+    count: int = 0
+
+
+def is_leaf(node: Node) -> bool:
+    """What is there before anything runs."""
+    return node.op.name in ("input", "const")
+
+
+def weight(node: Node) -> float:
+    """What one element costs, in simple operations."""
+    name = node.op.name
+    if name in VIEWS and name not in _WEIGHT:
+        return 0 if name in _PLAIN else 0.5
+    if name in REDUCTIONS:
+        return 2.0 * taps(node)
+    return _WEIGHT.get(name, 20 if name in _DEAR else 1)
+
+
+def is_small_reduction(node: Node) -> bool:
+    """Whether a reduction is computed where its value is needed, as if it were elementwise."""
+    return node.op.name in REDUCTIONS and taps(node) <= FEW
+
+
+def _class(node: Node) -> str:
+    name = node.op.name
+    if is_leaf(node):
+        return "leaf"
+    if name in VIEWS:
+        return "view"
+    if is_point(node) or name == "random_uniform" or is_small_reduction(node):
+        return "point"
+    if name in REDUCTIONS:
+        return "reduce"
+    return "contract" if name == "contract" else "single"
+
+
+def _bytes(node: Node) -> int:
+    """What moving a value costs: bytes, but a stream of single bytes is not so cheap."""
+    return size(node.shape) * max(node.dtype.itemsize, 3)
+
+
+class _Group:
+    """Nodes that are computed together.
+
+    rows   for each of them, which of its axes are the rows of the group, outermost first
+    """
+
+    __slots__ = (
+        "after", "before", "kind", "nodes", "number", "reduces", "rows", "sizes", "total",
+        "updates",
+    )  # fmt: skip
+
+    def __init__(self, number: int, kind: str, sizes: tuple[int, ...]) -> None:
+        self.number, self.kind, self.sizes = number, kind, sizes
+        self.nodes: list[Node] = []
+        self.rows: dict[Node, tuple[int, ...]] = {}
+        self.reduces = False
+        #: Nothing but elementwise nodes before the outputs, such as the update of a parameter.
+        self.updates = True
+        self.total = 0
+        #: Which groups have to run before, and after, as bits.
+        self.before = self.after = 0
+
+
+class _Partition:
+    """Homes for all nodes of a graph."""
+
+    def __init__(self, outputs: Sequence[Node]) -> None:
+        self.order = topological(outputs)
+        self.outputs = set(outputs)
+        self.users: dict[Node, list[Node]] = {n: [] for n in self.order}
+        for n in self.order:
+            for i in dict.fromkeys(n.inputs):
+                self.users[i].append(n)
+        self.cls = {n: _class(n) for n in self.order}
+        self.bare = self._bare()
+        self.groups: list[_Group | None] = []
+        self.home: dict[Node, _Group] = {}
+        #: Of views: what they show, and with which axes.
+        self.shows: dict[Node, list[tuple[Node, Carried]]] = {}
+        self.needed = self._needed()
+        self.final = self._final()
+        for n in self.order:
+            self._place(n)
+
+    def _bare(self) -> set[Node]:
+        """Cheap functions of nothing but constants and iota: never worth memory."""
+        found: set[Node] = set()
+        for n in self.order:
+            point = self.cls[n] == "point" and weight(n) <= 4
+            if n.op.name in ("const", "iota") or (
+                (point or self.cls[n] == "view") and all(i in found for i in n.inputs)
+            ):
+                found.add(n)
+        return found
+
+    def _needed(self) -> set[Node]:
+        """Nodes that must lie in memory whatever it costs."""
+        out = {n for n in self.outputs if not is_leaf(n)}
+        for n in self.order:
+            if self.cls[n] == "single" and n.op.name != "item":
+                out.update(self._shown_plainly(n))
+        return out
+
+    def _shown_plainly(self, node: Node) -> Iterator[Node]:
+        """What a node reads, through views that a kernel of its own can read through."""
+        stack = list(node.inputs)
+        while stack:
+            n = stack.pop()
+            if n in self.bare or n.op.name == "input":
+                continue
+            if n.op.name in _PLAIN:
+                stack.extend(n.inputs)
+            else:
+                yield n
+
+    def _final(self) -> dict[Node, int]:
+        """Elementwise nodes behind which nothing comes but elementwise nodes and outputs (the
+        update of a parameter), and how many of them follow: at most 4 are counted.
+        """
+        found: dict[Node, int] = {}
+        for n in reversed(self.order):
+            users = self.users[n]
+            if is_point(n) and all(u in found for u in users):
+                found[n] = min(1 + sum(found[u] for u in users), 4)
+        return found
+
+    # ------------------------------------------------------------------ homes
+
+    def _sources(self, node: Node) -> list[tuple[Node, Carried]]:
+        """What a node is computed from, through views, and which axes are the same."""
+        found: list[tuple[Node, Carried]] = []
+        for position, i in enumerate(node.inputs):
+            if self.cls[i] == "leaf" or i in self.bare:
+                continue
+            axes = carried(node, position)
+            if i in self.shows and i not in self.home:
+                found.extend((p, compose(axes, inner)) for p, inner in self.shows[i])
+            elif i in self.home:
+                found.append((i, axes))
+        return found
+
+    def _place(self, node: Node) -> None:
+        cls = self.cls[node]
+        if cls == "leaf" or (node in self.bare and node not in self.needed):
+            return
+        if cls == "view":
+            sources = self._sources(node)
+            self.shows[node] = sources
+            if node not in self.needed:
+                return
+            if any(not set(self.home[p].rows.get(p, ())) <= set(m.values()) for p, m in sources):
+                self._found(node, "nest", sources)
+                return
+            cls = "point"
+        if cls == "single":
+            self._single(node)
+            return
+        if cls == "contract":
+            self._found(node, "contract", self._sources(node))
+            return
+        self._join(node, cls, self._sources(node))
+
+    def _single(self, node: Node) -> None:
+        if node.op.name == "item":
+            group = self.home[node.inputs[0]]
+            group.nodes.append(node)
+            self.home[node] = group
+            return
+        group = self._new("single", ())
+        group.nodes.append(node)
+        self.home[node] = group
+        for i in self._shown_plainly(node):
+            self._edge(self.home[i], group)
+
+    def _new(self, kind: str, sizes: tuple[int, ...]) -> _Group:
+        group = _Group(len(self.groups), kind, sizes)
+        self.groups.append(group)
+        return group
+
+    def _found(self, node: Node, kind: str, sources: Sequence[tuple[Node, Carried]] = ()) -> None:
+        """A group of its own."""
+        axes = tuple(a for a, n in enumerate(node.shape) if n > 1)
+        group = self._new(kind, tuple(node.shape[a] for a in axes))
+        self._add(group, node, axes, sources)
+
+    def _add(
+        self,
+        group: _Group,
+        node: Node,
+        axes: tuple[int, ...],
+        sources: Sequence[tuple[Node, Carried]],
+    ) -> None:
+        group.nodes.append(node)
+        group.rows[node] = axes
+        group.reduces |= self.cls[node] == "reduce"
+        group.updates &= self.final.get(node, 0) > 0
+        group.total += size(node.shape)
+        self.home[node] = group
+        for p, _ in sources:
+            if self.home[p] is not group:
+                self._edge(self.home[p], group)
+
+    def _edge(self, first: _Group, then: _Group) -> None:
+        if then.before >> first.number & 1:
+            return
+        before = first.before | 1 << first.number
+        after = then.after | 1 << then.number
+        for g in self.groups:
+            if g is not None:
+                if after >> g.number & 1:
+                    g.before |= before
+                if before >> g.number & 1:
+                    g.after |= after
+
+    def _join(self, node: Node, cls: str, sources: list[tuple[Node, Carried]]) -> None:
+        near = list(dict.fromkeys(self.home[p] for p, _ in sources))
+        near.sort(key=lambda g: -max(size(p.shape) for p, _ in sources if self.home[p] is g))
+        home = None
+        for group in near:
+            if home is None and any(h.before >> group.number & 1 for h in near if h is not group):
+                continue  # it would have to run before and after the other
+            axes = self._fit(group, node, cls, sources)
+            if axes is None:
+                continue
+            if home is None:
+                home = group
+                kept = tuple(k for k, a in enumerate(axes) if a is not None)
+                self._shrink(group, kept)
+                self._add(group, node, tuple(a for a in axes if a is not None), sources)
+            elif self._may_merge(home, group) and home.rows[node] == axes:
+                self._merge(home, group)
+        if home is None:
+            self._found(node, "nest", sources)
+
+    def _fit(
+        self, group: _Group, node: Node, cls: str, sources: Sequence[tuple[Node, Carried]]
+    ) -> tuple[int | None, ...] | None:
+        """The axes of `node` that are the rows of the group, None for rows that it sums over; or
+        None if it does not belong here.
+        """
+        if group.kind == "single" or len(group.nodes) > 200:
+            return None
+        update = self.final.get(node, 0) > 3
+        if update and not group.updates:
+            return None
+        axes: tuple[int | None, ...] | None = None
+        for p, same in sources:
+            if self.home[p] is not group:
+                continue
+            inverse = {b: a for a, b in same.items()}
+            here = tuple(inverse.get(a) for a in group.rows[p])
+            if axes is not None and here != axes:
+                return None
+            axes = here
+        if axes is None:
+            return None
+        kept = [a for a in axes if a is not None]
+        if kept != sorted(set(kept)):
+            return None
+        if group.kind == "contract":
+            plain = len(kept) == len(axes) and size(node.shape) == size(group.sizes)
+            return axes if plain and cls == "point" else None
+        rows = size([node.shape[a] for a in kept])
+        if cls == "point":
+            if len(kept) < len(axes):
+                return None
+            row = size(node.shape) // max(rows, 1)
+            return axes if self._fits_cache(node, kept, rows, row) else None
+        small = not group.reduces and group.total <= SMALL
+        dropped = [k for k, a in enumerate(axes) if a is None]
+        if dropped and dropped[0] < len(axes) - len(dropped) and not small:
+            return None  # rows inside of what is summed: another order of loops
+        if rows < ROWS and dropped and not small:
+            return None
+        row = group.total // max(rows, 1)
+        return axes if self._fits_cache(node, kept, rows, row) else None
+
+    @staticmethod
+    def _fits_cache(node: Node, kept: Sequence[int], rows: int, row: int) -> bool:
+        last = kept[-1] if kept else -1
+        leading = all(n == 1 or a in kept for a, n in enumerate(node.shape[: last + 1]))
+        return row * rows <= SMALL or (leading and row <= ROW and rows >= ROWS)
+
+    def _shrink(self, group: _Group, kept: Sequence[int]) -> None:
+        if len(kept) == len(group.sizes):
+            return
+        group.sizes = tuple(group.sizes[k] for k in kept)
+        group.rows = {n: tuple(axes[k] for k in kept) for n, axes in group.rows.items()}
+
+    def _may_merge(self, a: _Group, b: _Group) -> bool:
+        if a.kind != "nest" or b.kind != "nest" or a.sizes != b.sizes:
+            return False
+        if len(a.nodes) + len(b.nodes) > 200:
+            return False
+        both = 1 << a.number | 1 << b.number
+        if not (a.updates and b.updates) and (a.before ^ b.before) & ~both:
+            return False  # the one that could run early would have to wait
+        return not (a.after & b.before or b.after & a.before)
+
+    def _merge(self, into: _Group, other: _Group) -> None:
+        into.nodes += other.nodes
+        into.rows.update(other.rows)
+        into.reduces |= other.reduces
+        into.updates &= other.updates
+        into.total += other.total
+        for n in other.nodes:
+            self.home[n] = into
+        self.groups[other.number] = None
+        old, new = 1 << other.number, 1 << into.number
+        into.before = (into.before | other.before) & ~(old | new)
+        into.after = (into.after | other.after) & ~(old | new)
+        for g in self.groups:
+            if g is None or g is into:
+                continue
+            if into.before >> g.number & 1:
+                g.after |= into.after | new
+            if into.after >> g.number & 1:
+                g.before |= into.before | new
+            g.before, g.after = g.before & ~old, g.after & ~old
+
+
+# ------------------------------------------------------------------ what lies in memory
+
+
+class _Memory:
+    """Which nodes are put into memory."""
+
+    def __init__(self, p: _Partition) -> None:
+        self.p = p
+        self.kept = set(p.needed)
+        for n in p.order:
+            if p.cls[n] == "single" and isinstance(n.type, TensorType):
+                self.kept.add(n)
+        self.read = self._read()
+        self.readers = {n: self._readers(n) for n in p.home if isinstance(n.type, TensorType)}
+        for n in p.order:
+            if n in p.home and n not in self.kept and self.readers.get(n):
+                self._decide(n)
+            elif p.cls[n] == "contract" and n not in self.kept:
+                self._weigh(n)
+
+    def _read(self) -> dict[int, set[Node]]:
+        """What each group is known to read."""
+        out: dict[int, set[Node]] = {}
+        for n in self.p.order:
+            if n in self.p.home and isinstance(n.type, TensorType):
+                mine = out.setdefault(self.p.home[n].number, set())
+                for i in n.inputs:
+                    mine.update(self._shown(i))
+        return out
+
+    def _shown(self, node: Node) -> list[Node]:
+        """A node, or what a view shows."""
+        found, stack = [], [node]
+        while stack:
+            n = stack.pop()
+            if self.p.cls[n] == "view" and n not in self.p.home:
+                stack.extend(n.inputs)
+            else:
+                found.append(n)
+        return found
+
+    def _readers(self, node: Node) -> list[tuple[_Group, float, bool]]:
+        """Other groups that read it: how many times each element is read, and whether that is to
+        multiply matrices.
+        """
+        home, found = self.p.home[node], {}
+        stack = [(u, 1.0) for u in self.p.users[node]]
+        while stack:
+            u, times = stack.pop()
+            if u not in self.p.home:
+                if u.op.name == "windows":
+                    times *= max(size(u.shape) / max(size(u.inputs[0].shape), 1), 1)
+                stack.extend((v, times) for v in self.p.users[u])
+                continue
+            group = self.p.home[u]
+            if group is home:
+                continue
+            operand = self.p.cls[u] == "contract"
+            if self.p.cls[u] == "point" and u.op.name in REDUCTIONS and u.op.name != "unwindows":
+                times *= 1.0  # every element of a window is read for one element of the result
+            _, before, also = found.get(group.number, (group, 0.0, False))
+            found[group.number] = (group, max(times, before), operand or also)
+        return list(found.values())
+
+    def _decide(self, node: Node) -> None:
+        again = self._again(node)
+        if again is None or self._worth(node, *again):
+            self.kept.add(node)
+            return
+        for leaf in again[1]:
+            if not is_leaf(leaf):
+                self.kept.add(leaf)
+        for group, _, _ in self.readers[node]:
+            self.read.setdefault(group.number, set()).update(again[1])
+
+    def _worth(self, node: Node, cost: float, leaves: frozenset[Node]) -> bool:
+        keep, again = costs(node, cost, leaves, self.readers[node], self.read)
+        return again > keep
+
+    def _weigh(self, product: Node) -> None:
+        """A product that nobody reads outside: keep it if that spares keeping more of what is
+        computed from it.
+        """
+        group = self.p.home[product]
+        crossing = [n for n in group.nodes if n is not product and self.readers[n]]
+        if len(crossing) < 2:
+            return
+        totals = []
+        kept, read = set(self.kept), {k: set(v) for k, v in self.read.items()}
+        for also in (False, True):
+            total = 2 * BYTE * _bytes(product) if also else 0.0
+            self.kept = kept | {product} if also else set(kept)
+            self.read = {k: set(v) for k, v in read.items()}
+            for n in crossing:
+                again = self._again(n)
+                keep, other = costs(n, *(again or (math.inf, frozenset())), self.readers[n], self.read)
+                total += min(keep, other)
+                if n not in self.kept:
+                    self._decide(n)
+            totals.append(total)
+        self.kept, self.read = kept, read
+        if totals[1] < totals[0]:
+            self.kept.add(product)
+
+    def _again(self, node: Node) -> tuple[float, frozenset[Node]] | None:
+        """What computing a node again takes: operations an element, and what is read. None if it
+        cannot be.
+        """
+        cost, leaves = 0.0, set()
+        seen, stack = {node}, [node]
+        whole = size(node.shape)
+        while stack:
+            n = stack.pop()
+            if n is not node:
+                if self.p.cls[n] == "leaf" or n in self.kept:
+                    leaves.add(n)
+                    continue
+                if n in self.p.bare:
+                    continue
+                if self.p.cls[n] != "view" and size(n.shape) * 8 <= whole:
+                    leaves.add(n)  # numbers of a row: they are kept instead
+                    continue
+            if self.p.cls[n] not in ("point", "view"):
+                return None
+            cost += weight(n) * min(size(n.shape) / max(whole, 1), 1.0)
+            for i in n.inputs:
+                if i not in seen:
+                    seen.add(i)
+                    stack.append(i)
+        return cost, frozenset(leaves)
+
+
+def costs(
+    node: Node,
+    cost: float,
+    leaves: frozenset[Node],
+    readers: Sequence[tuple[_Group, float, bool]],
+    read: dict[int, set[Node]],
+) -> tuple[float, float]:
+    """What it costs to write a value to memory for its readers, and to have each compute it.
+
+    cost     operations for one element
+    leaves   what they read
+    readers  groups, how often each reads an element, whether as a factor of a product
+    """
+    whole, mine = max(size(node.shape), 1), _bytes(node)
+    keep, again = 2 * BYTE * mine, 0.0
+    for group, times, operand in readers:
+        more = sum(_bytes(n) for n in leaves if n not in read.get(group.number, ()))
+        if operand:
+            big = [n for n in leaves if _bytes(n) * 4 >= mine]
+            if cost * times > (4 if len(readers) == 1 else 2) or len(big) > 2 or times > 1.5:
+                again = math.inf
+        keep += BYTE * mine
+        again += whole * cost * times + BYTE * more
+    return keep, again
+
+
+# ------------------------------------------------------------------ kernels
+
+
+def fuse(outputs: Sequence[Node]) -> list[Fused]:
+    """The kernels that compute `outputs`, in an order in which they can run."""
+    p = _Partition(outputs)
+    kept = _Memory(p).kept
+    asked = {n for n in p.outputs if n in p.home}
+    made: list[Fused] = []
+    for group in reversed(_ordered(p)):
+        mine = [n for n in group.nodes if n in asked and (n in kept or n in p.outputs)]
+        if not mine:
+            continue
+        fused = _fused(p, group, mine, kept)
+        asked.update(i for i in fused.inputs if not is_leaf(i))
+        made.append(fused)
+    return made[::-1]
+
+
+def _ordered(p: _Partition) -> list[_Group]:
+    """Groups, those first that others read."""
+    groups = [g for g in p.groups if g is not None]
+    groups.sort(key=lambda g: (g.before.bit_count(), g.number))
+    return groups
+
+
+def _fused(p: _Partition, group: _Group, outputs: list[Node], kept: set[Node]) -> Fused:
+    mine = set(outputs)
+
+    def stop(n: Node) -> bool:
+        return n not in mine and (
+            n.op.name == "input" or n in kept or (n in p.home and p.cls[n] == "single")
+        )
+
+    kind = group.kind
+    if kind == "single":
+        plain = p.bare | {n for n in p.order if n.op.name in _PLAIN}
+        root = group.nodes[0]
+        order = topological([root], stop=lambda n: n is not root and n not in plain)
+        inputs = [n for n in order if n is not root and n not in plain]
+        order += outputs
+    else:
+        seen = mine if kind != "contract" else mine - {group.nodes[0]}
+        order = topological(outputs, stop=lambda n: n not in seen and stop(n))
+        inputs = [n for n in order if stop(n)]
+    formal = {n: _formal(k, n) for k, n in enumerate(inputs)}
+    new: dict[Node, Node] = dict(formal)
+    for n in order:
+        if n not in new:
+            ins = tuple(new[i] for i in n.inputs)
+            new[n] = n if ins == n.inputs else n.op.make(ins, n.attrs)
+    graph = Graph(list(formal.values()), [new[n] for n in outputs])
+    made = Fused(kind, graph, tuple(inputs), tuple(outputs))
+    return (flattened(made) or made) if kind == "nest" else made
+
+
+def _formal(index: int, like: Node) -> Node:
+    return ops.input(index=index, shape=like.shape, dtype=like.dtype, scope="k")
+
+
+def flattened(fused: Fused) -> Fused | None:
+    """An elementwise kernel on arrays of one shape (and numbers), as one on [FLAT]; None if it is
+    none.
+
+        add(%0: f32[128, 784], mul(%1: f32[], %2: f32[128, 784]))
+        →   add(%0: f32[4096], mul(%1: f32[], %2: f32[4096])), count 100352
+    """
+    shapes = {o.shape for o in fused.graph.outputs}
+    if len(shapes) != 1:
+        return None
+    (shape,) = shapes
+    count = size(shape)
+    if count == 0 or not shape:
+        return None
+    new: dict[Node, Node] = {}
+    flat = (FLAT,)
+    for n in topological(fused.graph.outputs):
+        if n.op.name == "input" or n.op.name == "const":
+            if n.shape not in (shape, ()):
+                return None
+            if n.op.name == "const" or n.shape == ():
+                new[n] = n
+            else:
+                new[n] = ops.input(index=n.attr("index"), shape=flat, dtype=n.dtype, scope="k")
+        elif n.op.name == "broadcast_to" and n.inputs[0].shape == () and n.shape == shape:
+            new[n] = new[n.inputs[0]]
+        elif is_point(n) and n.shape in (shape, ()):
+            new[n] = n.op.make(tuple(new[i] for i in n.inputs), n.attrs)
+        else:
+            return None
+    outs = [new[o] for o in fused.graph.outputs]
+    if any(o.shape != flat for o in outs):
+        return None
+    inputs = [new.get(i, i) for i in fused.graph.inputs]
+    return fused._replace(kind="flat", graph=Graph(inputs, outs), count=count)
+
+
+def print_fused(kernels: Sequence[Fused]) -> str:
+    """Kernels as text: each with its graph, and which values of the whole it reads and makes."""
+    names: dict[Node, str] = {}
+    values = 0
+    parts = []
+    for k in kernels:
+        for i in k.inputs:
+            if i not in names and is_leaf(i):
+                names[i] = (
+                    f"%{i.attr('index')}" if i.op.name == "input" else repr(i.attr("value"))
+                )
+        reads = ", ".join(names.get(i, "?") for i in k.inputs)
+        for o in k.outputs:
+            names[o] = f"t{values}"
+            values += 1
+        makes = ", ".join(names[o] for o in k.outputs)
+        count = f" of {k.count}" if k.kind == "flat" else ""
+        parts.append(
+            f"{makes} = {k.kind}{count}({reads})\n{print_graph(k.graph.outputs, k.graph.inputs)}"
+        )
+    return "\n".join(parts)
