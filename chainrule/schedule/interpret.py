@@ -85,7 +85,7 @@ class _Machine:
                 continue
             if not isinstance(given, np.ndarray) or not given.flags.c_contiguous:
                 raise GraphError(f"{b}: expected a contiguous array")
-            if given.dtype != kind or given.size != b.size:
+            if given.dtype != kind or b.size not in (0, given.size):
                 raise GraphError(f"{b}: expected {kind}[{b.size}], got {given.dtype}[{given.size}]")
             self.memory[b] = given.reshape(-1)
 
@@ -144,7 +144,7 @@ class _Machine:
         if at.size < lanes:
             at = at + np.arange(lanes)
         on = np.ones(lanes, bool) if mask is None else self(mask)
-        inside = (at >= 0) & (at < b.size)
+        inside = (at >= 0) & (at < self.memory[b].size)
         if not inside[on].all():
             raise GraphError(f"{b} is touched at {at[on & ~inside]}")
         return at, on

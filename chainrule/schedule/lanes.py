@@ -70,6 +70,13 @@ class Lanes:
         self.mask: Value | None = None
         self.branch: Value | None = None
 
+    def inside(self, lanes: int, mask: Value | None) -> Lanes:
+        """The same, for more lanes."""
+        made = Lanes(self.b, lanes)
+        made.forms, made.memory = dict(self.forms), dict(self.memory)
+        made.registers, made.residues, made.mask = dict(self.registers), self.residues, mask
+        return made
+
     # ------------------------------------------------------------------ forms
 
     def form(self, v: Value) -> Form:

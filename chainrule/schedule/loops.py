@@ -82,7 +82,9 @@ class Type(NamedTuple):
 
 
 class Buffer:
-    """Memory with a name: an argument of the kernel, or scratch memory of the thread."""
+    """Memory with a name: an argument of the kernel, or scratch memory of the thread. A size of 0
+    is given at run time.
+    """
 
     __slots__ = ("kind", "name", "role", "size")
 

@@ -1,7 +1,7 @@
 """Where an element of a moved array comes from: index arithmetic for the ops that only move.
 
 `origins(node, index)` lists the places that element `index` of `node` may come from, each with the
-conditions under which it does; the last one has none.
+conditions under which it does and may be read; the last one is what is left.
 
     y = pad(x) {low=(1,), high=(1,), value=0.0},  y[i]  ←  x[i − 1] if 0 ≤ i − 1 < n, else 0.0
 """
@@ -121,8 +121,7 @@ def _cat(node: Node, index: Indices) -> list[Origin]:
     for k, x in enumerate(node.inputs):
         n = x.shape[axis]
         at = (*index[:axis], index[axis] - first, *index[axis + 1 :])
-        last = k == len(node.inputs) - 1
-        out.append(Origin(k, at, () if last else (Condition(at[axis], 0, n),)))
+        out.append(Origin(k, at, (Condition(at[axis], 0, n),)))
         first += n
     return out
 

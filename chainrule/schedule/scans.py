@@ -1,7 +1,8 @@
 """A loop over time as steps of the program: the kernels of its body, once for every step of time,
 each time on other places in memory.
 
-    scan(h0, X) {h ← tanh(x + contract(h, W))}   →   kernel(h0, X[0]) → H[0]; kernel(H[0], X[1]) → H[1]; …
+    scan(h0, X) {h ← tanh(x + contract(h, W))}
+    →   kernel(h0, X[0]) → H[0]; kernel(H[0], X[1]) → H[1]; …
 
 The code of a kernel is shared by all steps of time. What does not change in the loop (a packed
 weight) is computed before it.
@@ -116,7 +117,6 @@ class _Scan:
     def lowered(self) -> Lowered:
         before: list[Step] = []
         bodies: list[tuple[tuple[Node, ...], tuple[Node, ...], list[Step], int]] = []
-        fixed_places: set[Place] = set()
         for inputs, outputs, low in self.made:
             base = len(self.temporaries)
             self.temporaries.extend(low.temporaries)
@@ -172,7 +172,8 @@ class _Scan:
                 source: Place = Place("input", self.given[self.node.inputs[k]])
             else:
                 source = self._place(self.outputs[k], self.length - 1)
-            x = ops.input(index=0, shape=self.body.inputs[k].shape, dtype=self.body.inputs[k].dtype, scope="k")
+            like = self.body.inputs[k]
+            x = ops.input(index=0, shape=like.shape, dtype=like.dtype, scope="k")
             y = ops.copy(x)
             ((_, _, low),) = self.kernels([y])
             for s in low.steps:

@@ -13,11 +13,13 @@ side by side.
 
 from __future__ import annotations
 
-from chainrule.schedule.build import Builder
-from chainrule.schedule.loops import SIZE, For, Let, Store, Value, statements
+from typing import NamedTuple
 
-#: More operations than this in a tile's element are not written W times.
-_EFFORT = 8
+from chainrule.schedule.build import Builder
+from chainrule.schedule.loops import SIZE, For, If, Let, Statement, Store, Value, statements
+
+#: With more loads and stores than this, a tile does not stay in registers.
+_MEMORY = 4
 
 
 def transpose_tile(b: Builder, rows: list[Value]) -> list[Value]:
@@ -42,8 +44,8 @@ def transpose_tile(b: Builder, rows: list[Value]) -> list[Value]:
     rows = [rows[k - k % inside + _reversed(k % inside, inside)] for k in range(n)]
     h = inside
     while h < n:
-        left = tuple(l if not l & h else n + l - h for l in range(n))
-        right = tuple(l + h if not l & h else n + l for l in range(n))
+        left = tuple(k if not k & h else n + k - h for k in range(n))
+        right = tuple(k + h if not k & h else n + k for k in range(n))
         for i in (i for i in range(n) if not i & h):
             x, y = rows[i], rows[i + h]
             rows[i], rows[i + h] = b.shuffle(x, y, left), b.shuffle(x, y, right)
@@ -90,27 +92,47 @@ def coefficient(v: Value, variable: Value) -> int | None:
     return p + q if v.op == "add" else p - q
 
 
-def crossed(outer: For) -> tuple[For, frozenset[Value]] | None:
-    """The inner loop of a pair, and its loads of neighbours along the outer one; None: no such pair.
+class Pair(NamedTuple):
+    """Two loops, and the loads of the inner one that read neighbours along the outer one."""
+
+    outer: For
+    inner: For
+    loads: frozenset[Value]
+
+
+def crossed(outer: For) -> Pair | None:
+    """The pair of loops whose steps can be taken in tiles, if it is one.
+
+    Nothing that is written may be read, and each pair of steps writes its own places.
     """
-    loops = [s for s in outer.body if isinstance(s, For)]
-    others = [s for s in outer.body if not isinstance(s, For | Let)]
-    if len(loops) != 1 or others or outer.step != 1 or loops[0].note != "vector":
+    inner = next((s for s in outer.body if isinstance(s, For)), None)
+    if inner is None or inner.note != "vector" or {outer.step, inner.step} != {1}:
         return None
-    (inner,) = loops
-    if inner.step != 1 or coefficient(inner.start, outer.variable) != 0:
+    if any(not isinstance(s, Let) for s in outer.body if s is not inner):
         return None
-    if coefficient(inner.stop, outer.variable) != 0:
+    numbers = outer.start, outer.stop, inner.start, inner.stop
+    if any(not v.is_const for v in numbers) or any(isinstance(s, For | If) for s in inner.body):
+        return None
+    loads = {s.value for s in statements(outer.body) if isinstance(s, Let) and s.value.op == "load"}
+    stores = [s for s in inner.body if isinstance(s, Store)]
+    if any(v.attrs[0].role != "in" for v in loads) or len(stores) + len(loads) > _MEMORY:
+        return None
+    if not all(isinstance(s, Let | Store) and _apart(s, outer, inner) for s in inner.body):
         return None
     found = set()
-    for s in inner.body:
-        if not isinstance(s, Let | Store):
-            return None
-        if isinstance(s, Let) and s.value.op == "load" and len(s.value.args) == 1:
-            (index,) = s.value.args
-            far = coefficient(index, inner.variable)
-            near = coefficient(index, outer.variable)
-            if near == 1 and far is not None and abs(far) > 1:
-                found.add(s.value)
-    effort = sum(isinstance(s, Store) or s.value.type.kind != "i64" for s in statements(inner.body))
-    return (inner, frozenset(found)) if found and effort <= _EFFORT else None
+    for v in loads:
+        near, far = (coefficient(v.args[0], s.variable) for s in (outer, inner))
+        if len(v.args) == 1 and near == 1 and far is not None and abs(far) > 1:
+            found.add(v)
+    return Pair(outer, inner, frozenset(found)) if found else None
+
+
+def _apart(s: Statement, outer: For, inner: For) -> bool:
+    """Whether a store writes another place for every pair of steps."""
+    if not isinstance(s, Store):
+        return True
+    one, other = (coefficient(s.index, loop.variable) for loop in (outer, inner))
+    if not one or not other:
+        return False
+    steps = [loop.stop.number - loop.start.number for loop in (outer, inner)]
+    return abs(one) >= abs(other) * steps[1] or abs(other) >= abs(one) * steps[0]

@@ -32,7 +32,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from chainrule.schedule.build import Builder
@@ -56,8 +57,9 @@ from chainrule.schedule.loops import (
     Value,
     statements,
 )  # fmt: skip
+from chainrule.schedule.transpose import Pair, crossed, transpose_tile
 
-#: Writes a block: its lanes, its first iteration, its number in the round, its mask.
+#: Writes blocks side by side: their lanes, the first iteration of each, their mask.
 _Write = Callable[..., None]
 #: Blocks of a loop of known length are written one after another up to this many operations.
 _STRAIGHT = 64
@@ -74,9 +76,9 @@ def vectorise(kernel: Kernel, vector_bytes: int) -> Kernel:
     for buffer in kernel.buffers:
         role = buffer.role
         assert role != "local"
-        walk.lanes.memory[buffer] = Memory(b.buffer(buffer.name, buffer.kind, buffer.size, role))
+        walk.scalar.memory[buffer] = Memory(b.buffer(buffer.name, buffer.kind, buffer.size, role))
     with b.kernel(kernel.name, kernel.extent, kernel.cost) as variable:
-        walk.lanes.forms[kernel.variable] = Form(variable)
+        walk.scalar.forms[kernel.variable] = Form(variable)
         walk.block(kernel.body)
     done = b.finish()
     return done._replace(body=swept(done.body, set()))
@@ -240,13 +242,16 @@ def identity(how: str, kind: str) -> float | int | bool:
 class _Plan(NamedTuple):
     """How a loop is cut."""
 
+    width: int  # lanes
     effort: int  # operations of a block
-    round: int  # blocks of one turn
+    round: int  # blocks side by side
     masked: bool  # whether what is left is one block with a mask
 
     @staticmethod
     def of(loop: For, facts: _Facts, vector_bytes: int) -> _Plan:
-        """Several blocks a turn hide the latency of sums, and what turning costs short loops."""
+        """As many lanes as a vector holds of the numbers most computed with. Several blocks side by
+        side hide the latency of sums, and what turning costs short loops.
+        """
         effort, inner, small = 0, False, False
         for s in statements(loop.body):
             inner |= isinstance(s, For)
@@ -255,206 +260,239 @@ class _Plan(NamedTuple):
                 memory = s.value.attrs[0]
             small |= memory is not None and SIZE[memory.kind] < 4
             effort += isinstance(s, Store) or (isinstance(s, Let) and not fits(s.value))
-        limits = (12, 32) if facts.sums else (8, 24)
-        round_ = 1 if inner or effort > limits[1] else 2 if effort > limits[0] else 4
+        sizes = facts.sizes(loop)
+        most = max(sizes, key=lambda size: (sizes[size], size)) if sizes else 4
+        limits = (12, 32) if facts.sums or inner else (8, 24)
+        round_ = 1 if effort > limits[1] else 2 if effort > limits[0] else 4
         masked = vector_bytes > _UNMASKED and (vector_bytes >= 64 or not small)
-        return _Plan(effort, round_, masked)
+        return _Plan(vector_bytes // most, effort, round_, masked)
 
 
 class _Walk:
-    """Writes the statements of a block for the lanes of `lanes`."""
+    """Writes statements for one block of lanes, or for several side by side: loops inside turn for
+    all of them together.
+    """
 
     def __init__(self, b: Builder, vector_bytes: int) -> None:
         self.b, self.vector_bytes = b, vector_bytes
-        self.lanes = Lanes(b, 1)
+        self.scalar = Lanes(b, 1)
+        self.side = [self.scalar]
         self.facts: _Facts | None = None
-        #: The registers that stand for those outside of the vector loop.
-        self.sums: dict[Register, Register] = {}
+        #: The loops that are taken in tiles now.
+        self.pair: Pair | None = None
 
     def block(self, block: Iterable[Statement]) -> None:
         """Write every statement."""
-        b, lanes = self.b, self.lanes
         for s in block:
-            match s:
-                case Let(value):
-                    lanes.let(value)
-                case Store():
-                    lanes.store(s)
-                case Check():
-                    lanes.check(s)
-                case Local(buffer):
-                    made = b.local(buffer.kind, buffer.size * lanes.lanes)
-                    lanes.memory[buffer] = Memory(made, lanes.lanes)
-                case Declare(register, value):
-                    lanes.registers[register] = b.register(self._held(register, value))
-                case Set():
-                    self._set(s)
-                case If():
-                    self._if(s)
-                case For():
-                    self._for(s)
+            if isinstance(s, If):
+                self._if(s)
+            elif isinstance(s, For):
+                self._for(s)
+            elif self.pair is not None and isinstance(s, Let) and s.value in self.pair.loads:
+                self._crossed(s.value)
+            else:
+                for lanes in self.side:
+                    self._simple(s, lanes)
+
+    def _simple(self, s: Statement, lanes: Lanes) -> None:
+        match s:
+            case Let(value):
+                lanes.let(value)
+            case Store():
+                lanes.store(s)
+            case Check():
+                lanes.check(s)
+            case Local(buffer):
+                made = self.b.local(buffer.kind, buffer.size * lanes.lanes)
+                lanes.memory[buffer] = Memory(made, lanes.lanes)
+            case Declare(register, value):
+                lanes.registers[register] = self.b.register(self._held(register, value, lanes))
+            case Set():
+                self._set(s, lanes)
 
     # ------------------------------------------------------------------ registers and branches
 
-    def _held(self, register: Register, value: Value) -> Value:
+    def _held(self, register: Register, value: Value, lanes: Lanes) -> Value:
         """A value as the register is: a number or a vector."""
-        form = self.lanes.form(value)
-        if self.facts is None or register not in self.facts.registers:
+        form = lanes.form(value)
+        if lanes.lanes == 1 or self.facts is None or register not in self.facts.registers:
             return form.value
-        return self.lanes.vector(form, register.type.kind)
+        return lanes.vector(form, register.type.kind)
 
-    def _set(self, s: Set) -> None:
-        b, lanes, kind = self.b, self.lanes, s.register.type.kind
-        if s.register in self.sums:
-            value, mask, register = (
-                lanes.vector(lanes.form(s.value), kind), lanes.mask, self.sums[s.register]
-            )  # fmt: skip
+    def _set(self, s: Set, lanes: Lanes) -> None:
+        b, kind = self.b, s.register.type.kind
+        register, mask = lanes.registers[s.register], lanes.branch
+        if lanes.lanes > 1 and self.facts is not None and s.register in self.facts.sums:
+            value, mask = lanes.vector(lanes.form(s.value), kind), lanes.mask
         else:
-            register, mask = lanes.registers[s.register], lanes.branch
-            value = self._held(s.register, s.value)
+            value = self._held(s.register, s.value, lanes)
         if mask is not None:
             old = b.get(register) if s.how is None else b.const(identity(s.how, kind), kind)
             value = b.select(mask, value, old)
         b.set(register, value, s.how)
 
     def _if(self, s: If) -> None:
-        b, lanes = self.b, self.lanes
-        condition = lanes.form(s.condition)
-        chosen = lanes.vector(condition, "i1") if not condition.uniform else condition.value
-        for branch, yes in ((s.then, chosen), (s.otherwise, b.op("not", chosen))):
-            if not branch:
-                continue
+        varies = self.facts is not None and s.condition in self.facts.varying
+        if not varies:
+            self._branches(s, self.side[0].scalar(s.condition))
+            return
+        side = self.side
+        for lanes in side:
+            self.side = [lanes]
+            condition = lanes.form(s.condition)
             if condition.uniform:
+                self._branches(s, condition.value)
+            else:
+                self._masked(s, lanes, condition.value)
+        self.side = side
+
+    def _branches(self, s: If, condition: Value) -> None:
+        b = self.b
+        for block, yes in ((s.then, condition), (s.otherwise, b.op("not", condition))):
+            if block:
                 with b.branch(yes):
-                    self.block(branch)
-                continue
-            held = lanes.mask, lanes.branch
-            lanes.mask, lanes.branch = (yes if m is None else b.op("and", m, yes) for m in held)
-            assert lanes.mask is not None
-            if _harmless(branch):
-                self.block(branch)
+                    self.block(block)
+
+    def _masked(self, s: If, lanes: Lanes, condition: Value) -> None:
+        """Both branches, each for its lanes."""
+        b, mask, branch = self.b, lanes.mask, lanes.branch
+        for block, yes in ((s.then, condition), (s.otherwise, b.op("not", condition))):
+            lanes.mask = yes if mask is None else b.op("and", mask, yes)
+            lanes.branch = yes if branch is None else b.op("and", branch, yes)
+            if _harmless(block):
+                self.block(block)
             else:
                 with b.branch(lanes.any(lanes.mask)):
-                    self.block(branch)
-            lanes.mask, lanes.branch = held
+                    self.block(block)
+        lanes.mask, lanes.branch = mask, branch
+
+    # ------------------------------------------------------------------ tiles
+
+    def _tiles(self, pair: Pair) -> bool:
+        """Two loops in tiles of W × W, and what is left; false if they are too short."""
+        b, (outer, inner, _) = self.b, pair
+        facts = _Facts(inner)
+        width = _Plan.of(inner, facts, self.vector_bytes).width
+        rows, columns = ((x.stop.number - x.start.number) // width * width for x in pair[:2])
+        if not facts.possible or rows == 0 or columns == 0:
+            return False
+        begin, middle = outer.start.number, inner.start.number + columns
+        end = b.const(outer.stop.number, "i64")
+        with self._loop(b.const(begin, "i64"), b.const(begin + rows, "i64"), width) as v:
+            across = b.const(inner.start.number, "i64"), b.const(middle, "i64")
+            with self._loop(*across, width) as w:
+                self.side = [self.scalar.inside(width, None) for _ in range(width)]
+                for k, lanes in enumerate(self.side):
+                    lanes.forms[outer.variable] = Form(b.add(v, k))
+                    lanes.forms[inner.variable] = Form(w, 1)
+                self.facts, self.pair = facts, pair
+                for s in outer.body:
+                    self.block(inner.body if s is inner else [s])
+                self.side, self.facts, self.pair = [self.scalar], None, None
+            rest = inner._replace(start=b.const(middle, "i64"))
+            body = [rest if s is inner else s for s in outer.body]
+            if middle < inner.stop.number:
+                stop = b.add(v, width)
+                self.scalar.forms.update({v: Form(v), stop: Form(stop)})
+                self._for(outer._replace(start=v, stop=stop, body=body))
+        if begin + rows < outer.stop.number:
+            self._for(outer._replace(start=b.const(begin + rows, "i64"), stop=end))
+        return True
+
+    def _crossed(self, v: Value) -> None:
+        """A load of W neighbours for each of W iterations, as columns."""
+        b, side = self.b, self.side
+        memory, at = side[0].memory[v.attrs[0]], side[0].form(v.args[0])
+        assert at.stride is not None
+        places = [b.add(at.value, at.stride * k) for k in range(len(side))]
+        columns = transpose_tile(b, [b.load(memory.buffer, p, len(side)) for p in places])
+        for lanes, column in zip(side, columns, strict=True):
+            lanes.forms[v] = Form(column, None)
 
     # ------------------------------------------------------------------ loops
 
     def _for(self, s: For) -> None:
-        lanes = self.lanes
-        start, stop = lanes.scalar(s.start), lanes.scalar(s.stop)
+        first = self.side[0]
+        start, stop = first.scalar(s.start), first.scalar(s.stop)
         if s.note == "vector" and self.facts is None:
             facts = _Facts(s)
-            width = self._width(facts, s)
             count = _count(start, stop, s.step)
-            if facts.possible and width > 1 and (count is None or count > 1):
-                self._vector_loop(s, facts, start, stop, count, width)
+            if facts.possible and (count is None or count > 1):
+                self._vector_loop(s, facts, start, stop, count)
                 return
-        self._serial(s, start, stop)
-
-    def _serial(self, s: For, start: Value, stop: Value) -> None:
-        note = "" if s.note == "vector" else s.note
-        with self.b.loop(start, stop, s.step, note) as v:
-            self._variable(v, start, s.step)
-            self.lanes.forms[s.variable] = Form(v)
+        elif self.facts is None and (pair := crossed(s)) is not None and self._tiles(pair):
+            return
+        with self._loop(start, stop, s.step, "" if s.note == "vector" else s.note) as v:
+            for lanes in self.side:
+                lanes.forms[s.variable] = Form(v)
             self.block(s.body)
 
-    def _variable(self, v: Value, start: Value, step: int) -> None:
-        modulus, residue = self.lanes.residue(start)
-        m = math.gcd(modulus, step)
-        self.lanes.residues[v] = (m, residue % m)
-
-    def _width(self, facts: _Facts, s: For) -> int:
-        """Lanes: as many numbers of the size most computed with as a vector holds."""
-        sizes = facts.sizes(s)
-        most = max(sizes, key=lambda size: (sizes[size], size)) if sizes else 4
-        return max(self.vector_bytes // most, 1)
+    @contextmanager
+    def _loop(self, start: Value, stop: Value, step: int, note: str = "") -> Iterator[Value]:
+        with self.b.loop(start, stop, step, note) as v:
+            modulus, residue = self.scalar.residue(start)
+            m = math.gcd(modulus, step)
+            self.scalar.residues[v] = (m, residue % m)
+            yield v
 
     def _vector_loop(
-        self, s: For, facts: _Facts, start: Value, stop: Value, count: int | None, width: int
+        self, s: For, facts: _Facts, start: Value, stop: Value, count: int | None
     ) -> None:
-        sums = {r: _Accumulators(self.b, self.lanes.registers[r], h) for r, h in facts.sums.items()}
         plan = _Plan.of(s, facts, self.vector_bytes)
+        sums = {
+            r: _Accumulators(self.b, self.scalar.registers[r], how)
+            for r, how in facts.sums.items()
+        }
         if count is None:
-            open_ = [(width, k) for k in range(plan.round)]
+            open_ = [(plan.width, k) for k in range(plan.round)]
         else:
-            open_ = [(width, k) for k in range(min(plan.round, count // width))]
-            open_ += [(lanes, 0) for lanes, _ in _pieces(count % width, plan.masked)]
+            open_ = [(plan.width, k) for k in range(min(plan.round, count // plan.width))]
+            open_ += [(lanes, 0) for lanes, _ in _pieces(count % plan.width, plan.masked)]
         for a in sums.values():
             for lanes, k in open_:
                 a.open(lanes, k)
 
-        def write(lanes: int, first: Value, block: int = 0, mask: Value | None = None) -> None:
-            parts = {r: a.parts[lanes, block] for r, a in sums.items()} if lanes > 1 else {}
-            self._lanes(s, facts, lanes, first, mask, parts)
+        def write(lanes: int, firsts: list[Value], mask: Value | None = None) -> None:
+            self.side = []
+            for k, first in enumerate(firsts):
+                inner = self.scalar.inside(lanes, mask)
+                inner.forms[s.variable] = Form(first, s.step if lanes > 1 else 0)
+                if lanes > 1:
+                    inner.registers.update({r: a.parts[lanes, k] for r, a in sums.items()})
+                self.side.append(inner)
+            self.facts = facts
+            self.block(s.body)
+            self.side, self.facts = [self.scalar], None
 
         if count is None:
-            self._unknown(s, start, stop, width, plan, write)
+            self._unknown(s, start, stop, plan, write)
         else:
-            self._known(s, start, count, width, plan, write)
+            self._known(s, start, count, plan, write)
         for a in sums.values():
             a.close()
 
-    def _lanes(
-        self,
-        s: For,
-        facts: _Facts,
-        lanes: int,
-        first: Value,
-        mask: Value | None,
-        parts: dict[Register, Register],
-    ) -> None:
-        """One block: iterations first, first + step, … of as many as there are lanes."""
-        outer = self.lanes
-        inner = Lanes(self.b, lanes)
-        inner.forms = dict(outer.forms)
-        inner.memory, inner.registers = dict(outer.memory), dict(outer.registers)
-        inner.residues, inner.mask = outer.residues, mask
-        inner.forms[s.variable] = Form(first, s.step if lanes > 1 else 0)
-        self.lanes = inner
-        if lanes > 1:
-            self.facts, self.sums = facts, parts
-        self.block(s.body)
-        self.lanes, self.facts, self.sums = outer, None, {}
-
-    def _known(
-        self,
-        s: For,
-        start: Value,
-        count: int,
-        width: int,
-        plan: _Plan,
-        write: _Write,
-    ) -> None:
+    def _known(self, s: For, start: Value, count: int, plan: _Plan, write: _Write) -> None:
         """A loop of known length: all blocks, or rounds of several, and what is left."""
-        b, step = self.b, s.step
+        b, step, width = self.b, s.step, plan.width
         full = count // width
         done = 0
         if full * plan.effort > _STRAIGHT and full > plan.round:
             done = full // plan.round * plan.round
-            stop = b.add(start, done * width * step)
-            self._rounds(s, start, stop, width, plan.round, write)
-        for k in range(done, full):
-            write(width, b.add(start, k * width * step), (k - done) % plan.round)
+            self._rounds(s, start, b.add(start, done * width * step), plan, plan.round, write)
+        for k in range(done, full, plan.round):
+            blocks = range(k, min(k + plan.round, full))
+            write(width, [b.add(start, j * width * step) for j in blocks])
         at = full * width
         for lanes, alive in _pieces(count - at, plan.masked):
             mask = None
             if alive < lanes:
                 mask = b.op("lt", b.ramp(b.const(0, "i32"), lanes), alive)
-            write(lanes, b.add(start, at * step), 0, mask)
+            write(lanes, [b.add(start, at * step)], mask)
             at += alive
 
-    def _unknown(
-        self,
-        s: For,
-        start: Value,
-        stop: Value,
-        width: int,
-        plan: _Plan,
-        write: _Write,
-    ) -> None:
+    def _unknown(self, s: For, start: Value, stop: Value, plan: _Plan, write: _Write) -> None:
         """A loop whose length is known at run time only."""
-        b, step = self.b, s.step
+        b, step, width = self.b, s.step, plan.width
         count = b.sub(stop, start)
         if step > 1:
             count = b.div(b.add(count, step - 1), step)
@@ -464,29 +502,27 @@ class _Walk:
             return b.add(start, b.mul(n, step))
 
         begin: Value = b.const(0, "i64")
-        for blocks_ in dict.fromkeys((plan.round, 1)):
-            if count.bounds is not None and count.bounds[1] < blocks_ * width:
+        for blocks in dict.fromkeys((plan.round, 1)):
+            if count.bounds is not None and count.bounds[1] < blocks * width:
                 continue
-            whole = b.sub(count, b.op("rem", count, blocks_ * width))
-            self._rounds(s, after(begin), after(whole), width, blocks_, write)
+            whole = b.sub(count, b.op("rem", count, blocks * width))
+            self._rounds(s, after(begin), after(whole), plan, blocks, write)
             begin = whole
         if not plan.masked:
             with b.loop(after(begin), stop, step) as v:
-                write(1, v)
+                write(1, [v])
             return
         with b.branch(b.op("lt", begin, count)):
             left = b.cast(b.sub(count, begin), "i32")
             mask = b.op("lt", b.ramp(b.const(0, "i32"), width), left)
-            write(width, after(begin), 0, mask)
+            write(width, [after(begin)], mask)
 
     def _rounds(
-        self, s: For, start: Value, stop: Value, width: int, blocks_: int, write: _Write
+        self, s: For, start: Value, stop: Value, plan: _Plan, blocks: int, write: _Write
     ) -> None:
-        stride = width * s.step
-        with self.b.loop(start, stop, blocks_ * stride) as v:
-            self._variable(v, start, blocks_ * stride)
-            for k in range(blocks_):
-                write(width, self.b.add(v, k * stride), k)
+        stride = plan.width * s.step
+        with self._loop(start, stop, blocks * stride) as v:
+            write(plan.width, [self.b.add(v, k * stride) for k in range(blocks)])
 
 
 def _harmless(block: list[Statement]) -> bool:

@@ -230,7 +230,7 @@ class _Verifier:
             self.use(mask)
             self.same("the mask", mask.type, Type("i1", t.lanes))
             self.need(b.role != "number", f"@{b.name} is a number: no mask expected")
-        elif index.bounds is not None:
+        elif index.bounds is not None and b.size:
             last = t.lanes - 1 if index.type.lanes == 1 else 0
             outside = index.bounds[1] < 0 or index.bounds[0] + last >= b.size
             self.need(not outside, f"index {index.bounds[0]} is outside {b}")

@@ -273,7 +273,7 @@ class _Emitter(Arithmetic):
         # A masked access may begin beyond the buffer, as long as the lanes there are off.
         inbounds = "" if masked else " inbounds"
         base = f"getelementptr{inbounds} {MEMORY[b.kind]}, ptr {self.pointers[b]}"
-        return self.put(f"{base}, {llvm_type(index.type)} {self.operand(index)}")
+        return self.put(f"{base}, {self.typed(index)}")
 
     def _load(self, v: Value) -> None:
         b, index = v.attrs[0], v.args[0]
@@ -311,11 +311,12 @@ class _Emitter(Arithmetic):
         self, b: Buffer, index: Value, mask: Value | None, ll: str, into: str | None
     ) -> str:
         """One number; where it is masked, the first element instead: there is always one."""
-        place = self.operand(index)
+        place = self.typed(index)
         if mask is not None:
-            place = self.put(f"select i1 {self.operand(mask)}, i64 {place}, i64 0")
+            t = llvm_type(index.type)
+            place = f"{t} " + self.put(f"select i1 {self.operand(mask)}, {place}, {t} 0")
         base, size = self.pointers[b], SIZE[b.kind]
-        p = self.put(f"getelementptr inbounds {ll}, ptr {base}, i64 {place}")
+        p = self.put(f"getelementptr inbounds {ll}, ptr {base}, {place}")
         return self.put(f"load {ll}, ptr {p}, align {size}{self.scopes[b]}", into)
 
     def _store(self, s: Store) -> None:

@@ -1,0 +1,279 @@
+"""Copies an operand into the order in which the microkernel reads it.
+
+V goes into panels [k][NR]: all columns of a panel for one k, then the next k. Where columns are
+neighbours in memory vectors are copied; where k's are, squares of L × L are transposed in registers;
+else elements are gathered. S goes into tiles [k][MR].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from chainrule.schedule.build import Builder
+from chainrule.schedule.contract.plan import Axis
+from chainrule.schedule.loops import Buffer, Value
+
+
+class Source(NamedTuple):
+    """An operand in memory: at the letters of the block that is packed it begins at `at`."""
+
+    buffer: Buffer
+    at: Value
+
+
+class Depth(NamedTuple):
+    """A loop of K inside a block: its count, and how far a step moves in the source."""
+
+    count: Value | int
+    pitch: int
+
+
+def panel(
+    b: Builder,
+    source: Source,
+    lane: Sequence[Axis],
+    first: Value,
+    columns: int,
+    lanes: int,
+    depth: Sequence[Depth],
+    to: Buffer,
+    at: Value,
+    width: int,
+    kind: str,
+) -> None:
+    """Columns first … first + columns of every k, to `to[at + k · width + column]`."""
+    reader = Reader(b, source, lane, lanes, kind)
+    vectors = -(-columns // lanes)
+    inner = depth[-1]
+    if inner.pitch == 1 and lane[-1].v != 1 and _long(inner.count, lanes):
+        _transposed(b, source, reader, first, columns, depth, to, at, width)
+        return
+    starts = [reader.start(b.add(first, j * lanes), columns - j * lanes) for j in range(vectors)]
+
+    def row(offset: Value, place: Value) -> None:
+        for j, start in enumerate(starts):
+            b.store(to, b.add(place, j * lanes), reader.load(start, offset))
+
+    each(b, depth, source.at, at, width, row)
+
+
+def tile(
+    b: Builder,
+    source: Source,
+    pitch: int,
+    rows: int,
+    lanes: int,
+    to: Buffer,
+    at: Value,
+    kind: str,
+) -> None:
+    """`rows` rows of one k, to `to[at + row]`. Whole vectors are written: what lies behind the last row
+    is written again by the next k, and behind the last k there is room.
+    """
+    reader = Reader(b, source, (Axis("", rows, v=pitch),), lanes, kind)
+    for j in range(0, rows, lanes):
+        start = reader.start(b.const(j, "i64"), rows - j)
+        b.store(to, b.add(at, j), reader.load(start, source.at))
+
+
+def _long(count: Value | int, lanes: int) -> bool:
+    return not isinstance(count, int) or count >= lanes
+
+
+def each(
+    b: Builder,
+    depth: Sequence[Depth],
+    offset: Value,
+    place: Value,
+    width: int,
+    body: Callable[[Value, Value], None],
+) -> None:
+    """`body(offset in the source, place in the panel)` for every k."""
+    if not depth:
+        body(offset, place)
+        return
+    here, rest = depth[0], depth[1:]
+    pitch = width * math.prod(d.count for d in rest if isinstance(d.count, int))
+    if here.count == 1:
+        each(b, rest, offset, place, width, body)
+        return
+    with b.loop(0, here.count) as k:
+        at = b.add(offset, b.mul(k, here.pitch))
+        each(b, rest, at, b.add(place, b.mul(k, pitch)), width, body)
+
+
+class Start(NamedTuple):
+    """Where a vector of lanes is, in pieces of neighbours; or the place of every lane."""
+
+    pieces: tuple[Value, ...]
+    lanes: int  # of one piece
+    mask: Value | None
+    each: Value | None
+
+
+class Reader:
+    """Reads vectors along the lane axis of a source, whatever its letters are."""
+
+    def __init__(
+        self, b: Builder, source: Source, lane: Sequence[Axis], lanes: int, kind: str
+    ) -> None:
+        self.b, self.buffer, self.lane, self.lanes, self.kind = b, source.buffer, lane, lanes, kind
+
+    def offset(self, column: Value) -> Value:
+        """How far a column is from column 0 in the source."""
+        b, total, rest = self.b, self.b.const(0, "i64", column.type.lanes), column
+        for k, axis in enumerate(reversed(self.lane)):
+            last = k == len(self.lane) - 1
+            here = rest if last else b.op("rem", rest, axis.size)
+            total = b.add(total, b.mul(here, axis.v))
+            if not last:
+                rest = b.op("div", rest, axis.size)
+        return total
+
+    def start(self, column: Value, valid: int) -> Start:
+        """The vector that begins at a column, of which `valid` lanes are wanted."""
+        b, lanes = self.b, self.lanes
+        mask = None if valid >= lanes else first_lanes(b, valid, lanes)
+        run = self.lane[-1].size if len(self.lane) > 1 else lanes
+        if self.lane[-1].v == 1:
+            if len(self.lane) == 1 or run % lanes == 0:
+                return Start((self.offset(column),), lanes, mask, None)
+            if lanes % run == 0 and run > 1:
+                count = -(-min(valid, lanes) // run)
+                pieces = tuple(self.offset(b.add(column, k * run)) for k in range(count))
+                return Start(pieces, run, None, None)
+        last = math.prod(a.size for a in self.lane) - 1
+        columns = b.op("min", b.ramp(column, lanes), b.const(last, "i64", lanes))
+        return Start((), 1, mask, self.offset(columns))
+
+    def load(self, start: Start, offset: Value) -> Value:
+        """The vector, at an offset that K gives."""
+        b, lanes = self.b, self.lanes
+        if start.each is not None:
+            return b.cast(b.load(self.buffer, b.add(start.each, offset), lanes, start.mask), self.kind)
+        parts = [
+            b.load(self.buffer, b.add(p, offset), start.lanes, start.mask) for p in start.pieces
+        ]
+        have = start.lanes
+        while have < lanes:
+            if len(parts) % 2:
+                parts.append(b.const(0.0, self.buffer.kind, have))
+            both = tuple(range(2 * have))
+            parts = [
+                b.shuffle(x, y, both) for x, y in zip(parts[::2], parts[1::2], strict=True)
+            ]
+            have *= 2
+        return b.cast(parts[0], self.kind)
+
+
+def first_lanes(b: Builder, count: int, lanes: int) -> Value:
+    """A mask of the first `count` lanes."""
+    return b.op("lt", b.ramp(0, lanes), b.const(count, "i64", lanes))
+
+
+def _transposed(
+    b: Builder,
+    source: Source,
+    reader: Reader,
+    first: Value,
+    columns: int,
+    depth: Sequence[Depth],
+    to: Buffer,
+    at: Value,
+    width: int,
+) -> None:
+    """K lies in neighbours: squares of L k's and L columns are turned."""
+    lanes, kind = reader.lanes, reader.kind
+    *outer, inner = depth
+    pitch = width * (inner.count if isinstance(inner.count, int) else 1)
+    starts = [reader.offset(b.add(first, j)) for j in range(columns)]
+    zero = b.const(0.0, kind, lanes)
+    whole = b.mul(b.op("div", b.value(inner.count, "i64"), lanes), lanes)
+
+    def square(offset: Value, place: Value) -> None:
+        for j in range(0, columns, lanes):
+            rows = [
+                b.cast(b.load(reader.buffer, b.add(starts[j + i], offset), lanes), kind)
+                if j + i < columns else zero
+                for i in range(lanes)
+            ]  # fmt: skip
+            for k, turned in enumerate(transposed(b, rows)):
+                b.store(to, b.add(place, k * width + j), turned)
+
+    def line(offset: Value, place: Value) -> None:
+        with b.loop(0, whole, lanes) as k:
+            square(b.add(offset, k), b.add(place, b.mul(k, width)))
+        with b.loop(whole, inner.count) as k:
+            for j in range(0, columns, lanes):
+                one = reader.start(b.add(first, j), columns - j)
+                b.store(
+                    to, b.add(b.add(place, b.mul(k, width)), j), reader.load(one, b.add(offset, k))
+                )
+
+    each(b, outer, source.at, at, pitch, line)
+
+
+def transposed(b: Builder, rows: Sequence[Value]) -> list[Value]:
+    """The columns of a square of vectors: first inside 128 bits, then pieces of 128 bits."""
+    lanes, wide = len(rows), 2 if rows[0].type.kind == "f64" else 4
+    wide = min(wide, lanes)
+    groups = [_inside(b, rows[g : g + wide], wide) for g in range(0, lanes, wide)]
+    count = lanes // wide  # groups of rows, and pieces of a vector
+    columns: list[Value] = [rows[0]] * lanes
+    for c in range(wide):
+        for m, column in enumerate(_pieces(b, [g[c] for g in groups], count, wide)):
+            columns[m * wide + c] = column
+    return columns
+
+
+def _inside(b: Builder, rows: Sequence[Value], wide: int) -> list[Value]:
+    """Piece m of result c: element c of piece m of all rows."""
+    if wide == 1:
+        return list(rows)
+    lanes = rows[0].type.lanes
+
+    def pick(x: Value, y: Value, order: Sequence[int]) -> Value:
+        """`order` counts through a piece of x and then one of y."""
+        every = [
+            piece + (o if o < wide else lanes + o - wide)
+            for piece in range(0, lanes, wide)
+            for o in order
+        ]
+        return b.shuffle(x, y, tuple(every))
+
+    if wide == 2:
+        return [pick(rows[0], rows[1], (0, 2)), pick(rows[0], rows[1], (1, 3))]
+    low = [pick(rows[k], rows[k + 1], (0, 4, 1, 5)) for k in (0, 2)]
+    high = [pick(rows[k], rows[k + 1], (2, 6, 3, 7)) for k in (0, 2)]
+    return [
+        pick(low[0], low[1], (0, 1, 4, 5)), pick(low[0], low[1], (2, 3, 6, 7)),
+        pick(high[0], high[1], (0, 1, 4, 5)), pick(high[0], high[1], (2, 3, 6, 7)),
+    ]  # fmt: skip
+
+
+def _pieces(b: Builder, xs: Sequence[Value], count: int, wide: int) -> list[Value]:
+    """The transpose of `count` × `count` pieces of `wide` lanes: halves, then halves of halves."""
+    if count == 1:
+        return list(xs)
+    half = count // 2
+    lanes = count * wide
+
+    def pick(x: Value, y: Value, pieces: Sequence[int]) -> Value:
+        order = [p * wide + i for p in pieces for i in range(wide)]
+        return b.shuffle(x, y, tuple(order))
+
+    xs = list(xs)
+    step = half
+    while step:
+        for i in range(count):
+            if i & step:
+                continue
+            x, y = xs[i], xs[i + step]
+            low = [p if not p & step else count + p - step for p in range(count)]
+            high = [p + step if not p & step else count + p for p in range(count)]
+            xs[i], xs[i + step] = pick(x, y, low), pick(x, y, high)
+        step //= 2
+    assert lanes == xs[0].type.lanes
+    return xs
