@@ -243,8 +243,8 @@ class Lanes:
         place = self.vector(Form(at, stride), "i32")
         over = b.op("ge", place, d)
         if quotient:
-            row = b.cast(b.div(x, d), "i32")
-            return Form(b.select(over, b.splat(b.add(row, 1), self.lanes), row), None)
+            row = b.div(x, d)
+            return Form(b.select(over, *(b.cast(r, "i32") for r in (b.add(row, 1), row))), None)
         return Form(b.select(over, b.sub(place, d), place), None)
 
     def _compared(self, v: Value, forms: list[Form]) -> Form | None:
