@@ -65,17 +65,21 @@ def tile(
     pitch: int,
     rows: int,
     lanes: int,
+    steps: Depth,
     to: Buffer,
     at: Value,
     kind: str,
 ) -> None:
-    """`rows` rows of one k, to `to[at + row]`. Whole vectors are written: what lies behind the last row
-    is written again by the next k, and behind the last k there is room.
+    """`rows` rows of some k's, to `to[at + k · rows + row]`. Whole vectors are written: what lies behind
+    the last row is written again by the next k, and behind the last k there is room.
     """
     reader = Reader(b, source, (Axis("", rows, v=pitch),), lanes, kind)
-    for j in range(0, rows, lanes):
-        start = reader.start(b.const(j, "i64"), rows - j)
-        b.store(to, b.add(at, j), reader.load(start, source.at))
+    assert isinstance(steps.count, int)
+    starts = [reader.start(b.const(j, "i64"), rows - j) for j in range(0, rows, lanes)]
+    for k in range(steps.count):
+        for j, start in enumerate(starts):
+            place = b.add(at, k * rows + j * lanes)
+            b.store(to, place, reader.load(start, b.add(source.at, k * steps.pitch)))
 
 
 def _long(count: Value | int, lanes: int) -> bool:

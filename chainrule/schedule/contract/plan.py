@@ -199,8 +199,10 @@ def cycles(tile: Tile, rows: int, columns: int, lanes: int, depth: int) -> float
 
 
 def _step(rows: int, vectors: int) -> float:
-    """Cycles of one k: two multiply-adds or two loads each, and a sum is ready after four."""
-    return max(rows * vectors / 2, (rows + vectors) / 2, 4.0)
+    """Cycles of one k: two multiply-adds or two loads each, a sum is ready after four, and a wide
+    panel is harder to keep near.
+    """
+    return max(rows * vectors / 2, (rows + vectors) / 2, 4.0) + 0.1 * vectors
 
 
 def choose_tile(

@@ -17,6 +17,10 @@ from chainrule.schedule.index import Index, unravel
 from chainrule.schedule.loops import Buffer, Value
 
 
+#: Steps of K that are packed at once.
+_AT_ONCE = 4
+
+
 class Block(NamedTuple):
     """A tile of finished sums: `rows` × `columns` from a row and a lane on.
 
@@ -122,21 +126,33 @@ class Writer:
         self.each_panel(one)
 
     def pack_s(self) -> None:
-        """S → tiles; all tiles for one k after another, as rows lie next to each other."""
+        """S → tiles; all tiles for a few k after another, as rows lie next to each other."""
         b, p = self.b, self.plan
 
-        def one(offset: Value, place: Value) -> None:
+        def some(count: int, offset: Value, place: Value) -> None:
             def copy(t: Rows) -> None:
                 outer, _, _ = self.row_place(t)
                 source = Source(self.s, b.add(b.add(self.at_s, outer), offset))
-                at = b.mul(t.number, self.pitch_s)
-                at = b.add(at, b.mul(place, t.count))
-                tile(b, source, p.row.s, t.count, p.lanes, self.packed_s, at, self.kind)
+                at = b.add(b.mul(t.number, self.pitch_s), b.mul(place, t.count))
+                tile(
+                    b, source, p.row.s, t.count, p.lanes, Depth(count, p.inner[-1].s),
+                    self.packed_s, at, self.kind,
+                )  # fmt: skip
 
             self.each_tile(copy)
 
+        def line(offset: Value, place: Value) -> None:
+            last = self.depth_s[-1]
+            whole = b.mul(b.op("div", b.value(last.count, "i64"), _AT_ONCE), _AT_ONCE)
+            with b.loop(0, whole, _AT_ONCE) as k:
+                some(_AT_ONCE, b.add(offset, b.mul(k, last.pitch)), b.add(place, k))
+            if not (whole.is_const and whole.number == last.count):
+                with b.loop(whole, last.count) as k:
+                    some(1, b.add(offset, b.mul(k, last.pitch)), b.add(place, k))
+
         zero = b.const(0, "i64")
-        each(b, self.depth_s, zero, zero, 1, one)
+        last = self.depth_s[-1].count
+        each(b, self.depth_s[:-1], zero, zero, last if isinstance(last, int) else 1, line)
 
     def row_place(self, t: Rows) -> tuple[Value, Value, dict[str, Index]]:
         """Where row 0 of a tile is in S and in the result."""

@@ -1,0 +1,8 @@
+"""Products and convolutions as blocked loops.
+
+operand   how an operand lies in memory
+plan      tile, blocks, order: numbers from shapes
+micro     the innermost loops
+pack      copies operands into the order in which they are read
+write     the loops around it
+"""
