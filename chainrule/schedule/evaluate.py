@@ -73,6 +73,8 @@ class Evaluator:
             return self.b.const(node.attr("value"), scalars.KIND[node.dtype.short])
         if name in MOVES:
             return self._moved(node, index, mask)
+        if name in ("copy", "stop_gradient", "passing_to"):
+            return self.at(node.inputs[0], index, mask)
         if name in REDUCTIONS:
             return self._reduce(node, index, mask)
         if name in ARGS:

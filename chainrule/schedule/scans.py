@@ -63,9 +63,7 @@ class _Scan:
         return out
 
     def _temporary(self, node: Node) -> int:
-        self.temporaries.append(
-            Temporary(scalars.KIND[node.dtype.short], math.prod(node.shape))
-        )
+        self.temporaries.append(Temporary(scalars.KIND[node.dtype.short], math.prod(node.shape)))
         return len(self.temporaries) - 1
 
     def _settle(self) -> None:
@@ -178,8 +176,11 @@ class _Scan:
             ((_, _, low),) = self.kernels([y])
             for s in low.steps:
                 places = tuple(
-                    source if p.what == "input" else
-                    Place("output", self.parts[k]) if p.what == "output" else p
+                    source
+                    if p.what == "input"
+                    else Place("output", self.parts[k])
+                    if p.what == "output"
+                    else p
                     for p in s.places
                 )
                 steps.append(s._replace(places=places))
