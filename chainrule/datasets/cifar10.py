@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import tarfile
 import warnings
 import zlib
 from collections.abc import Callable
@@ -199,6 +198,8 @@ def _read_archive(
 ) -> Splits:
     wanted = {f"{folder}{name}{suffix}" for split in splits for name in _names(split)}
     parts: dict[str, tuple[Array, Array]] = {}
+    import tarfile  # slow to load, and needed here only
+
     try:
         # As a stream: seeking back in a .tar.gz would unpack it again from its beginning.
         with tarfile.open(path, "r|gz") as archive:

@@ -15,32 +15,24 @@ import contextlib
 import errno
 import gzip
 import hashlib
-import http.client
 import os
 import secrets
 import time
-import urllib.error
-import urllib.request
 import warnings
 import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
-
-import platformdirs
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from typing import IO, TYPE_CHECKING
 
 from chainrule._version import __version__
 from chainrule.errors import DataError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# What only a download needs is imported where it is used: a program whose data are at hand should
+# not wait for the modules of the network and of the progress bar (50 ms).
 
 #: The environment variable with the folder that the user fills.
 DATA_VARIABLE = "CHAINRULE_DATA"
@@ -108,6 +100,8 @@ def data_root() -> Path | None:
 
 def cache_root() -> Path:
     """The folder where downloads are kept."""
+    import platformdirs
+
     return platformdirs.user_cache_path("chainrule") / "data"
 
 
@@ -271,6 +265,10 @@ def _rename(part: Path, target: Path, file: DataFile) -> None:
 
 def _blocks(mirror: str, size: int) -> Iterator[bytes]:
     """The body of `mirror` in pieces; every fault of the network becomes a `_MirrorError`."""
+    import http.client
+    import urllib.request
+    from urllib.error import HTTPError, URLError
+
     request = urllib.request.Request(mirror, headers={"User-Agent": f"chainrule/{__version__}"})
     received, start, mark = 0, time.monotonic(), 0
     try:
@@ -287,10 +285,10 @@ def _blocks(mirror: str, size: int) -> Iterator[bytes]:
                         )
                     start, mark = time.monotonic(), received
             expected = response.headers.get("Content-Length")
-    except urllib.error.HTTPError as error:
+    except HTTPError as error:
         error.close()
         raise _MirrorError(f"HTTP {error.code} {error.reason}") from error
-    except urllib.error.URLError as error:
+    except URLError as error:
         raise _MirrorError(str(error.reason)) from error
     except TimeoutError as error:
         raise _MirrorError(f"no answer for {TIMEOUT:.0f} s") from error
@@ -302,10 +300,19 @@ def _blocks(mirror: str, size: int) -> Iterator[bytes]:
 
 def _shown(blocks: Iterator[bytes], file: DataFile, progress: bool) -> Generator[bytes, None, None]:
     """The same blocks, with a progress bar on standard error where that is a terminal."""
-    console = Console(stderr=True)
-    if not (progress and console.is_terminal):
+    console = terminal() if progress else None
+    if console is None:
         yield from blocks
         return
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -318,6 +325,14 @@ def _shown(blocks: Iterator[bytes], file: DataFile, progress: bool) -> Generator
         for block in blocks:
             bar.advance(task, len(block))
             yield block
+
+
+def terminal() -> Console | None:
+    """Standard error, where somebody looks at it."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console if console.is_terminal else None
 
 
 def _sweep(target: Path) -> None:

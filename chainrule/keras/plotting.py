@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import warnings
 from itertools import pairwise
 from pathlib import Path
@@ -55,6 +53,9 @@ def plot_model(model: Any, to_file: Any = "model.png", **options: Any) -> None:
     if path.suffix == ".dot":
         path.write_text(text)
         return
+    import shutil
+    import subprocess
+
     program = shutil.which("dot")
     if program is None:
         warnings.warn(

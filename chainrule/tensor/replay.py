@@ -18,6 +18,7 @@ may give results. Whatever else it would read makes `take` answer None.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from sys import getrefcount
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,8 +29,16 @@ from chainrule.runtime import programs
 from chainrule.runtime.random import STREAMS, Generator, stream
 from chainrule.tensor.handle import Step as View
 from chainrule.tensor.handle import Tensor, from_array
-from chainrule.tensor.trace import Storage, Trace, _roots, _settle, state
-
+from chainrule.tensor.trace import (
+    _ALONE,
+    _TWICE,
+    Storage,
+    Trace,
+    _forget,
+    _roots,
+    _settle_all,
+    state,
+)
 
 #: Values of at most this many elements are compared to tell whether they are the same each time.
 _COMPARED = 4096
@@ -131,6 +140,9 @@ class Step:
     ) -> None:
         self.sources, self.wanted, self.kept, self.results = sources, wanted, kept, results
         self._stored = [s for s in sources if isinstance(s, _Kept | _Constant)]
+        places = {id(s.tensor): i for i, s in enumerate(sources) if isinstance(s, _Kept)}
+        #: Which outputs replace which inputs: such an input's memory may be written into.
+        self._in_place = [(i, places[id(t)], t) for i, t in enumerate(kept) if id(t) in places]
 
     def same_as(self, other: Step) -> bool:
         """Whether two recordings are of one step: the same is read, computed and written."""
@@ -157,12 +169,27 @@ class Step:
     def run(self, given: Sequence[Any], numbers: Mapping[Any, float]) -> list[Tensor]:
         """Run it with these data; the results."""
         arrays = [source.array(given, numbers) for source in self.sources]
-        values = programs.run(self.wanted, arrays)
-        for tensor, value in zip(self.kept, values, strict=False):
-            storage = tensor.storage
-            _settle(storage, value)
+        donated: dict[int, int] = {}
+        for output, place, tensor in self._in_place:
+            old = tensor.storage.array  # held by its storage and by the list, or it stays as it is
+            if getrefcount(old) == _TWICE and not tensor.storage.exported and old.flags.writeable:  # type: ignore[union-attr]  # `ready` has seen it
+                donated[output] = place
+        interrupt: programs.Interrupted | None = None
+        try:
+            values = programs.run(self.wanted, arrays, donated)
+        except programs.Interrupted as e:  # what was donated has its new value already
+            values, interrupt = e.values, e
+        storages = [tensor.storage for tensor in self.kept]
+        try:
+            _settle_all(storages, values)
+        except BaseException:  # a signal
+            _settle_all(storages, values)
+            raise
+        for storage in storages:
             storage.version += 1
-        return [from_array(value) for value in values[len(self.kept) :]]
+        if interrupt is not None:
+            raise KeyboardInterrupt from interrupt
+        return [from_array(value) for value in values[len(storages) :]]
 
 
 def fresh() -> Trace | None:
@@ -183,21 +210,22 @@ def take(
     `given` are the data, `numbers` the tensors that numbers were made into, `owned` the tensors
     that stay, `results` what is wanted besides.
     """
-    if trace is None or trace is not state.trace or trace.closed or trace.watched or _roots(trace):
+    if trace is None or trace is not state.trace or trace.closed or trace.watched:
+        return None
+    _forget(trace)
+    if _roots(trace):
         return None
     data = {id(t.storage): i for i, t in enumerate(given) if isinstance(t, Tensor)}
     named = {id(t.storage): name for name, t in numbers.items()}
     stays = {id(t.storage): t for t in owned if not t.chain}
     random = _random_inputs(trace)
     sources: list[_Source] = []
-    for entry, array in zip(trace.inputs, trace.arrays, strict=True):
-        t = entry.tensor
-        if t is None:
+    for (t, _, node, _, _, storage), array in zip(trace.bound, trace.arrays, strict=True):
+        if t is None or storage is None:
             # A random stream, or a Python number that was another one in another step.
-            fixed = _Constant(Storage(array, None, None), ())
-            sources.append(random.get(entry.node, fixed))
+            sources.append(random.get(node, _Constant(Storage(array, None, None), ())))
             continue
-        place = id(t.storage)
+        place = id(storage)
         if place in data:
             before = len(given[data[place]].chain)
             sources.append(_Given(data[place], t.chain[before:]))
@@ -208,14 +236,13 @@ def take(
         elif place in stays:
             return None
         else:
-            sources.append(_Constant(t.storage, t.chain))
-    written = list(
-        dict.fromkeys(s for r in trace.storages if (s := r()) is not None and s.trace is trace)
-    )
+            sources.append(_Constant(storage, t.chain))
     wanted: list[Node] = []
     kept: list[Tensor] = []
     at_end = {id(t.storage) for t in results}
-    for s in written:
+    for s in trace.storages:
+        if s.trace is not trace or getrefcount(s) <= _ALONE:
+            continue
         assert s.node is not None
         if id(s) in stays:
             kept.append(stays[id(s)])

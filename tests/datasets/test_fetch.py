@@ -277,10 +277,8 @@ def test_two_processes_at_once(mirror: Mirror, tmp_path: Path) -> None:
 def test_a_terminal_gets_a_progress_bar(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
 
-    def terminal(**options: object) -> Console:
-        return Console(file=screen, force_terminal=True, width=100)
-
-    monkeypatch.setattr(fetch, "Console", terminal)
+    console = Console(file=screen, force_terminal=True, width=100)
+    monkeypatch.setattr(fetch, "terminal", lambda: console)
     fetch.fetch(data_file(mirror.url("/numbers", sends(CONTENT))))
     assert "toy/numbers.bin" in screen.getvalue()
 
