@@ -13,7 +13,7 @@ import itertools
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -334,6 +334,27 @@ def _forget(trace: Trace) -> None:
     trace.handles = [t for t in handles if t is not None]
 
 
+def pending(trace: Trace) -> list[Storage]:
+    """The storages that somebody holds and that wait for a value of this trace."""
+    _forget(trace)
+    return [s for s in trace.storages if s.trace is trace and getrefcount(s) > _ALONE]
+
+
+def donatable(s: Storage, arrays: Sequence[np.ndarray], k: int) -> bool:
+    """Whether the next value of a storage may be written into its array, which is input k of the
+    program that computes it: nobody else sees it. Not a view, another tensor, NumPy, or a closed
+    trace whose gradient reads it: each would count as one reference more.
+    """
+    array = s.array
+    return (
+        getrefcount(array) == _TWICE
+        and k >= 0
+        and array is arrays[k]
+        and (s.export is None or not s.exported)
+        and array.flags.writeable
+    )
+
+
 def grad_inputs(trace: Trace) -> list[Entry]:
     """The inputs of a trace that a gradient flows to."""
     return [e for e in trace.inputs if e.flows]
@@ -379,53 +400,36 @@ def glimpse(s: Storage) -> np.ndarray:
 def _flush(trace: Trace) -> None:
     here = state.here
     holding = here.hold > 0 and trace is here.current
-    _forget(trace)
     roots = [] if holding or not trace.handles else _roots(trace)
-    storages: list[Storage] = []
+    storages = pending(trace)
     nodes: list[Node] = []
     donated: dict[int, int] = {}
     serial = trace.serial
-    interrupt: programs.Interrupted | None = None
-    for s in trace.storages:
-        if s.trace is trace and getrefcount(s) > _ALONE:
-            node = s.node
-            assert node is not None
-            if s.entered == serial and s.input >= 0 and not roots and not holding:
-                old = s.array
-                # Held by the storage and by the trace, and by nothing else: not by a view, another
-                # tensor, NumPy, or a trace whose gradient reads it.
-                if (
-                    getrefcount(old) == _TWICE
-                    and (s.export is None or not s.exported)
-                    and old is trace.arrays[s.input]
-                    and old.flags.writeable
-                ):
-                    donated[len(nodes)] = s.input
-            storages.append(s)
-            nodes.append(node)
+    for s in storages:
+        node = s.node
+        assert node is not None
+        if (
+            s.entered == serial
+            and not roots
+            and not holding
+            and donatable(s, trace.arrays, s.input)
+        ):
+            donated[len(nodes)] = s.input
+        nodes.append(node)
     extra: list[Node] = []
     residuals: list[Node] = []
     if roots:
         residuals = _derive_closed(trace, [n for _, n in roots]).residuals()
-        extra = [r for r in residuals if r not in set(nodes)]
+        computed = set(nodes)
+        extra = [r for r in residuals if r not in computed]
     wanted = (*nodes, *extra)
-    if wanted:
-        try:
-            values = programs.run(wanted, trace.arrays, donated)
-        except programs.Interrupted as e:  # what was donated has its new value already
-            values, interrupt = e.values, e
-        except NonFinite as e:
-            _fail(trace, storages, error := FloatingPointError(str(e)))
-            raise error from None
-        except Exception as e:
-            _fail(trace, storages, e)
-            raise
-    else:
-        values = []
     try:
-        _settle_all(storages, values)
-    except BaseException:  # a signal: what was donated must not be computed a second time
-        _settle_all(storages, values)
+        values, interrupt = compute(wanted, trace.arrays, storages, donated)
+    except NonFinite as e:
+        _fail(trace, storages, error := FloatingPointError(str(e)))
+        raise error from None
+    except Exception as e:
+        _fail(trace, storages, e)
         raise
     if not holding:
         _keep(trace, roots, residuals, dict(zip(nodes, storages, strict=True)), extra, values)
@@ -434,7 +438,31 @@ def _flush(trace: Trace) -> None:
         raise KeyboardInterrupt from interrupt
 
 
-def _settle_all(storages: list[Storage], values: list[np.ndarray]) -> None:
+def compute(
+    wanted: tuple[Node, ...],
+    arrays: Sequence[np.ndarray],
+    storages: Sequence[Storage],
+    donated: Mapping[int, int],
+) -> tuple[list[np.ndarray], programs.Interrupted | None]:
+    """Values of nodes, of which the first go into these storages; and the signal, if one came while
+    a program ran that had written into its inputs, so that they could not be computed again.
+    """
+    interrupt = None
+    if not wanted:
+        return [], None
+    try:
+        values = programs.run(wanted, arrays, donated)
+    except programs.Interrupted as e:
+        values, interrupt = e.values, e
+    try:
+        _settle_all(storages, values)
+    except BaseException:
+        _settle_all(storages, values)
+        raise
+    return values, interrupt
+
+
+def _settle_all(storages: Sequence[Storage], values: list[np.ndarray]) -> None:
     for s, value in zip(storages, values, strict=False):
         if s.export is None:
             s.array = value
@@ -494,7 +522,8 @@ def _settle(s: Storage, value: np.ndarray) -> None:
 def _roots(trace: Trace) -> list[tuple[Tensor, Node]]:
     """Held results through which a gradient may still be asked for, with their nodes."""
     found = []
-    for t in list({id(t): t for t in trace.handles}.values()):
+    _forget(trace)
+    for t in tuple(trace.handles):
         if t.level != 1 or t.leaf:
             continue
         s = t.storage
