@@ -93,8 +93,7 @@ class Builder:
     def kernel(self, name: str, extent: int, cost: float = 0.0) -> Iterator[Value]:
         """The shared loop. An extent of 0 is given at run time, with the step."""
         self._open.append(_Block("kernel"))
-        bounds = (0, extent - 1 if extent else 1 << 40)
-        variable = Value("variable", (), (), Type("i64"), 1, bounds)
+        variable = Value("variable", (), (), Type("i64"), 1, shared_bounds(extent))
         yield variable
         (block,) = self._open
         self._kernel = Kernel(name, tuple(self._buffers), variable, extent, block.statements, cost)
@@ -217,7 +216,7 @@ class Builder:
         return x if isinstance(x, Value) else self.const(x, kind)
 
     def op(self, name: str, *operands: Operand) -> Value:
-        """One operation. Python numbers take the kind of the first value; numbers and vectors mix."""
+        """One operation. Python numbers take the first value's kind; numbers and vectors mix."""
         kind = next(x.type.kind for x in operands if isinstance(x, Value))
         args = tuple(self.value(x, kind) for x in operands)
         lanes = max(a.type.lanes for a in args)
@@ -337,6 +336,11 @@ def wrapped(number: int, kind: str) -> int:
     bits = 8 * SIZE[kind]
     number %= 1 << bits
     return number - (1 << bits) if kind[0] == "i" and number >> (bits - 1) else number
+
+
+def shared_bounds(extent: int) -> tuple[int, int]:
+    """Of the shared loop's variable."""
+    return 0, extent - 1 if extent else 1 << 40
 
 
 def variable_bounds(start: Value, stop: Value) -> tuple[int, int] | None:

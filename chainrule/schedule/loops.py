@@ -25,17 +25,19 @@ into ranges gives the same bits, so threads may take them as they come. Values a
     kind       = i1 i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64    (i1 lies in memory as a byte)
 
 f16 and bf16 are kinds of memory: they can be loaded, stored, selected and cast, not computed with.
-A buffer with role "number" is an integer that is given at run time. `note` says how a later pass is
-to treat a loop: "vector" (its iterations are independent but for `reduce`d registers), "unroll".
+A buffer with role "number" is an integer that is given at run time; sizes and extents of 0 are
+known only then, too. Buffers do not overlap, unless all that do are "in". `note` says how a later
+pass is to treat a loop: "vector" (its iterations are independent but for registers that they are
+combined into), "unroll".
 
 Operations (one sentence each; float operations are IEEE; integers wrap around)
 
-    add sub mul div          integer division and remainder are C's: toward zero
+    add sub mul div          integer division and remainder are C's: toward zero; by zero: 0
     rem                      integers only
     neg abs sqrt floor ceil trunc rint
-    fma a b c                a · b + c, rounded once
+    fma a b c                a · b + c, rounded once (twice where `Target.fma` is false)
     min max                  of floats: NaN if one is NaN
-    and or xor shl shr not   `shr` of a signed kind keeps the sign
+    and or xor shl shr not   `shr` of a signed kind keeps the sign; all bits may be shifted out
     eq ne lt le gt ge        i1; `ne` is true for NaN, the others false
     select c a b             a where c, else b
     cast {to}                number to number; float to integer is toward zero; to i1: not zero

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from chainrule.errors import GraphError
-from chainrule.schedule.build import bounds_of, variable_bounds
+from chainrule.schedule.build import bounds_of, shared_bounds, variable_bounds
 from chainrule.schedule.loops import (
     FLOATS,
     SIZE,
@@ -186,7 +186,7 @@ class _Reader:
         for part in m[2].split(", ") if m[2] else []:
             self._buffer(part)
         arguments, extent = tuple(self.buffers.values()), int(m[4])
-        variable = self._variable(m[3], 1, (0, max(extent - 1, 0)))
+        variable = self._variable(m[3], 1, shared_bounds(extent))
         self.at = 1
         body = self._block(margin, 1)
         if self.at < len(self.rows):

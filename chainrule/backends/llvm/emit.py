@@ -185,6 +185,8 @@ class _Emitter(Arithmetic):
         slot, t, new = self.registers[s.register], s.register.type, self.operand(s.value)
         if s.how is not None:
             old = self.put(f"load {llvm_type(t)}, ptr {slot}")
+            if s.how in ("min", "max"):  # whether the new one is NaN needs no waiting for the old
+                old, new = new, old
             new = self.binary(s.how, t, old, new)
         self.line(f"store {llvm_type(t)} {new}, ptr {slot}")
 
