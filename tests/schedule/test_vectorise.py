@@ -192,11 +192,12 @@ class _Writer:
         length, step = self.number(0, 70), self.pick([1, 1, 1, 2])
         room = length + 40
         extent = 3
+        some = st.lists(st.sampled_from(list(self.inputs)), max_size=2)
         stores = [
             (b.buffer(f"y{k}", kind, extent * 3 * room, "out"), self.pick([1, 1, -1, 2]))
-            for k, kind in enumerate(self.draw(st.lists(st.sampled_from(list(self.inputs)), max_size=2)))
-        ]  # fmt: skip
-        sums = self.draw(st.lists(st.sampled_from(list(self.inputs)), max_size=2))
+            for k, kind in enumerate(self.draw(some))
+        ]
+        sums = self.draw(some)
         results = [b.buffer(f"z{k}", kind, extent, "out") for k, kind in enumerate(sums)]
         late = b.buffer("n", "i64", 1, "number") if self.number(0, 3) == 0 else None
         with b.kernel("random", extent) as i:
@@ -227,7 +228,7 @@ class _Writer:
         return b.finish()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_random_loops_do_the_same_with_vectors(data):
     agrees(_Writer(data.draw).kernel(), data.draw(st.integers(0, 3)))
