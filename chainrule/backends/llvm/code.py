@@ -169,6 +169,7 @@ def _compile(text: str, target: Target, machine: llvm.TargetMachine, as_object: 
     head = f'target datalayout = "{layout}"\ntarget triple = "{target.triple}"\n'
     pointer, message = ctypes.cast(machine._ptr, _P), _P()
     with contextlib.ExitStack() as stack:
+        stack.callback(lambda: _free_string(message) if message.value else None)
         context = _new_context()
         stack.callback(_free_context, context)
         module = _parse(context, (head + text).encode(), message)
@@ -198,7 +199,6 @@ def _complaint(message: ctypes.c_void_p, text: str) -> str:
     said = ""
     if message.value:
         said = ctypes.string_at(message.value).decode(errors="replace").strip()
-        _free_string(message)
     return f"LLVM does not take a text of ours: {said or 'no reason given'}\n{text[:2000]}"
 
 

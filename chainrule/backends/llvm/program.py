@@ -186,7 +186,8 @@ def plan(steps: Sequence[Step]) -> tuple[tuple[Unit, ...], int]:
     """The units of a program, and the number of chunks in its last segment.
 
     Single chunks that wait for each other become one unit: handing them over would cost more than
-    they do.
+    they do. The last of them leaves it again if a step follows that need not wait for it, but does
+    need those before.
     """
     units: list[Unit] = []
     segment = 0  # units in the segment
@@ -195,9 +196,14 @@ def plan(steps: Sequence[Step]) -> tuple[tuple[Unit, ...], int]:
         grain = max(step.grain or step.iterations, -(-step.iterations // _FINE))
         chunks = -(-step.iterations // grain)
         waits = step.wait or total + chunks >= MOST_CHUNKS
-        if waits and chunks == 1 and segment == 1 and units[-1].chunks == 1:
+        alone = segment == 1 and units[-1].chunks == 1
+        if waits and alone and chunks == 1:
             units[-1] = units[-1]._replace(steps=units[-1].steps + 1)
             continue
+        if not waits and alone and units[-1].steps > 1:
+            row = units.pop()
+            units.append(row._replace(steps=row.steps - 1))
+            units.append(Unit(number - 1, 1, steps[number - 1].iterations, 0, 1, before=1))
         before = total if waits else 0
         if before:
             segment = total = 0

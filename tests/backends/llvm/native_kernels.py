@@ -28,7 +28,9 @@ def kernel(name: str, buffers: str, numbers: str, body: str, last: str = "%body"
         slots.append(f"  %{letter}_at = getelementptr i64, ptr %args, i64 {word}")
         if letter in buffers:
             slots.append(f"  %{letter}_slot = load i64, ptr %{letter}_at")
-            slots.append(f"  %{letter}_entry = getelementptr i64, ptr %addresses, i64 %{letter}_slot")
+            slots.append(
+                f"  %{letter}_entry = getelementptr i64, ptr %addresses, i64 %{letter}_slot"
+            )
             slots.append(f"  %{letter} = load ptr, ptr %{letter}_entry")
         else:
             slots.append(f"  %{letter} = load i64, ptr %{letter}_at")
@@ -133,6 +135,30 @@ count:
   %new = add i64 %one, %extra
   store i64 %new, ptr %py""",
     last="%count",
+)
+
+#: y[i] = x[n - 1 - i] + 1.
+MIRROR = kernel(
+    "mirror",
+    "xy",
+    "n",
+    """  %last = sub i64 %n, 1
+  %j = sub i64 %last, %i
+  %px = getelementptr i64, ptr %x, i64 %j
+  %v = load i64, ptr %px
+  %v1 = add i64 %v, 1
+  %py = getelementptr i64, ptr %y, i64 %i
+  store i64 %v1, ptr %py""",
+)
+
+#: y[i] = the address of the scratch memory of the thread that ran iteration i.
+WHO = kernel(
+    "who",
+    "y",
+    "",
+    """  %w = ptrtoint ptr %work to i64
+  %py = getelementptr i64, ptr %y, i64 %i
+  store i64 %w, ptr %py""",
 )
 
 
