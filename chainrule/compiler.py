@@ -1,29 +1,48 @@
 """The table of contents: every stage from a recorded graph to something that runs, and what holds
 after it.
 
-stage          what it does                                     what holds afterwards
-─────          ────────────                                     ─────────────────────
-(recorded)     ops as the user wrote them, gradients derived    typed, acyclic
-decompose      composites become their formulas                 primitives only
-merge_loops    loops that others contain are dropped            as before
-fold           arithmetic on constants is done                  as before
-simplify       identities and double moves go                   no stop_gradient, copy, boundary
-build          a list of NumPy calls with places                runs
+stage          what it does                                       what holds afterwards
+─────          ────────────                                       ─────────────────────
+(recorded)     ops as the user wrote them, gradients derived      typed, acyclic
+decompose      composites become their formulas                   primitives only
+merge_loops    loops that others contain are dropped              as before
+fold           arithmetic on constants is done                    as before
+simplify       identities and double moves go                     no stop_gradient, copy, boundary
+fuse           primitives become kernels                          every node in a kernel
+lower          kernels become loops                               Loop IR, or a step of the host
+vectorise      loops become loops over vectors                    Loop IR
+plan           kernels get an order, values get places            steps, with waits
+emit           loops become LLVM IR, and machine code             runs
+
+The reference backend needs the first four only. It also computes what is too small or too rare to be
+compiled: a graph of few, small nodes (`TINY`) is compiled when it is run for the `RARE`-th time. Both
+give the same numbers but for rounding.
 """
 
 from __future__ import annotations
 
+import importlib
+import itertools
+import logging
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from chainrule import config
 from chainrule.backends import reference
+from chainrule.errors import ChainruleError
+from chainrule.ir.graph import count_elements, topological
 from chainrule.ir.node import Node
-from chainrule.ir.text import print_graph
+from chainrule.ir.text import print_graph, print_type
 from chainrule.ir.verify import verify
 from chainrule.rewrite import decompose, fold, merge_loops, simplify
 
 Pass = Callable[[Sequence[Node]], list[Node]]
+
+log = logging.getLogger("chainrule.compiler")
 
 
 class Stage(NamedTuple):
@@ -41,27 +60,195 @@ STAGES: tuple[Stage, ...] = (
     Stage(simplify, "identities and double moves go", True),
 )
 
+#: A graph of fewer nodes that compute, and of fewer elements in all of them, …
+TINY = (40, 8192)
+#: … is compiled when it runs for the so-many-th time.
+RARE = 4
+
 #: Check the graph after every stage (tests turn it on; it costs as much as compiling).
 verify_stages = False
 
 #: How many programs were built (a test counts them).
 built = 0
 
+_NOTHING: Mapping[int, int] = MappingProxyType({})
 
-def compile(outputs: Sequence[Node]) -> reference.Executable:
-    """Run every stage."""
-    global built
-    built += 1
+
+def primitives(outputs: Sequence[Node]) -> list[Node]:
+    """The stages that all backends share."""
     nodes = list(outputs)
     for stage in STAGES:
         nodes = stage.run(nodes)
         if verify_stages:
             verify(nodes, primitive=stage.primitive)
-    return reference.build(nodes)
+    return nodes
 
 
-def stages(outputs: Sequence[Node]) -> str:
-    """Every stage as text, with its time: for reading, and for `chainrule.explain`."""
+def compile(outputs: Sequence[Node]) -> Any:
+    """Run every stage; gives what runs."""
+    global built
+    built += 1
+    nodes = primitives(outputs)
+    if config.backend == "reference":
+        return reference.build(nodes)
+    if config.backend != "llvm":
+        raise ChainruleError(
+            f"config.backend is {config.backend!r}: choose 'llvm' or 'reference' (the environment "
+            "variable CHAINRULE_BACKEND says what it is at first)"
+        )
+    return Program(nodes)
+
+
+class Program:
+    """A graph of primitives that is compiled as soon as that pays."""
+
+    __slots__ = ("_left", "_native", "_plain", "nodes")
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.nodes = tuple(nodes)
+        self._native: Any = None
+        self._plain: reference.Executable | None = None
+        self._left = RARE - 1 if is_tiny(nodes) else 0
+
+    def __call__(
+        self, arrays: Sequence[np.ndarray], donated: Mapping[int, int] = _NOTHING
+    ) -> list[np.ndarray]:
+        """Values of the outputs, as `programs.run` describes them."""
+        if self._native is not None:
+            values: list[np.ndarray] = self._native(arrays, donated)
+            return values
+        if self._left:
+            self._left -= 1
+            return self._by_reference(arrays)
+        return self.compiled(arrays, donated)  # type: ignore[no-any-return]
+
+    @property
+    def compiled(self) -> Any:
+        """The native executable."""
+        if self._native is None:
+            self._native = _native(self.nodes)
+            self._plain = None
+        return self._native
+
+    def _by_reference(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        if self._plain is None:
+            self._plain = reference.build(self.nodes)
+        with np.errstate(all="ignore"):
+            values = self._plain(arrays)
+        taken = {id(a) for a in arrays}
+        for i, v in enumerate(values):
+            if v.base is not None or id(v) in taken or not v.flags.c_contiguous:
+                values[i] = v = np.array(v, order="C", copy=True)
+            taken.add(id(v))
+        return values
+
+
+def is_tiny(nodes: Sequence[Node]) -> bool:
+    """Whether compiling would take longer than many runs of the reference."""
+    most, elements = TINY
+    count = total = 0
+    for n in topological(nodes):
+        if n.op.name in ("const", "item"):
+            continue
+        total += count_elements(n)
+        if n.op.name != "input":
+            count += 1
+        if n.op.name == "contract":
+            a, b = (count_elements(i) for i in n.inputs)
+            total += int((a * b * max(count_elements(n), 1)) ** 0.5)  # its multiplications
+        if n.op.name == "scan":
+            body = n.attr("body")
+            length = n.inputs[n.attr("carries")].shape[0]
+            total += length * sum(count_elements(i) for i in topological(body.outputs))
+            count += length
+        if count > most or total > elements:
+            return False
+    return True
+
+
+def _llvm() -> Any:
+    """The native backend: imported when the first program is compiled."""
+    return importlib.import_module("chainrule.backends.llvm.execute")
+
+
+def _native(nodes: Sequence[Node]) -> Any:
+    start = time.perf_counter()
+    made = _llvm().build(nodes)
+    if log.isEnabledFor(logging.INFO):
+        _tell(nodes, made, time.perf_counter() - start)
+    else:
+        _remember(nodes)
+    return made
+
+
+# ------------------------------------------------------------------ what was compiled, and why
+
+_numbers = itertools.count(1)
+_seen: dict[Any, list[tuple[int, tuple[str, ...]]]] = {}
+_SEEN = 4096
+
+
+def _skeleton(nodes: Sequence[Node]) -> int:
+    """A graph's structure, whatever its shapes and element types are."""
+    places: dict[Node, int] = {}
+    rows: list[Any] = []
+    for n in topological(nodes):
+        places[n] = len(places)
+        attrs = [
+            v for k, v in n.attrs
+            if isinstance(v, (bool, str)) or k in ("axis", "index", "order", "value")
+        ]  # fmt: skip
+        rows.append((n.op.name, tuple(places[i] for i in n.inputs), tuple(attrs)))
+    return hash((tuple(rows), tuple(places[n] for n in nodes)))
+
+
+def _types(nodes: Sequence[Node]) -> tuple[str, ...]:
+    inputs = sorted(
+        (n for n in topological(nodes) if n.op.name == "input"), key=lambda n: n.attr("index")
+    )
+    return tuple(f"input {n.attr('index')} is {print_type(n.type)}" for n in inputs)
+
+
+def _remember(nodes: Sequence[Node]) -> tuple[int, str]:
+    """The program's number, and why it is not one of those before."""
+    key, types, number = _skeleton(nodes), _types(nodes), next(_numbers)
+    before = _seen.setdefault(key, [])
+    why = "new"
+    if before:
+        old, then = before[-1]
+        changed = [
+            f"{a} instead of {b.partition(' is ')[2]}"
+            for a, b in zip(types, then, strict=False) if a != b
+        ]  # fmt: skip
+        what = ", ".join(changed[:3]) or "constants differ, or it was forgotten"
+        more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
+        why = f"same structure as program {old}, but {what}{more}"
+    before.append((number, types))
+    del before[:-8]
+    if len(_seen) > _SEEN:
+        del _seen[next(iter(_seen))]
+    return number, why
+
+
+def _tell(nodes: Sequence[Node], made: Any, seconds: float) -> None:
+    number, why = _remember(nodes)
+    r = made.report
+    host = f", {len(r.host)} on the host ({', '.join(sorted(set(r.host)))})" if r.host else ""
+    log.info(
+        "program %d (%s): %d kernels of %d nodes%s, %d of them known; %d compiled, %d from the "
+        "cache; fuse %.0f ms, lower %.0f ms, compile %.0f ms, %.0f ms in all",
+        number, why, r.kernels, len(topological(nodes)), host, r.known, r.compiled, r.found,
+        r.fuse * 1e3, r.lower * 1e3, r.compile * 1e3, seconds * 1e3,
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------ for reading
+
+
+def stages(outputs: Sequence[Node], *, llvm: bool = False, assembly: bool = False) -> str:
+    """Every stage as text, with its time: for reading, and for `chainrule.explain`. At will with the
+    LLVM IR and the assembly of every kernel.
+    """
     nodes = list(outputs)
     parts = [f"── recorded\n{print_graph(nodes)}"]
     for stage in STAGES:
@@ -71,4 +258,7 @@ def stages(outputs: Sequence[Node]) -> str:
         parts.append(
             f"── {stage.run.__name__}: {stage.says} ({spent:.2f} ms)\n{print_graph(nodes)}"
         )
+    if config.backend == "llvm":
+        text = importlib.import_module("chainrule.backends.llvm.stages")
+        parts.extend(text.stages(nodes, llvm=llvm, assembly=assembly))
     return "\n\n".join(parts)

@@ -7,6 +7,8 @@ working.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class ChainruleError(Exception):
     """The root of everything that chainrule raises on purpose."""
@@ -34,3 +36,13 @@ class DataError(ChainruleError, RuntimeError):
 
 class DeviceError(ChainruleError, RuntimeError):
     """A device that this machine or this version does not have."""
+
+
+class Interrupted(BaseException):
+    """A signal came while a program ran. A program runs to its end; then its executable raises this
+    with the values, as what was donated holds new values already.
+    """
+
+    def __init__(self, values: list[Any]) -> None:
+        super().__init__("interrupted after a program had run")
+        self.values = values

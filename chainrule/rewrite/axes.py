@@ -34,6 +34,19 @@ VIEWS = frozenset(
 _POINT = frozenset({"cast", "stop_gradient", "copy", "passing_to"})
 
 
+def is_one_hot(node: Node) -> bool:
+    """Whether this is a scatter of one element into each line: an elementwise choice."""
+    if node.op.name != "scatter":
+        return False
+    base, i, _ = node.inputs
+    axis = node.attr("axis")
+    return (
+        bool(i.shape)
+        and i.shape[axis] == 1
+        and all(a == axis or m == n for a, (m, n) in enumerate(zip(i.shape, base.shape, strict=True)))
+    )
+
+
 def is_point(node: Node) -> bool:
     """Whether a value at an index is computed from its inputs at that index."""
     return node.op.elementwise or node.op.name in _POINT
@@ -113,6 +126,12 @@ def _taken(node: Node, x: Node, position: int) -> Carried:
     return {a if a < axis else a + shift: a for a in range(len(x.shape)) if a != axis}
 
 
+def _scattered(node: Node, x: Node, position: int) -> Carried:
+    if not is_one_hot(node):
+        return {}
+    return {a: a for a in range(len(x.shape)) if position == 0 or a != node.attr("axis")}
+
+
 def _taken_along(node: Node, x: Node, position: int) -> Carried:
     if position == 1:
         return {a: a for a in range(len(x.shape))}
@@ -135,6 +154,7 @@ _RULES: dict[str, Callable[[Node, Node, int], Carried]] = {
     "diagonal_update": _updated,
     "take": _taken,
     "take_along": _taken_along,
+    "scatter": _scattered,
 }
 
 

@@ -31,7 +31,7 @@ from chainrule import ops
 from chainrule.ir.graph import Graph, topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.text import print_graph
-from chainrule.rewrite.axes import REDUCTIONS, VIEWS, Carried, carried, compose, is_point, taps
+from chainrule.rewrite.axes import REDUCTIONS, VIEWS, Carried, carried, compose, is_one_hot, is_point, taps
 from chainrule.shapes import size
 
 #: Reductions of at most so many elements are computed like elementwise operations.
@@ -99,7 +99,9 @@ def _class(node: Node) -> str:
         return "leaf"
     if name in VIEWS:
         return "view"
-    if is_point(node) or name == "random_uniform" or is_small_reduction(node):
+    if is_point(node) or is_small_reduction(node) or is_one_hot(node):
+        return "point"
+    if name == "random_uniform":
         return "point"
     if name in REDUCTIONS:
         return "reduce"
@@ -179,11 +181,13 @@ class _Partition:
         stack = list(node.inputs)
         while stack:
             n = stack.pop()
-            if n in self.bare or n.op.name == "input":
+            if n.op.name == "input":
                 continue
-            if n.op.name in _PLAIN:
+            if node.op.name == "scan":
+                yield n  # its steps find their places by address
+            elif n.op.name in _PLAIN:
                 stack.extend(n.inputs)
-            else:
+            elif n not in self.bare:
                 yield n
 
     def _final(self) -> dict[Node, int]:
@@ -586,8 +590,10 @@ def _fused(p: _Partition, group: _Group, outputs: list[Node], kept: set[Node]) -
 
     kind = group.kind
     if kind == "single":
-        plain = p.bare | {n for n in p.order if n.op.name in _PLAIN}
         root = group.nodes[0]
+        plain = p.bare | {n for n in p.order if n.op.name in _PLAIN}
+        if root.op.name == "scan":
+            plain = set()
         order = topological([root], stop=lambda n: n is not root and n not in plain)
         inputs = [n for n in order if n is not root and n not in plain]
         order += outputs

@@ -13,21 +13,12 @@ import numpy as np
 
 from chainrule import compiler
 from chainrule.backends.reference import Executable
+from chainrule.errors import Interrupted as Interrupted
 from chainrule.ir.node import Node
 
 _programs: dict[tuple[Node, ...], Executable] = {}
 _LIMIT = 1024
 _NOTHING: Mapping[int, int] = MappingProxyType({})
-
-
-class Interrupted(BaseException):
-    """A signal came while a program ran. A program runs to its end; then its executable raises this
-    with the values, as what was donated holds new values already.
-    """
-
-    def __init__(self, values: list[np.ndarray]) -> None:
-        super().__init__("interrupted after a program had run")
-        self.values = values
 
 
 def program(outputs: tuple[Node, ...]) -> Executable:

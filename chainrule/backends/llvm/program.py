@@ -29,6 +29,8 @@ from chainrule.errors import ChainruleError
 
 #: More chunks than this are not worth their claiming; the grain is then made coarser.
 _FINE = 1 << 14
+#: A status that no kernel leaves.
+_NOT_BEGUN = -1
 
 
 class CheckError(ChainruleError):
@@ -169,6 +171,15 @@ class NativeProgram:
             status = self._call(pool.control, self._job, arrays)
             if status:
                 self._settle(status, arrays)
+
+    def begin(self) -> None:
+        """From here on `begun` says whether `run` has come as far as the kernels."""
+        self._status[0] = _NOT_BEGUN
+
+    @property
+    def begun(self) -> bool:
+        """Whether the kernels were started since `begin`."""
+        return bool(self._status[0] != _NOT_BEGUN)
 
     def _settle(self, status: int, arrays: tuple[np.ndarray, ...]) -> None:
         if status == UNPREPARED:
