@@ -124,7 +124,7 @@ def _unsupported(node: Node) -> GraphError:
     return GraphError(f"op {node.op.name!r} does not take {node.inputs[0].dtype}")
 
 
-def _float_only(f: Callable[[Builder, Value], Value]) -> Rule:
+def _float_only(f: Callable[..., Value]) -> Rule:
     def rule(b: Builder, node: Node, *args: Value) -> Value:
         if args[0].type.kind not in FLOATS:
             raise _unsupported(node)
@@ -361,7 +361,7 @@ RULES: dict[str, Rule] = {
     "add": _plain("add", "or"),
     "sub": _plain("sub", "xor"),
     "mul": _plain("mul", "and"),
-    "div": _float_only(lambda b, x, y: b.div(x, y)),
+    "div": _float_only(Builder.div),
     "pow": _pow,
     "maximum": _extreme("lt", "or"),
     "minimum": _extreme("gt", "and"),
@@ -379,7 +379,9 @@ RULES: dict[str, Rule] = {
     **{
         name: _float_only(getattr(elementary, name))
         for name in (
-            "exp", "expm1", "log", "tanh", "erf",
+            "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "asin", "acos",
+            "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfinv",
+            "lgamma",
         )
     },
     "polygamma": _polygamma,
