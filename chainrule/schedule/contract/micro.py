@@ -15,11 +15,12 @@ from chainrule.schedule.loops import Buffer, Register, Value
 
 
 class Steps(NamedTuple):
-    """One loop of K, and how far a step moves in V and in S."""
+    """One loop of K, and how far a step moves in V and in S. It has size · times steps."""
 
-    count: Value | int
+    size: Value | int
     v: int
     s: int
+    times: int = 1
 
 
 class Vectors(NamedTuple):
@@ -46,25 +47,15 @@ def joined(steps: Sequence[Steps]) -> list[Steps]:
     """Loops that are one, as one; the first may have a count that is not known."""
     done: list[Steps] = []
     for s in steps:
-        if s.count == 1:
+        if s.size == 1:
             continue
-        if done and isinstance(s.count, int):
-            last = done[-1]
-            if last.v == s.v * s.count and last.s == s.s * s.count:
-                count = last.count
-                done[-1] = Steps(
-                    count * s.count if isinstance(count, int) else _Times(count, s.count), s.v, s.s
-                )
+        if done and isinstance(s.size, int):
+            last, size = done[-1], s.size * s.times
+            if last.v == s.v * size and last.s == s.s * size:
+                done[-1] = Steps(last.size, s.v, s.s, last.times * size)
                 continue
         done.append(s)
     return done
-
-
-class _Times(NamedTuple):
-    """A count that is known when the kernel runs, times a number."""
-
-    count: Value
-    by: int
 
 
 def multiply(
@@ -113,13 +104,11 @@ def multiply(
             one(at_v, at_s)
             return
         here = rest[0]
-        count = here.count
-        written_out = len(rest) == 1 and len(ks) > 1
-        if written_out and isinstance(count, int) and count <= _WRITTEN_OUT:
-            for k in range(count):
-                loops(rest[1:], b.add(at_v, k * here.v), b.add(at_s, k * here.s))
+        stop = b.mul(b.value(here.size, "i64"), here.times)
+        if len(rest) == 1 and len(ks) > 1 and stop.is_const and stop.number <= _WRITTEN_OUT:
+            for i in range(stop.number):
+                loops((), b.add(at_v, i * here.v), b.add(at_s, i * here.s))
             return
-        stop = b.mul(count.count, count.by) if isinstance(count, _Times) else count
         with b.loop(0, stop) as k:
             loops(rest[1:], b.add(at_v, b.mul(k, here.v)), b.add(at_s, b.mul(k, here.s)))
 

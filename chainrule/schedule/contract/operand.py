@@ -2,10 +2,10 @@
 
     contract(windows(pad(x)), w){spec='ncxyuv,ocuv->noxy'}
 
-reads element [n, c, x + u, y + v] of `pad(x)`: a sum of letters times strides. An operand that is such
-a sum over an input of the fused graph is read from there; otherwise the deepest node that it is such
-a sum of (here `pad(x)`) is computed into a temporary first. The temporary of a convolution is the
-padded image, never the windows.
+reads element [n, c, x + u, y + v] of `pad(x)`: a sum of letters times strides. An operand that is
+such a sum over an input of the fused graph is read from there; otherwise the deepest node that it
+is such a sum of (here `pad(x)`) is computed into a temporary first. The temporary of a convolution
+is the padded image, never the windows.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Operand(NamedTuple):
 
 
 def read(node: Node, letters: str, stop: Collection[Node]) -> Operand:
-    """`node`, whose axes are called by `letters`, as a sum over an input or over what must be computed.
+    """`node`, whose axes are called by `letters`, as a sum over an input or what must be computed.
 
     `stop` are nodes that are in memory.
     """

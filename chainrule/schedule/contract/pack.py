@@ -1,8 +1,8 @@
 """Copies an operand into the order in which the microkernel reads it.
 
 V goes into panels [k][NR]: all columns of a panel for one k, then the next k. Where columns are
-neighbours in memory vectors are copied; where k's are, squares of L × L are transposed in registers;
-else elements are gathered. S goes into tiles [k][MR].
+neighbours in memory vectors are copied; where k's are, squares of L × L are transposed in
+registers; else elements are gathered. S goes into tiles [k][MR].
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Source(NamedTuple):
 
 
 class Depth(NamedTuple):
-    """A loop of K inside a block: its count, and how far a step moves in the source."""
+    """A loop of K inside a block: its length, and how far a step moves in the source."""
 
-    count: Value | int
+    size: Value | int
     pitch: int
 
 
@@ -47,7 +47,7 @@ def panel(
     reader = Reader(b, source, lane, lanes, kind)
     vectors = -(-columns // lanes)
     inner = depth[-1]
-    if inner.pitch == 1 and lane[-1].v != 1 and _long(inner.count, lanes):
+    if inner.pitch == 1 and lane[-1].v != 1 and _long(inner.size, lanes):
         _transposed(b, source, reader, first, columns, depth, to, at, width)
         return
     starts = [reader.start(b.add(first, j * lanes), columns - j * lanes) for j in range(vectors)]
@@ -70,13 +70,13 @@ def tile(
     at: Value,
     kind: str,
 ) -> None:
-    """`rows` rows of some k's, to `to[at + k · rows + row]`. Whole vectors are written: what lies behind
-    the last row is written again by the next k, and behind the last k there is room.
+    """`rows` rows of some k's, to `to[at + k · rows + row]`. Whole vectors are written: what lies
+    behind the last row is written again by the next k, and behind the last k there is room.
     """
     reader = Reader(b, source, (Axis("", rows, v=pitch),), lanes, kind)
-    assert isinstance(steps.count, int)
+    assert isinstance(steps.size, int)
     starts = [reader.start(b.const(j, "i64"), rows - j) for j in range(0, rows, lanes)]
-    for k in range(steps.count):
+    for k in range(steps.size):
         for j, start in enumerate(starts):
             place = b.add(at, k * rows + j * lanes)
             b.store(to, place, reader.load(start, b.add(source.at, k * steps.pitch)))
@@ -99,11 +99,11 @@ def each(
         body(offset, place)
         return
     here, rest = depth[0], depth[1:]
-    pitch = width * math.prod(d.count for d in rest if isinstance(d.count, int))
-    if here.count == 1:
+    pitch = width * math.prod(d.size for d in rest if isinstance(d.size, int))
+    if here.size == 1:
         each(b, rest, offset, place, width, body)
         return
-    with b.loop(0, here.count) as k:
+    with b.loop(0, here.size) as k:
         at = b.add(offset, b.mul(k, here.pitch))
         each(b, rest, at, b.add(place, b.mul(k, pitch)), width, body)
 
@@ -156,7 +156,8 @@ class Reader:
         """The vector, at an offset that K gives."""
         b, lanes = self.b, self.lanes
         if start.each is not None:
-            return b.cast(b.load(self.buffer, b.add(start.each, offset), lanes, start.mask), self.kind)
+            at = b.add(start.each, offset)
+            return b.cast(b.load(self.buffer, at, lanes, start.mask), self.kind)
         parts = [
             b.load(self.buffer, b.add(p, offset), start.lanes, start.mask) for p in start.pieces
         ]
@@ -191,10 +192,10 @@ def _transposed(
     """K lies in neighbours: squares of L k's and L columns are turned."""
     lanes, kind = reader.lanes, reader.kind
     *outer, inner = depth
-    pitch = width * (inner.count if isinstance(inner.count, int) else 1)
+    pitch = width * (inner.size if isinstance(inner.size, int) else 1)
     starts = [reader.offset(b.add(first, j)) for j in range(columns)]
     zero = b.const(0.0, kind, lanes)
-    whole = b.mul(b.op("div", b.value(inner.count, "i64"), lanes), lanes)
+    whole = b.mul(b.op("div", b.value(inner.size, "i64"), lanes), lanes)
 
     def square(offset: Value, place: Value) -> None:
         for j in range(0, columns, lanes):
@@ -209,7 +210,7 @@ def _transposed(
     def line(offset: Value, place: Value) -> None:
         with b.loop(0, whole, lanes) as k:
             square(b.add(offset, k), b.add(place, b.mul(k, width)))
-        with b.loop(whole, inner.count) as k:
+        with b.loop(whole, inner.size) as k:
             for j in range(0, columns, lanes):
                 one = reader.start(b.add(first, j), columns - j)
                 b.store(

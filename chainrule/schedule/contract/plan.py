@@ -3,12 +3,12 @@ along, the tile of sums that is held in registers, and how the work is cut.
 
     C[row, column] = Σ_k S[row, k] · V[k, column]
 
-A register tile has MR rows and NV vectors of L neighbouring columns. For every k it takes NV vectors of
-V and MR single numbers of S, which are broadcast. V usually comes out of a packed panel (all k of NR =
-NV · L columns, one after another, so that it streams); S is read where it lies.
+A register tile has MR rows and NV vectors of L neighbouring columns. For every k it takes NV
+vectors of V and MR single numbers of S, which are broadcast. V usually comes out of a packed panel
+(all k of NR = NV · L columns, one after another, so that it streams); S is read where it lies.
 
-A chunk of the shared loop is a block of row tiles × a block of panels × a part of K. Every number here
-depends on shapes only, never on the number of threads.
+A chunk of the shared loop is a block of row tiles × a block of panels × a part of K. Every number
+here depends on shapes only, never on the number of threads.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _DEEP_PACKED = 256
 
 
 class Axis(NamedTuple):
-    """Letters that are one loop. Strides count elements: `v` and `s` in the sources of the vector and
-    the scalar operand, `out` in the result.
+    """Letters that are one loop. Strides count elements: `v` and `s` in the sources of the vector
+    and the scalar operand, `out` in the result.
     """
 
     letters: str
@@ -224,7 +224,7 @@ def choose_tile(
 
 
 def cut_inner(inner: Sequence[Axis], deep: int) -> tuple[int, int]:
-    """Which axis of K is cut, and into steps of what size, so that a block has about `deep` steps."""
+    """Which axis of K is cut, and into what steps, so that a block has about `deep` products."""
     after = 1
     for at in reversed(range(len(inner))):
         size = inner[at].size
@@ -322,7 +322,8 @@ def make(machine: Machine, itemsize: int, f: Facts) -> Plan:
             return False
         if packs_s and row_tiles > 1 and row_tiles * depth * tile.rows * itemsize > _NEAR:
             return False
-        return depth == depth_all or row_tiles * panels == 1 or row_tiles * panels * sums <= _WAITING
+        tiles_ = row_tiles * panels
+        return depth == depth_all or tiles_ == 1 or tiles_ * sums <= _WAITING
 
     def cost(row_tiles: int, panels: int) -> float:
         row_blocks, column_blocks = -(-all_tiles // row_tiles), -(-all_panels // panels)

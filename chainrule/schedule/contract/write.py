@@ -1,5 +1,5 @@
-"""Writes the kernel of a plan: chunks, blocks of K, panels, tiles; what is done with finished sums is
-the caller's.
+"""Writes the kernel of a plan: chunks, blocks of K, panels, tiles. What is done with finished sums
+is the caller's.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from chainrule.schedule.build import Builder
 from chainrule.schedule.contract.micro import Numbers, Steps, Vectors, multiply
 from chainrule.schedule.contract.pack import Depth, Reader, Source, each, first_lanes, panel, tile
 from chainrule.schedule.contract.plan import Axis, Plan
-from chainrule.schedule.index import Index, unravel
-from chainrule.schedule.loops import Buffer, Value
-
+from chainrule.schedule.index import Index
+from chainrule.schedule.loops import Buffer, Register, Value
 
 #: Steps of K that are packed at once.
 _AT_ONCE = 4
@@ -54,7 +53,9 @@ class Writer:
         #: A packed tile, and room for what its last vector writes too much.
         self.pitch_s = p.depth * p.tile.rows + p.lanes
         self.waits = -(-p.parts // p.splits) > 1
-        self.packed_v = self.packed_s = self.waiting = None
+        self.packed_v: Buffer | None = None
+        self.packed_s: Buffer | None = None
+        self.waiting: Buffer | None = None
 
     def chunk(self, i: Value) -> None:
         """Chunk number i."""
@@ -99,18 +100,18 @@ class Writer:
         axes = [(known, axis), *((a.size, a) for a in p.inner[p.block_axis + 1 :])]
         self.depth_v = [Depth(n, a.v) for n, a in axes]
         self.depth_s = [Depth(n, a.s) for n, a in axes]
-        self.step, self.last = step, b.op("eq", step, b.sub(count, 1)) if self.waits else None
-        if p.packs_v:
-            self.pack_v()
-        if p.packs_s:
-            self.pack_s()
+        self.step, self.last = step, b.op("eq", step, b.sub(count, 1))
+        if self.packed_v is not None:
+            self.pack_v(self.packed_v)
+        if self.packed_s is not None:
+            self.pack_s(self.packed_s)
         heavy = p.row_tiles * p.tile.rows * p.depth > 1 << 16 or p.depth > 512
         if heavy:  # a tile's rows of S stay in the first cache while panels pass
             self.each_tile(lambda t: self.each_panel(lambda q: self.sums(t, q)))
         else:  # a panel stays in the first cache while rows pass
             self.each_panel(lambda q: self.each_tile(lambda t: self.sums(t, q)))
 
-    def pack_v(self) -> None:
+    def pack_v(self, to: Buffer) -> None:
         """V → panels."""
 
         def one(q: Columns) -> None:
@@ -119,13 +120,13 @@ class Writer:
             source = Source(self.v, b.add(self.at_v, outer))
             at = b.mul(q.number, p.depth * p.width)
             panel(
-                b, source, p.lane, q.first, q.count, p.lanes, self.depth_v, self.packed_v, at,
+                b, source, p.lane, q.first, q.lanes, p.lanes, self.depth_v, to, at,
                 p.width, self.kind,
             )  # fmt: skip
 
         self.each_panel(one)
 
-    def pack_s(self) -> None:
+    def pack_s(self, to: Buffer) -> None:
         """S → tiles; all tiles for a few k after another, as rows lie next to each other."""
         b, p = self.b, self.plan
 
@@ -133,21 +134,21 @@ class Writer:
             def copy(t: Rows) -> None:
                 outer, _, _ = self.row_place(t)
                 source = Source(self.s, b.add(b.add(self.at_s, outer), offset))
-                at = b.add(b.mul(t.number, self.pitch_s), b.mul(place, t.count))
+                at = b.add(b.mul(t.number, self.pitch_s), b.mul(place, t.rows))
                 tile(
-                    b, source, p.row.s, t.count, p.lanes, Depth(count, p.inner[-1].s),
-                    self.packed_s, at, self.kind,
+                    b, source, p.row.s, t.rows, p.lanes, Depth(count, p.inner[-1].s),
+                    to, at, self.kind,
                 )  # fmt: skip
 
             self.each_tile(copy)
 
         def line(offset: Value, place: Value) -> None:
             last = self.depth_s[-1]
-            whole = b.mul(b.op("div", b.value(last.count, "i64"), _AT_ONCE), _AT_ONCE)
+            whole = b.mul(b.op("div", b.value(last.size, "i64"), _AT_ONCE), _AT_ONCE)
             with b.loop(0, whole, _AT_ONCE) as k:
                 some(_AT_ONCE, b.add(offset, b.mul(k, last.pitch)), b.add(place, k))
-            if not (whole.is_const and whole.number == last.count):
-                with b.loop(whole, last.count) as k:
+            if not (whole.is_const and whole.number == last.size):
+                with b.loop(whole, last.size) as k:
                     some(1, b.add(offset, b.mul(k, last.pitch)), b.add(place, k))
 
         zero = b.const(0, "i64")
@@ -205,20 +206,20 @@ class Writer:
     def sums(self, t: Rows, q: Columns) -> None:
         """One tile: multiply, add what waited, put away or finish."""
         b, p = self.b, self.plan
-        vectors = -(-q.count // p.lanes)
-        row_s, row_out, row_at = self.row_place(t)
-        column_v, _, column_out, column_at = places(b, q.outer, p.columns_outer)
+        vectors = -(-q.lanes // p.lanes)
+        row_s, _, _ = self.row_place(t)
+        column_v, _, _, _ = places(b, q.outer, p.columns_outer)
         done = multiply(
-            b, t.count, p.lanes, self.steps(t.count), self.vectors(q, vectors, column_v),
+            b, t.rows, p.lanes, self.steps(t.rows), self.vectors(q, vectors, column_v),
             self.numbers(t, row_s), self.kind, self.fused,
         )  # fmt: skip
         if self.waiting is None:
-            self._finish(t, q, done, row_out, row_at, column_out, column_at)
+            self._finish(t, q, done)
             return
         pitch = p.tile.rows * p.width
         at = b.mul(b.add(b.mul(q.number, p.row_tiles), t.number), pitch)
         places_of = [
-            [b.add(at, r * p.width + j * p.lanes) for j in range(vectors)] for r in range(t.count)
+            [b.add(at, r * p.width + j * p.lanes) for j in range(vectors)] for r in range(t.rows)
         ]
         with b.branch(b.op("gt", self.step, 0)):
             for r, row in enumerate(done):
@@ -230,13 +231,15 @@ class Writer:
                 for j, register in enumerate(row):
                     b.store(self.waiting, places_of[r][j], b.get(register))
         with b.branch(self.last):
-            self._finish(t, q, done, row_out, row_at, column_out, column_at)
+            self._finish(t, q, done)
 
-    def _finish(self, t, q, done, row_out, row_at, column_out, column_at) -> None:
+    def _finish(self, t: Rows, q: Columns, done: Sequence[Sequence[Register]]) -> None:
         b, p = self.b, self.plan
+        _, row_out, row_at = self.row_place(t)
+        _, _, column_out, column_at = places(b, q.outer, p.columns_outer)
         base = b.add(b.add(self.batch_out, row_out), b.add(column_out, b.mul(q.first, lane_out(p))))
         outer = {**self.batch_at, **row_at, **column_at}
-        block = Block(outer, t.first, t.count, q.first, q.count, base, self.split)
+        block = Block(outer, t.first, t.rows, q.first, q.lanes, base, self.split)
         self.finish(b, block, [[b.get(x) for x in row] for row in done])
 
     def steps(self, rows: int) -> list[Steps]:
@@ -246,12 +249,12 @@ class Writer:
         for v, s in zip(reversed(self.depth_v), reversed(self.depth_s), strict=True):
             made.append(
                 Steps(
-                    v.count,
+                    v.size,
                     after * self.plan.width if self.plan.packs_v else v.pitch,
                     after * rows if self.plan.packs_s else s.pitch,
                 )
             )
-            after *= v.count if isinstance(v.count, int) else 1
+            after *= v.size if isinstance(v.size, int) else 1
         return made[::-1]
 
     def vectors(self, q: Columns, count: int, column_v: Value) -> Vectors:
@@ -263,7 +266,7 @@ class Writer:
         base = b.add(self.at_v, column_v)
         reader = Reader(b, Source(self.v, base), p.lane, p.lanes, self.kind)
         starts = [b.add(base, reader.offset(b.add(q.first, j * p.lanes))) for j in range(count)]
-        rest = q.count - (count - 1) * p.lanes
+        rest = q.lanes - (count - 1) * p.lanes
         mask = None if rest == p.lanes else first_lanes(b, rest, p.lanes)
         return Vectors(self.v, tuple(starts), mask)
 
@@ -281,7 +284,7 @@ class Columns(NamedTuple):
     number: Value
     outer: Value
     first: Value
-    count: int
+    lanes: int
 
 
 class Rows(NamedTuple):
@@ -290,7 +293,7 @@ class Rows(NamedTuple):
     number: Value
     outer: Value
     first: Value
-    count: int
+    rows: int
 
 
 def lane_out(plan: Plan) -> int:
@@ -315,7 +318,7 @@ def divided(b: Builder, i: Value, sizes: Sequence[int]) -> list[Value]:
 def places(
     b: Builder, i: Value, axes: Sequence[Axis]
 ) -> tuple[Value, Value, Value, dict[str, Index]]:
-    """Where the i-th index of `axes` is in V, in S and in the result; and the index of each letter."""
+    """Where the i-th index of `axes` is in V, in S and in the result; and the letters' indices."""
     v = s = out = b.const(0, "i64")
     at: dict[str, Index] = {}
     for axis, here in zip(axes, divided(b, i, [a.size for a in axes]), strict=True):

@@ -1,0 +1,185 @@
+"""What becomes of finished sums: stored as they are, or first given to the elementwise ops that
+read the product (bias, activation, residual, mask), while they are in registers.
+
+An index of a vector of lanes is an index whose atom is a vector, base + (0, 1, 2, …): the evaluator
+computes with it as with a number, and memory is read by neighbours where the place grows by 1 with
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.ir.graph import Graph, topological
+from chainrule.ir.node import Node, TensorType
+from chainrule.schedule import scalars
+from chainrule.schedule.build import Builder
+from chainrule.schedule.contract.pack import first_lanes
+from chainrule.schedule.contract.plan import Plan
+from chainrule.schedule.contract.write import Block, lane_out
+from chainrule.schedule.evaluate import Evaluator, Source
+from chainrule.schedule.index import Index, emit, linear, unravel, variables
+from chainrule.schedule.loops import Buffer, Value
+from chainrule.schedule.moves import MOVES, Indices
+from chainrule.shapes import Shape
+
+#: Ops that are long when written out; and how much may be written out in all.
+_LONG = frozenset({"exp", "tanh", "erf", "log", "sigmoid", "pow", "sin", "cos", "expm1", "log1p"})
+_WRITTEN_OUT = 400
+
+
+def is_elementwise(graph: Graph, node: Node) -> bool:
+    """Whether every output is made of sums one by one, where they are."""
+    inputs = set(graph.inputs)
+    after = {node}
+    for n in topological(graph.outputs, stop=lambda n: n in inputs or n is node):
+        if n in inputs or n is node:
+            continue
+        if not isinstance(n.type, TensorType):
+            return False
+        if any(i in after for i in n.inputs):
+            if not (n.op.elementwise or n.op.name in ("cast", "copy", "stop_gradient")):
+                return False
+            if n.shape != node.shape:
+                return False
+            after.add(n)
+        elif not (n.op.elementwise or n.op.name in MOVES or n.op.name in ("const", "iota", "cast")):
+            return False
+    return all(y in after for y in graph.outputs)
+
+
+class Epilogue:
+    """Writes the outputs of a fused graph for tiles of sums."""
+
+    def __init__(
+        self, b: Builder, graph: Graph, node: Node, plan: Plan, letters: str,
+        inputs: dict[Node, Buffer], outputs: Sequence[Buffer], kind: str,
+    ) -> None:  # fmt: skip
+        self.b, self.graph, self.node, self.plan, self.letters = b, graph, node, plan, letters
+        self.outputs, self.kind = outputs, kind
+        self.sizes = dict(zip(letters, node.shape, strict=True))
+        self.sources: dict[Node, Source] = {
+            x: vector_reader(b, buffer, x.shape) for x, buffer in inputs.items()
+        }
+        self.plain = all(y is node for y in graph.outputs)
+        self.scratch: Buffer | None = None
+
+    def long(self) -> bool:
+        """Whether the ops are too many to be written once for each vector of a tile."""
+        inside = topological(self.graph.outputs, stop=lambda n: n in self.sources or n is self.node)
+        size = sum(30 if n.op.name in _LONG else 1 for n in inside)
+        return size * self.plan.tile.rows * self.plan.tile.vectors > _WRITTEN_OUT
+
+    def prepare(self) -> None:
+        """Scratch memory, at the beginning of a chunk."""
+        if not self.plain and self.long():
+            self.scratch = self.b.local(self.kind, self.plan.tile.rows * self.plan.width)
+
+    def finish(self, b: Builder, block: Block, sums: Sequence[Sequence[Value]]) -> None:
+        """Stores the outputs of a tile."""
+        lanes = self.plan.lanes
+        if self.scratch is None:
+            for r, row in enumerate(sums):
+                for j, x in enumerate(row):
+                    left = block.columns - j * lanes
+                    self._store(block, b.const(r, "i64"), b.const(j * lanes, "i64"), left, x)
+            return
+        width = self.plan.width
+        for r, row in enumerate(sums):
+            for j, x in enumerate(row):
+                b.store(self.scratch, r * width + j * lanes, x)
+        whole = block.columns // lanes * lanes
+        with b.loop(0, block.rows) as r_:
+            if whole:
+                with b.loop(0, whole, lanes) as j_:
+                    x = b.load(self.scratch, b.add(b.mul(r_, width), j_), lanes)
+                    self._store(block, r_, j_, lanes, x)
+            if whole < block.columns:
+                at = b.const(whole, "i64")
+                x = b.load(self.scratch, b.add(b.mul(r_, width), whole), lanes)
+                self._store(block, r_, at, block.columns - whole, x)
+
+    def _store(self, block: Block, r: Value, j: Value, left: int, x: Value) -> None:
+        """One vector: `left` lanes from row r and lane j of a block on."""
+        b, p = self.b, self.plan
+        mask = None if left >= p.lanes else first_lanes(b, left, p.lanes)
+        if self.plain:
+            step = lane_out(p)
+            at = b.add(b.add(block.base, b.mul(r, p.row.out)), b.mul(j, step))
+            at = b.add(at, b.mul(block.split, p.size))  # parts of K are kept apart
+            if step != 1:
+                at = b.add(b.mul(b.ramp(0, p.lanes), step), b.splat(at, p.lanes))
+            for out in self.outputs:
+                b.store(out, at, b.cast(x, out.kind), mask)
+            return
+        index = self._index(block, r, j, left)
+        kind = scalars.KIND[self.node.dtype.short]
+        sums = b.cast(x, kind)
+        sources = {**self.sources, self.node: lambda at, mask: sums}
+        write = Evaluator(b, sources)
+        for y, out in zip(self.graph.outputs, self.outputs, strict=True):
+            value = write.at(y, index, mask)
+            if value.type.lanes == 1:
+                value = b.splat(value, p.lanes)
+            at = vector_place(b, linear(index, y.shape))
+            b.store(out, at, value, mask)
+
+    def _index(self, block: Block, r: Value, j: Value, left: int) -> Indices:
+        b, p = self.b, self.plan
+        found: dict[str, Index] = {}
+
+        def spread(letters: str, at: Index) -> None:
+            sizes = [self.sizes[c] for c in letters]
+            found.update(zip(letters, unravel(at, sizes), strict=True))
+
+        for letters, at in block.outer.items():
+            spread(letters, at)
+        row = block.row
+        _bounded(row, max(p.row.size - block.rows, 0))
+        _bounded(r, block.rows - 1)
+        spread(p.row.letters, Index.of(row) + Index.of(r))
+        first = b.add(block.lane, j)
+        _bounded(first, p.lane_size - 1)
+        lane = b.ramp(first, p.lanes)
+        lane.bounds = (0, p.lane_size - 1)
+        spread("".join(a.letters for a in p.lane), Index.of(lane))
+        zero = Index(0)
+        return tuple(found.get(c, zero) for c in self.letters)
+
+
+def _bounded(x: Value, last: int) -> None:
+    """What is known of a number that a kernel computes."""
+    if not x.is_const:
+        x.bounds = (0, last)
+
+
+def vector_place(b: Builder, at: Index) -> Value:
+    """A place in memory: a number where lanes are neighbours (or there is no vector in it), else a
+    vector of places.
+    """
+    wide = [(atom, c) for atom, c in at.terms if any(v.type.lanes > 1 for v in variables(atom))]
+    if not wide:
+        return emit(b, at)
+    if len(wide) == 1 and isinstance(wide[0][0], Value) and wide[0][1] == 1:
+        ramp = wide[0][0]
+        rest = Index(at.const, [t for t in at.terms if t[0] is not ramp])
+        return b.add(emit(b, rest), ramp.args[0])
+    return emit(b, at)
+
+
+def vector_reader(b: Builder, buffer: Buffer, shape: Shape) -> Source:
+    """Reads an array where an index may have a vector in it."""
+
+    def read(index: Indices, mask: Value | None) -> Value:
+        at = linear(index, shape)
+        wide = {v.type.lanes for v in variables(at)} - {1}
+        if not wide:
+            alike = mask is None or mask.type.lanes > 1  # one element for all lanes that are wanted
+            return b.load(buffer, emit(b, at), mask=None if alike else mask)
+        (lanes,) = wide
+        place = vector_place(b, at)
+        if mask is not None and mask.type.lanes == 1:
+            mask = b.splat(mask, lanes)
+        return b.load(buffer, place, lanes, mask)
+
+    return read
