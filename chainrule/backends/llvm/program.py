@@ -9,6 +9,7 @@ table:  0            the status buffer
 from __future__ import annotations
 
 from collections.abc import Sequence
+from sys import is_finalizing
 from typing import NamedTuple
 
 import numpy as np
@@ -189,7 +190,7 @@ class NativeProgram:
             raise CheckError(status, tuple(int(d) for d in self._status[1:]))
 
     def __del__(self) -> None:
-        if hasattr(self, "_bury"):
+        if hasattr(self, "_bury") and not is_finalizing():  # at the end no worker is left
             self._bury(self._words)
 
 
