@@ -63,6 +63,8 @@ from chainrule.schedule.transpose import Pair, crossed, transpose_tile
 _Write = Callable[..., None]
 #: Blocks of a loop of known length are written one after another up to this many operations.
 _STRAIGHT = 64
+#: Blocks of more operations than this are not written side by side.
+_LONG = 96
 #: Vectors of so few bytes come from processors without masked loads and stores.
 _UNMASKED = 16
 
@@ -246,15 +248,15 @@ class _Plan(NamedTuple):
     effort: int  # operations of a block
     round: int  # blocks side by side
     masked: bool  # whether what is left is one block with a mask
+    turns: int = 0  # of the loop, where that is known
 
     @staticmethod
     def of(loop: For, facts: _Facts, vector_bytes: int) -> _Plan:
         """As many lanes as a vector holds of the numbers most computed with. Several blocks side by
         side hide the latency of sums, and what turning costs short loops.
         """
-        effort, inner, small = 0, False, False
+        effort, small = 0, False
         for s in statements(loop.body):
-            inner |= isinstance(s, For)
             memory = s.buffer if isinstance(s, Store) else None
             if isinstance(s, Let) and s.value.op == "load":
                 memory = s.value.attrs[0]
@@ -262,10 +264,19 @@ class _Plan(NamedTuple):
             effort += isinstance(s, Store) or (isinstance(s, Let) and not fits(s.value))
         sizes = facts.sizes(loop)
         most = max(sizes, key=lambda size: (sizes[size], size)) if sizes else 4
-        limits = (12, 32) if facts.sums or inner else (8, 24)
-        round_ = 1 if effort > limits[1] else 2 if effort > limits[0] else 4
+        round_ = 1 if effort > _LONG else 2 if effort > _LONG // 2 else 4
         masked = vector_bytes > _UNMASKED and (vector_bytes >= 64 or not small)
         return _Plan(vector_bytes // most, effort, round_, masked)
+
+    def cut(self, blocks: int) -> _Plan:
+        """For so many blocks: as many side by side that few are left, or no turns if all together
+        are few.
+        """
+        sizes = [r for r in range(min(self.round, 2), self.round + 1) if blocks >= 2 * r]
+        if blocks * (self.effort + 3) <= _STRAIGHT or not sizes:
+            return self
+        best = min(sizes, key=lambda r: (blocks % r, -r))
+        return self._replace(round=best, turns=blocks // best)
 
 
 class _Walk:
@@ -439,6 +450,8 @@ class _Walk:
         self, s: For, facts: _Facts, start: Value, stop: Value, count: int | None
     ) -> None:
         plan = _Plan.of(s, facts, self.vector_bytes)
+        if count is not None:
+            plan = plan.cut(count // plan.width)
         sums = {
             r: _Accumulators(self.b, self.scalar.registers[r], how)
             for r, how in facts.sums.items()
@@ -472,12 +485,10 @@ class _Walk:
             a.close()
 
     def _known(self, s: For, start: Value, count: int, plan: _Plan, write: _Write) -> None:
-        """A loop of known length: all blocks, or rounds of several, and what is left."""
+        """A loop of known length: rounds of several blocks, other blocks, and what is left."""
         b, step, width = self.b, s.step, plan.width
-        full = count // width
-        done = 0
-        if full * plan.effort > _STRAIGHT and full > plan.round:
-            done = full // plan.round * plan.round
+        full, done = count // width, plan.turns * plan.round
+        if done:
             self._rounds(s, start, b.add(start, done * width * step), plan, plan.round, write)
         for k in range(done, full, plan.round):
             blocks = range(k, min(k + plan.round, full))
