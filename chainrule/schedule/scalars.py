@@ -323,8 +323,10 @@ def _shift(name: str) -> Rule:
 
     def rule(b: Builder, node: Node, x: Value, y: Value) -> Value:
         kind = x.type.kind
-        if kind in FLOATS or kind == "i1":
+        if kind in FLOATS:
             raise _unsupported(node)
+        if kind == "i1":  # as numbers 0 and 1, then: is it not zero
+            return x if name == "shl" else b.op("and", x, b.op("not", y))
         width = 8 * SIZE[kind]
         inside = b.op("lt", y, width)
         if _is_signed(y):

@@ -261,7 +261,7 @@ def atan2(b: Builder, y: Value, x: Value) -> Value:
     steep = b.op("gt", ay, ax)
     small, large = b.select(steep, ax, ay), b.select(steep, ay, ax)
     t = b.select(b.op("eq", small, large), 1.0, b.div(small, large))
-    r = _atan_unit(b, b.select(b.op("eq", large, 0.0), 0.0, t))
+    r = _atan_unit(b, b.select(b.op("eq", b.add(small, large), 0.0), 0.0, t))
     r = b.select(steep, b.sub(high, b.sub(r, low)), r)
     left = b.op("ne", b.op("and", b.bitcast(x, f.word), f.sign), 0)
     return copysign(b, b.select(left, b.sub(2 * high, b.sub(r, 2 * low)), r), y)

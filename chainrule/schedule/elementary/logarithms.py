@@ -109,7 +109,7 @@ def log1p(b: Builder, x: Value) -> Value:
 def asinh(b: Builder, x: Value) -> Value:
     """log(1 + a + a² / (1 + √(a² + 1))), a = |x|; log a + log 2 for large a."""
     a = b.op("abs", x)
-    large = b.op("gt", a, 2.0**28)
+    large = b.op("gt", a, 2.0**60)
     square = b.mul(a, a)
     root = b.op("sqrt", b.add(square, 1.0))
     small = b.add(a, b.div(square, b.add(root, 1.0)))
@@ -119,7 +119,7 @@ def asinh(b: Builder, x: Value) -> Value:
 
 def acosh(b: Builder, x: Value) -> Value:
     """log(1 + t + √(t (t + 2))), t = x − 1; log x + log 2 for large x."""
-    large = b.op("gt", x, 2.0**28)
+    large = b.op("gt", x, 2.0**60)
     t = b.sub(x, 1.0)
     small = b.add(t, b.op("sqrt", b.mul(t, b.add(t, 2.0))))
     y = b.add(log1p(b, b.select(large, x, small)), b.select(large, b.const(LN2, x.type.kind), 0.0))
