@@ -91,7 +91,7 @@ def erfinv(y: np.ndarray) -> np.ndarray:
 def _lgamma(x: float) -> float:
     if math.isnan(x):
         return x
-    if math.isinf(x) or (x <= 0 and x == math.floor(x)):
+    if abs(x) > 2.5e305 or (x <= 0 and x == math.floor(x)):  # beyond, it is infinite
         return math.inf
     return math.lgamma(x)
 
