@@ -149,6 +149,7 @@ class NativeProgram:
             ("work_bytes", work_bytes),
             ("parallel", int(parallel)),
             ("total", total),
+            ("crowd", max((u.chunks for u in units), default=1) - 1),
         ):
             words[job + JOB[name]] = value
         self._job = start + 8 * job

@@ -138,10 +138,12 @@ def test_workers_sleep_when_there_is_nothing_to_do() -> None:
     x, y = np.ones(1000, np.float32), np.zeros(1000, np.float32)
     program = saxpy_program()
     program.run((x, y))
-    time.sleep(0.2)  # on a busy machine it takes a while until it has idled enough
-    before = time.process_time()
-    time.sleep(0.3)
-    assert time.process_time() - before < 0.05
+    used, until = 1.0, time.monotonic() + 60
+    while used > 0.05 and time.monotonic() < until:  # on a busy machine idling enough takes a while
+        before = time.process_time()
+        time.sleep(0.3)
+        used = time.process_time() - before
+    assert used < 0.05
     for run in range(2, 12):
         program.run((x, y))
         time.sleep(0.002)
@@ -290,7 +292,9 @@ def test_sleeping_in_python_where_the_system_offers_nothing_else() -> None:
             for _ in range(5):
                 shared.run((x, y)); runs += 1
         assert (y == 6 * runs).all()
-        time.sleep(0.1)
+        until = time.monotonic() + 60
+        while room.pool._get("parked") < 2 and time.monotonic() < until:
+            time.sleep(0.01)
         print(room.pool._get("parked"), get_num_threads())
         set_num_threads(2)
         shared.run((x, y))
