@@ -110,8 +110,7 @@ def crossed(outer: For) -> Pair | None:
         return None
     if any(not isinstance(s, Let) for s in outer.body if s is not inner):
         return None
-    numbers = outer.start, outer.stop, inner.start, inner.stop
-    if any(not v.is_const for v in numbers) or any(isinstance(s, For | If) for s in inner.body):
+    if any(isinstance(s, For | If) for s in inner.body):
         return None
     loads = {s.value for s in statements(outer.body) if isinstance(s, Let) and s.value.op == "load"}
     stores = [s for s in inner.body if isinstance(s, Store)]
@@ -134,5 +133,8 @@ def _apart(s: Statement, outer: For, inner: For) -> bool:
     one, other = (coefficient(s.index, loop.variable) for loop in (outer, inner))
     if not one or not other:
         return False
-    steps = [loop.stop.number - loop.start.number for loop in (outer, inner)]
-    return abs(one) >= abs(other) * steps[1] or abs(other) >= abs(one) * steps[0]
+    bounds = outer.variable.bounds, inner.variable.bounds
+    if bounds[0] is None or bounds[1] is None:
+        return False
+    rows, columns = (high - low + 1 for low, high in bounds)
+    return abs(one) >= abs(other) * columns or abs(other) >= abs(one) * rows

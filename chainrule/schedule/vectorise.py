@@ -380,35 +380,50 @@ class _Walk:
     # ------------------------------------------------------------------ tiles
 
     def _tiles(self, pair: Pair) -> bool:
-        """Two loops in tiles of W × W, and what is left; false if they are too short."""
+        """Two loops in tiles of W × W, and what is left; false if they are too short. Tiles are
+        taken in squares as wide as a line of the cache.
+        """
         b, (outer, inner, _) = self.b, pair
         facts = _Facts(inner)
         width = _Plan.of(inner, facts, self.vector_bytes).width
-        rows, columns = ((x.stop.number - x.start.number) // width * width for x in pair[:2])
-        if not facts.possible or rows == 0 or columns == 0:
+        numbers = (outer.start, outer.stop, inner.start, inner.stop)
+        known = all(v.is_const or v in self.scalar.forms for v in numbers)
+        if not facts.possible or not known:
             return False
-        begin, middle = outer.start.number, inner.start.number + columns
-        end = b.const(outer.stop.number, "i64")
-        with self._loop(b.const(begin, "i64"), b.const(begin + rows, "i64"), width) as v:
-            across = b.const(inner.start.number, "i64"), b.const(middle, "i64")
-            with self._loop(*across, width) as w:
-                self.side = [self.scalar.inside(width, None) for _ in range(width)]
-                for k, lanes in enumerate(self.side):
-                    lanes.forms[outer.variable] = Form(b.add(v, k))
-                    lanes.forms[inner.variable] = Form(w, 1)
-                self.facts, self.pair = facts, pair
-                for s in outer.body:
-                    self.block(inner.body if s is inner else [s])
-                self.side, self.facts, self.pair = [self.scalar], None, None
-            rest = inner._replace(start=b.const(middle, "i64"))
-            body = [rest if s is inner else s for s in outer.body]
-            if middle < inner.stop.number:
-                stop = b.add(v, width)
-                self.scalar.forms.update({v: Form(v), stop: Form(stop)})
-                self._for(outer._replace(start=v, stop=stop, body=body))
-        if begin + rows < outer.stop.number:
-            self._for(outer._replace(start=b.const(begin + rows, "i64"), stop=end))
+        top, bottom, left, right = map(self.scalar.scalar, numbers)
+        middle, edge = _whole(b, top, bottom, width), _whole(b, left, right, width)
+        if middle is top or edge is left:
+            return False
+        line = max(64 // SIZE[next(iter(pair.loads)).type.kind], width)
+
+        def near(v: Value, end: Value) -> Value:
+            return b.op("min", b.add(v, line), end)
+
+        with self._loop(top, middle, line) as v:
+            with (
+                self._loop(left, edge, line) as w,
+                self._loop(v, near(v, middle), width) as row,
+                self._loop(w, near(w, edge), width) as column,
+            ):
+                self._tile(pair, facts, width, row, column)
+            if edge is not right:
+                self.scalar.forms[edge] = Form(edge)
+                rest = inner._replace(start=edge)
+                body = [rest if s is inner else s for s in outer.body]
+                self._serial(outer._replace(body=body), v, near(v, middle))
+        if middle is not bottom:
+            self._serial(outer, middle, bottom)
         return True
+
+    def _tile(self, pair: Pair, facts: _Facts, width: int, row: Value, column: Value) -> None:
+        self.side = [self.scalar.inside(width, None) for _ in range(width)]
+        for k, lanes in enumerate(self.side):
+            lanes.forms[pair.outer.variable] = Form(self.b.add(row, k))
+            lanes.forms[pair.inner.variable] = Form(column, 1)
+        self.facts, self.pair = facts, pair
+        for s in pair.outer.body:
+            self.block(pair.inner.body if s is pair.inner else [s])
+        self.side, self.facts, self.pair = [self.scalar], None, None
 
     def _crossed(self, v: Value) -> None:
         """A load of W neighbours for each of W iterations, as columns."""
@@ -433,6 +448,9 @@ class _Walk:
                 return
         elif self.facts is None and (pair := crossed(s)) is not None and self._tiles(pair):
             return
+        self._serial(s, start, stop)
+
+    def _serial(self, s: For, start: Value, stop: Value) -> None:
         with self._loop(start, stop, s.step, "" if s.note == "vector" else s.note) as v:
             for lanes in self.side:
                 lanes.forms[s.variable] = Form(v)
@@ -543,6 +561,12 @@ def _harmless(block: list[Statement]) -> bool:
         or (isinstance(s, Let) and s.value.op not in ("load", "div", "rem"))
         for s in block
     )
+
+
+def _whole(b: Builder, start: Value, stop: Value, width: int) -> Value:
+    """Where the last whole block from `start` ends."""
+    count = b.op("max", b.sub(stop, start), 0)
+    return b.add(start, b.sub(count, b.op("rem", count, width)))
 
 
 def _count(start: Value, stop: Value, step: int) -> int | None:
