@@ -8,7 +8,7 @@ table:  0            the status buffer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from sys import is_finalizing
 from typing import NamedTuple
 
@@ -190,8 +190,9 @@ class NativeProgram:
         if status:
             raise CheckError(status, tuple(int(d) for d in self._status[1:]))
 
-    def __del__(self) -> None:
-        if hasattr(self, "_bury") and not is_finalizing():  # at the end no worker is left
+    def __del__(self, ending: Callable[[], bool] = is_finalizing) -> None:
+        # At the end no worker is left, and names of this module may be gone already.
+        if not ending() and hasattr(self, "_bury"):
             self._bury(self._words)
 
 
