@@ -26,9 +26,10 @@ into ranges gives the same bits, so threads may take them as they come. Values a
 
 f16 and bf16 are kinds of memory: they can be loaded, stored, selected and cast, not computed with.
 A buffer with role "number" is an integer that is given at run time; sizes and extents of 0 are
-known only then, too. Buffers do not overlap, unless all that do are "in". `note` says how a later
-pass is to treat a loop: "vector" (its iterations are independent but for registers that they are
-combined into), "unroll".
+known only then, too. Buffers that are written to do not overlap others; but an "out" may be the
+memory of an "in" of its kind and size, if no element is read after it was written. `note` says how
+a later pass is to treat a loop: "vector" (its iterations are independent but for registers that
+they are combined into), "unroll".
 
 Operations (one sentence each; float operations are IEEE; integers wrap around)
 

@@ -383,3 +383,13 @@ def test_what_is_known_about_indices_is_told():
         b.store(y, b.add(b.mul(row, 8), b.op("rem", i, 8)), b.load(x, i))
     text = emit(b.finish(), named("avx2"))
     assert "udiv i64 %v0, 8" in text and "urem i64 %v0, 8" in text and "mul nsw i64" in text
+
+
+def test_what_is_written_over_its_input_is_not_said_to_lie_apart():
+    text = "kernel over(@x: f32[8] in, @z: f32[9] in, @y: f32[8] out) over %0 in 8:"
+    text += "\n  %1 = load %0 {@x} : f32\n  %2 = load %0 {@z} : f32\n  %3 = add %1 %2 : f32"
+    emitted = emit(parse_kernel(text + "\n  store @y[%0] %3"), named("avx2"))
+    lists = dict(line.split(" = ") for line in emitted.splitlines() if line.startswith("!"))
+    assert lists["!12"] == "!{!20}"  # x: z lies apart
+    assert lists["!22"] == "!{!10, !30}"  # z: both do
+    assert lists["!32"] == "!{!20}"  # y: z does

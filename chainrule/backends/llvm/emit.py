@@ -9,14 +9,13 @@ Iterations lo ≤ i < hi of the shared loop are run. addresses[0] is the status 
 the bits of a double).
 
 Registers live on the stack in this text; LLVM's SROA pass lifts them. Loops are written with their
-test at the end. Buffers do not overlap, unless all that do are only read: every access names its
-buffer as an alias scope, so LLVM may keep in registers what was loaded. No fast-math flags: what is
-rounded, and when, stands in the Loop IR.
+test at the end. Every access names its buffer as an alias scope, so LLVM may keep in registers what
+was loaded. No fast-math flags: what is rounded, and when, stands in the Loop IR.
 
 >>> from chainrule.backends.llvm.target import named
 >>> from chainrule.schedule.text import parse_kernel
 >>> print(emit(parse_kernel('''
-... kernel twice(@x: f32[64] in, @y: f32[64] out) over %0 in 64:
+... kernel twice(@x: f32[65] in, @y: f32[64] out) over %0 in 64:
 ...   %1 = load %0 {@x} : f32
 ...   %2 = add %1 %1 : f32
 ...   store @y[%0] %2
@@ -72,6 +71,12 @@ def emit(kernel: Kernel, target: Target) -> str:
 
 def _padded(size: int) -> int:
     return -(-size // 64) * 64
+
+
+def _may_coincide(a: Buffer, b: Buffer) -> bool:
+    """Whether one may be written over the other."""
+    same = a.kind == b.kind and (a.size == b.size or 0 in (a.size, b.size))
+    return same and {a.role, b.role} == {"in", "out"}
 
 
 def _locals(kernel: Kernel) -> list[Buffer]:
@@ -134,10 +139,11 @@ class _Emitter(Arithmetic):
             self.put("load ptr, ptr %addresses, align 8", "%status")
 
     def _scopes(self, buffers: list[Buffer]) -> None:
-        """Alias scopes, one per buffer: !i1 is its own list, !i2 the list of all others."""
+        """Alias scopes, one per buffer: !i1 is its own list, !i2 the list of all that lie apart."""
         self.metadata = ["!0 = distinct !{!0}"]
         for i, b in enumerate(buffers, 1):
-            others = ", ".join(f"!{10 * j}" for j in range(1, len(buffers) + 1) if j != i)
+            apart = [j for j, o in enumerate(buffers, 1) if o is not b and not _may_coincide(b, o)]
+            others = ", ".join(f"!{10 * j}" for j in apart)
             self.metadata += [
                 f"!{10 * i} = distinct !{{!{10 * i}, !0}}",
                 f"!{10 * i + 1} = !{{!{10 * i}}}",
