@@ -428,6 +428,17 @@ def random_node(
     return ops.random_uniform(s, offset=offset, shape=shape, dtype=dtype)
 
 
+def stream_state(stream: str, shape: tuple[int, ...], dtype: DType) -> tuple[Tensor, int]:
+    """The state of a stream as a tensor of the present trace, and the offset at which uniform
+    numbers of this shape are reserved: for functions of nodes that draw numbers.
+    """
+    trace = state.here.trace
+    node, offset = trace.random_state(streams.stream(stream), blocks(shape, dtype))
+    t: Tensor = blank(Tensor, Storage(None, node, trace), node.shape, node.dtype)
+    t.node, t.seen_in, t.version = node, trace.serial, 0
+    return t, offset
+
+
 def rand(
     *size: Any,
     generator: Generator | None = None,

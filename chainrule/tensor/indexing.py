@@ -178,7 +178,7 @@ def basic(x: Tensor, p: Parsed) -> Tensor:
         steps.append((ops.reshape, (("shape", p.shape),)))
     if not steps:
         return view(x, ops.reshape, shape=p.shape)
-    return chain(x, steps)
+    return chain(x, tuple(steps))
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:

@@ -17,7 +17,7 @@ import numpy as np
 from chainrule import config, dtypes, ops
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Op
-from chainrule.tensor.handle import Step, Tensor, blank, from_array, node_of, result
+from chainrule.tensor.handle import Size, Step, Tensor, blank, from_array, node_of, result
 from chainrule.tensor.trace import Trace, flush_if_due, state
 
 #: What a call gave: (function, nodes and constants, attributes) → node, nodes, or `_Numbered`.
@@ -247,6 +247,19 @@ def varying_fill(value: Any, shape: tuple[int, ...], dtype: dtypes.DType) -> Nod
     return ops.full(shape, value, dtype) if node is None else ops.broadcast_to(node, shape=shape)
 
 
+def steady(key: tuple[Any, ...], value: float) -> bool:
+    """Whether a number has always been the same at a place, so that it may be an attribute; else it
+    should be data (`varying`).
+    """
+    trace = state.here.trace
+    place = _places.get(key)
+    if place is None:
+        place = _place(key, value, trace)
+    if place.dtype is None and place.value != value and place.serial != trace.serial:
+        place.dtype = dtypes.get_default_dtype()
+    return place.dtype is None
+
+
 def varying(value: float, dtype: dtypes.DType | None = None) -> Tensor:
     """A number that changes from step to step, as a 0-d tensor: data, never part of a program's
     structure.
@@ -260,13 +273,32 @@ def varying(value: float, dtype: dtypes.DType | None = None) -> Tensor:
 
 def view(t: Tensor, op: Any, **attrs: Any) -> Tensor:
     """Another look at the same storage: writing to one is seen in the other."""
-    return chain(t, [(op, tuple(attrs.items()))])
+    return chain(t, ((op, tuple(attrs.items())),))
 
 
 _layouts: dict[Any, Any] = {}
+_plans: dict[Any, Any] = {}
+#: (node or None, shape, strides, steps) → the view's node, shape and strides.
+_views: dict[Any, tuple[Node | None, tuple[int, ...], tuple[int, ...] | None]] = {}
 
 
-def chain(t: Tensor, steps: list[Step]) -> Tensor:
+def plan(f: Callable[..., Any], t: Tensor, *args: Any) -> Any:
+    """f(t, *args), which looks at shape and strides of t and at whole numbers only: the view steps
+    of a call are worked out once.
+    """
+    for a in args:
+        if type(a) is not int and type(a) is not Size:
+            return f(t, *args)
+    key = (f, t._shape, t.strides, args)
+    found = _plans.get(key, _plans)
+    if found is _plans:
+        if len(_plans) > 100_000:
+            _plans.clear()
+        found = _plans[key] = f(t, *args)
+    return found
+
+
+def chain(t: Tensor, steps: tuple[Step, ...]) -> Tensor:
     """Several view steps as one handle."""
     s, here = t.storage, state.here
     tracked = t.level > 0 and here.grad
@@ -277,28 +309,44 @@ def chain(t: Tensor, steps: list[Step]) -> Tensor:
         trace = here.trace  # it may have been evaluated on the way
         if t.level and not here.grad:
             node = without_gradient(node)
-        for op, attrs in steps:
-            node = op.make((node,), attrs)
-        shape = node.shape
-    out: Tensor = blank(Tensor, s, t._shape, t._dtype)
-    out.strides = t.strides
-    for step in steps:
-        out._shape, out.strides = _layout(out._shape, out.strides, step)
-    out.chain = (*t.chain, *steps)
+    key = (node, t._shape, t.strides, steps)
+    found = _views.get(key)
+    if found is None:
+        if len(_views) > 100_000:
+            _views.clear()
+        found = _views[key] = _seen(node, t._shape, t.strides, steps)
+    node = found[0]
+    out: Tensor = blank(Tensor, s, found[1], t._dtype)
+    out.strides = found[2]
+    out.chain = (*t.chain, *steps) if t.chain else steps
     out.base = t.base if t.base is not None else t
-    out.detached = t.detached or int(t.level > 0 and not tracked)
-    if not out.detached:
+    if t.detached or (t.level and not tracked):
+        out.detached = t.detached or 1
+    else:
         if out.base is t and not s.family:
             s.join(t)
         s.join(out)
     if node is not None:
-        assert shape == out._shape
         out.node, out.seen_in, out.version = node, trace.serial, s.version
         trace.values.append(node)
     if tracked:
         out.level, out.leaf = t.level, False
         trace.handles.append(out)
     return out
+
+
+def _seen(
+    node: Node | None,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...] | None,
+    steps: tuple[Step, ...],
+) -> tuple[Node | None, tuple[int, ...], tuple[int, ...] | None]:
+    for step in steps:
+        if node is not None:
+            node = step[0].make((node,), step[1])
+        shape, strides = _layout(shape, strides, step)
+    assert node is None or node.shape == shape
+    return node, shape, strides
 
 
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from chainrule import dtypes, ops
 from chainrule.errors import DtypeError, ShapeError
-from chainrule.nn.functional.conv import linear
+from chainrule.ir.node import Node
+from chainrule.nn.functional.conv import _linear, linear
 from chainrule.nn.functional.sparse import dropout
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import full, zeros
@@ -79,6 +80,33 @@ def _biased_weights(q: Any, k: Any, bias: Any, *, scale: float | None) -> Any:
     return ops.attention_weights(ops.attention_scores(q, k, scale, False) + bias)
 
 
+def _heads(x: Node, *, heads: int) -> Node:
+    """(T, B, E) → (B, H, T, d)"""
+    t, b, e = x.shape
+    return ops.permute(ops.reshape(x, shape=(t, b, heads, e // heads)), order=(1, 2, 0, 3))
+
+
+def _own_heads(x: Node, w: Node, b: Node | None, *, heads: int) -> tuple[Node, ...]:
+    """Queries, keys and values of one input under one weight."""
+    y = _linear(x, w, b)
+    t, n, e = y.shape
+    size = e // 3
+    return tuple(
+        _heads(
+            ops.slice(y, start=(0, 0, i * size), stop=(t, n, (i + 1) * size), step=(1, 1, 1)),
+            heads=heads,
+        )
+        for i in range(3)
+    )
+
+
+def _joined(y: Node, w: Node, b: Node | None) -> Node:
+    """(B, H, T, d) → (T, B, E), and the last projection"""
+    n, heads, t, d = y.shape
+    joined = ops.reshape(ops.permute(y, order=(2, 0, 1, 3)), shape=(t, n, heads * d))
+    return _linear(joined, w, b)
+
+
 def _projections(
     query: Tensor,
     key: Tensor,
@@ -135,21 +163,25 @@ def multi_head_attention_forward(
     if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
     separate = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None
-    q, k, v = _projections(query, key, value, e, in_proj_weight, in_proj_bias, separate)
+    own = separate is None and query is key and key is value and in_proj_weight is not None
+    own = own and bias_k is None and static_k is None and static_v is None
+    q = k = v = query
+    if not own:
+        q, k, v = _projections(query, key, value, e, in_proj_weight, in_proj_bias, separate)
     extra = 0
     if bias_k is not None and bias_v is not None:
         k, v = cat([k, bias_k.expand(1, b, -1)]), cat([v, bias_v.expand(1, b, -1)])
         extra += 1
     d = e // num_heads
 
-    def heads(x: Tensor) -> Tensor:
-        return x.reshape(x.shape[0], b, num_heads, -1).permute(1, 2, 0, 3)  # (B, H, T, d)
-
-    q, k, v = (
-        heads(q),
-        heads(k if static_k is None else static_k.transpose(0, 1)),
-        heads(v if static_v is None else static_v.transpose(0, 1)),
-    )
+    if own:
+        q, k, v = apply(_own_heads, query, in_proj_weight, in_proj_bias, heads=num_heads)
+    else:
+        q, k, v = (
+            apply(_heads, q, heads=num_heads),
+            apply(_heads, k if static_k is None else static_k.transpose(0, 1), heads=num_heads),
+            apply(_heads, v if static_v is None else static_v.transpose(0, 1), heads=num_heads),
+        )
     if add_zero_attn:
         k = cat([k, zeros(b, num_heads, 1, k.shape[-1], dtype=k.dtype)], 2)
         v = cat([v, zeros(b, num_heads, 1, v.shape[-1], dtype=v.dtype)], 2)
@@ -170,7 +202,7 @@ def multi_head_attention_forward(
         y = apply(ops.attention, q, k, v)
     else:
         y = apply(ops.attention_biased, q, k, v, bias)
-    y = linear(y.permute(2, 0, 1, 3).reshape(t, b, e), out_proj_weight, out_proj_bias)
+    y = apply(_joined, y, out_proj_weight, out_proj_bias)
     if need_weights:
         assert w is not None
         w = w.mean(1) if average_attn_weights else w

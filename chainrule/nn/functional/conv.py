@@ -12,7 +12,7 @@ from chainrule.tensor import Tensor
 from chainrule.tensor.record import apply
 
 
-def _same_type(what: str, *tensors: Tensor | None) -> None:
+def _same_type(what: str, *tensors: Tensor | Node | None) -> None:
     found = [t.dtype for t in tensors if t is not None]
     if any(d is not found[0] for d in found):
         raise DtypeError(
@@ -24,17 +24,19 @@ def _same_type(what: str, *tensors: Tensor | None) -> None:
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x Wᵀ + b: input (…, in), weight (out, in) or (in,), bias (out,) → (…, out)"""
-    _same_type("linear", input, weight, bias)
-    if weight.ndim == 1:
+    if len(weight._shape) == 1:
+        _same_type("linear", input, weight, bias)
         y = input.matmul(weight)
         return y if bias is None else y + bias
-    if weight.ndim != 2:
-        raise ShapeError(f"linear: weight must be (out, in), got shape {tuple(weight.shape)}")
-    return (
-        apply(ops.project, input, weight)
-        if bias is None
-        else apply(ops.linear, input, weight, bias)
-    )
+    out: Tensor = apply(_linear, input, weight, bias)
+    return out
+
+
+def _linear(x: Node, w: Node, b: Node | None) -> Node:
+    _same_type("linear", x, w, b)
+    if w.ndim != 2:
+        raise ShapeError(f"linear: weight must be (out, in), got shape {w.shape}")
+    return ops.project(x, w) if b is None else ops.linear(x, w, b)
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

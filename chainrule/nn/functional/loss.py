@@ -9,6 +9,7 @@ from typing import Any
 
 from chainrule import dtypes, ops
 from chainrule.errors import DtypeError, ShapeError
+from chainrule.ir.node import Node
 from chainrule.nn.functional.conv import _same_type, linear
 from chainrule.nn.functional.sparse import check_classes
 from chainrule.tensor import Tensor
@@ -165,6 +166,17 @@ def nll_loss(
     return _weighted(-picked, safe, stays, weight, how, single)
 
 
+def _class_entropy(x: Node, t: Node, *, how: str, ignored: int) -> Node:
+    stays = ops.ne(t, ignored)
+    rows = ops.cross_entropy_rows(x, ops.where(stays, t, 0))
+    loss = ops.where(stays, rows, 0.0)
+    if how == "none":
+        return loss
+    total = ops.sum(loss, axis=None, keepdim=False)
+    counted = ops.cast(stays, dtype=rows.dtype)
+    return total if how == "sum" else total / ops.sum(counted, axis=None, keepdim=False)
+
+
 def _rows(x: Tensor, t: Tensor, what: str) -> tuple[Tensor, Tensor, bool]:
     if t.dtype.is_floating_point:
         raise DtypeError(
@@ -217,6 +229,12 @@ def cross_entropy(
     tensor(0.1698)
     """
     how = reduction_of(reduction, size_average, reduce)
+    if weight is None and label_smoothing == 0.0 and len(input._shape) > 1:
+        n, classes, *rest = input._shape
+        if target._shape == (n, *rest) and target._dtype.category != dtypes.FLOAT:
+            check_classes(target, classes, "cross_entropy", ignored=ignore_index)
+            out: Tensor = apply(_class_entropy, input, target, how=how, ignored=ignore_index)
+            return out
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if target.dtype.is_floating_point:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from chainrule import ops, shapes
 from chainrule.dtypes import finfo
 from chainrule.errors import ShapeError
+from chainrule.ir.node import Node
 from chainrule.tensor import Tensor, no_grad
 from chainrule.tensor.functions import mean as _mean
 from chainrule.tensor.functions import norm as _norm
 from chainrule.tensor.functions import var as _var
-from chainrule.tensor.record import apply
+from chainrule.tensor.mutate import update
+from chainrule.tensor.record import apply, steady, varying
 
 
 def _affine(
@@ -27,18 +29,32 @@ def layer_norm(
     bias: Tensor | None = None, eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
     """(x − μ)/√(σ² + ε) over the last axes, then weight and bias"""
-    tail = tuple(normalized_shape)
+    y: Tensor = apply(_layer_norm, input, weight, bias, tail=tuple(normalized_shape), eps=eps)
+    return y
+
+
+def _layer_norm(
+    x: Node, weight: Node | None, bias: Node | None, *, tail: tuple[int, ...], eps: float
+) -> Node:
     n = len(tail)
-    if tuple(input.shape[input.ndim - n :]) != tail:
+    if x.shape[x.ndim - n :] != tail:
         raise ShapeError(
             f"Given normalized_shape={list(tail)}, expected input with shape [*, "
             f"{', '.join(map(str, tail))}], but got "
-            f"input of size{list(input.shape)}"
+            f"input of size{list(x.shape)}"
         )
-    y: Tensor = apply(
-        ops.standardize, input, axis=tuple(range(input.ndim - n, input.ndim)), eps=eps
-    )
-    return _affine(y, weight, bias, tail)
+    y = ops.standardize(x, axis=tuple(range(x.ndim - n, x.ndim)), eps=eps)
+    return _scaled(y, weight, bias, tail)
+
+
+def _scaled(y: Node, weight: Node | None, bias: Node | None, shape: tuple[int, ...]) -> Node:
+    if weight is not None:
+        y = y * _reshaped(weight, shape)
+    return y if bias is None else y + _reshaped(bias, shape)
+
+
+def _reshaped(x: Node, shape: tuple[int, ...]) -> Node:
+    return x if x.shape == shape else ops.reshape(x, shape=shape)
 
 
 def rms_norm(
@@ -76,9 +92,10 @@ def batch_norm(
             raise RuntimeError(
                 "Expected running_mean and running_var to be defined when training=False"
             )
-        scale = (running_var + eps).rsqrt()
-        y = (input - running_mean.reshape(shape)) * scale.reshape(shape)
-        return _affine(y, weight, bias, shape)
+        y: Tensor = apply(
+            _standing_norm, input, running_mean, running_var, weight, bias, shape=shape, eps=eps
+        )
+        return y
     per = shapes.size([input.shape[a] for a in axes])
     if per == 1:
         raise ValueError(
@@ -86,11 +103,57 @@ def batch_norm(
             f"{list(input.shape)}"
         )
     if running_mean is not None and running_var is not None:
+        running, dtype = (running_mean, running_var), running_mean.dtype
         with no_grad():
-            running_mean.mul_(1 - momentum).add_(_mean(input.detach(), axes) * momentum)
-            running_var.mul_(1 - momentum).add_(_var(input.detach(), axes) * momentum)
-    y = apply(ops.standardize, input, axis=axes, eps=eps)
-    return _affine(y, weight, bias, shape)
+            if steady(("batch_norm", c, per), momentum):
+                update(running, _moved, input, axes=axes, momentum=momentum)
+            else:  # a number that changes is data, not a part of the program
+                rates = varying(1 - momentum, dtype), varying(momentum, dtype)
+                update(running, _moved, input, *rates, axes=axes)
+    return apply(_batch_norm, input, weight, bias, axes=axes, shape=shape, eps=eps)
+
+
+def _standing_norm(
+    x: Node,
+    mean: Node,
+    var: Node,
+    weight: Node | None,
+    bias: Node | None,
+    *,
+    shape: tuple[int, ...],
+    eps: float,
+) -> Node:
+    scale = ops.rsqrt(var + eps)
+    y = (x - ops.reshape(mean, shape=shape)) * ops.reshape(scale, shape=shape)
+    return _scaled(y, weight, bias, shape)
+
+
+def _batch_norm(
+    x: Node,
+    weight: Node | None,
+    bias: Node | None,
+    *,
+    axes: tuple[int, ...],
+    shape: tuple[int, ...],
+    eps: float,
+) -> Node:
+    return _scaled(ops.standardize(x, axis=axes, eps=eps), weight, bias, shape)
+
+
+def _moved(
+    mean: Node,
+    var: Node,
+    x: Node,
+    *rates: Node,
+    axes: tuple[int, ...],
+    momentum: float = 0.0,
+) -> tuple[Node, Node]:
+    """Running values after a batch."""
+    keep, rate = rates or (1 - momentum, momentum)
+    return (
+        mean * keep + ops.mean(x, axis=axes, keepdim=False) * rate,
+        var * keep + ops.var(x, axis=axes, correction=1, keepdim=False) * rate,
+    )
 
 
 def instance_norm(

@@ -6,13 +6,14 @@ import numpy as np
 
 from chainrule import dtypes, ops
 from chainrule.errors import DtypeError
+from chainrule.ir.node import Node
 from chainrule.tensor import Tensor, no_grad
-from chainrule.tensor.creation import from_owned, random_node
+from chainrule.tensor.creation import from_owned, random_node, stream_state
 from chainrule.tensor.functions import one_hot as _one_hot
 from chainrule.tensor.functions import stack, where
-from chainrule.tensor.handle import wrap
+from chainrule.tensor.handle import node_of, wrap
 from chainrule.tensor.mutate import assign
-from chainrule.tensor.record import apply
+from chainrule.tensor.record import apply, steady
 
 
 def _probability(p: float) -> None:
@@ -32,9 +33,21 @@ def _drop(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inpla
         return input
     if p == 1:
         y = input * 0.0
+    elif steady(("dropout", shape), p):
+        kind = input._dtype if input._dtype is dtypes.float64 else dtypes.float32
+        node_of(input)  # entering may begin another trace: the stream's state is of this one
+        key, offset = stream_state("dropout", shape, kind)
+        y = apply(_dropped, input, key, offset=offset, shape=shape, kind=kind, p=p)
     else:
         y = input * (_mask(shape, p, input).to(input.dtype) * (1.0 / (1.0 - p)))
     return assign(input, y) if inplace else y
+
+
+def _dropped(
+    x: Node, key: Node, *, offset: int, shape: tuple[int, ...], kind: dtypes.DType, p: float
+) -> Node:
+    stays = ops.random_uniform(key, offset=offset, shape=shape, dtype=kind) >= p
+    return x * (ops.cast(stays, dtype=x.dtype) * (1.0 / (1.0 - p)))
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -161,14 +174,21 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     return _one_hot(tensor, num_classes)
 
 
+_UNSIGNED = {np.dtype(f"i{size}"): np.dtype(f"u{size}") for size in (1, 2, 4, 8)} | {
+    np.dtype("u1"): np.dtype("u1")
+}
+
+
 def check_classes(
     t: Tensor, n: int, what: str, error: type[Exception] = IndexError, ignored: int | None = None
 ) -> None:
     """Indices that are known already are checked at the user's line."""
-    if t.storage.trace is not None or t.storage.array is None or not t.numel():
+    s = t.storage
+    if s.trace is not None or s.array is None or 0 in t._shape:
         return
-    seen = t._view()
-    if int(seen.min()) >= 0 and int(seen.max()) < n:
+    seen = s.array if not t.chain else t._view()
+    unsigned = _UNSIGNED.get(seen.dtype)  # of two's complement: what is negative is large
+    if unsigned is not None and np.maximum.reduce(seen.view(unsigned), axis=None) < n:
         return
     bad = seen[((seen < 0) | (seen >= n)) & (seen != ignored)]
     if bad.size:

@@ -13,6 +13,7 @@ from chainrule.nn.modules.module import Module
 from chainrule.nn.parameter import UninitializedBuffer, UninitializedParameter
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import ones, tensor, zeros
+from chainrule.tensor.mutate import count_up
 
 
 class _NormBase(Module):
@@ -108,7 +109,8 @@ class _BatchNorm(_NormBase):
             )
         factor = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
+            if not count_up(self.num_batches_tracked):
+                self.num_batches_tracked.add_(1)
             if self.momentum is None:  # a plain average over all batches
                 factor = 1.0 / float(self.num_batches_tracked)
         batch = self.training or self.running_mean is None

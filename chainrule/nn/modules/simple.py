@@ -19,6 +19,7 @@ class FunctionLayer(Module):
 
     function: Callable[..., Any]
     settings: inspect.Signature
+    names: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -29,7 +30,7 @@ class FunctionLayer(Module):
             setattr(self, name, value)
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
-        settings = {name: getattr(self, name) for name in self.settings.parameters}
+        settings = {name: getattr(self, name) for name in self.names}
         return type(self).function(*inputs, **named, **settings)
 
     def extra_repr(self) -> str:
@@ -59,7 +60,7 @@ def layer(
         name, (base,),
         {
             "function": staticmethod(function), "settings": signature,
-            "shown": tuple(shown.split()), "__doc__": doc, "__module__": module,
-            "__signature__": signature,
+            "names": tuple(signature.parameters), "shown": tuple(shown.split()), "__doc__": doc,
+            "__module__": module, "__signature__": signature,
         },
     )  # fmt: skip

@@ -13,16 +13,25 @@ from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
 from chainrule.tensor.creation import from_owned
 from chainrule.tensor.functions.pointwise import clone
-from chainrule.tensor.handle import Size, Tensor
-from chainrule.tensor.record import apply, chain, view, viewable
+from chainrule.tensor.handle import Size, Step, Tensor
+from chainrule.tensor.record import apply, chain, plan, view, viewable
 
 
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The same elements under another shape; a view where it can be one, else a copy."""
+    steps = plan(_reshaped, input, *shape)
+    if steps is not None:
+        return chain(input, steps)
+    return apply(ops.reshape, input, shape=shapes.reshaped(input._shape, shapes.unpack(shape)))
+
+
+def _reshaped(input: Tensor, *shape: Any) -> tuple[Step, ...] | None:
     new = shapes.reshaped(input._shape, shapes.unpack(shape))
-    if viewable(input, new):
-        return view(input, ops.reshape, shape=new)
-    return apply(ops.reshape, input, shape=new)
+    return _step(ops.reshape, shape=new) if viewable(input, new) else None
+
+
+def _step(op: Any, **attrs: Any) -> tuple[Step, ...]:
+    return ((op, tuple(attrs.items())),)
 
 
 def view_as_shape(input: Tensor, *shape: Any) -> Tensor:
@@ -31,15 +40,16 @@ def view_as_shape(input: Tensor, *shape: Any) -> Tensor:
     """
     if len(shape) == 1 and isinstance(shape[0], DType):
         return _view_dtype(input, shape[0])
-    new = shapes.reshaped(input._shape, shapes.unpack(shape))
-    if not viewable(input, new):
+    steps = plan(_reshaped, input, *shape)
+    if steps is None:
+        new = shapes.reshaped(input._shape, shapes.unpack(shape))
         raise ShapeError(
             f"view size {list(new)} is not compatible with input tensor's size "
             f"{list(input._shape)} and stride "
             f"{list(stride(input))} (at least one dimension spans across two contiguous "
             "subspaces). Use .reshape(...) instead."
         )
-    return view(input, ops.reshape, shape=new)
+    return chain(input, steps)
 
 
 def _view_dtype(input: Tensor, dtype: DType) -> Tensor:
@@ -48,16 +58,24 @@ def _view_dtype(input: Tensor, dtype: DType) -> Tensor:
 
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """Axes in another order."""
-    return view(input, ops.permute, order=shapes.permuted(input._shape, shapes.unpack(dims)))
+    return chain(input, plan(_permuted, input, *dims))
+
+
+def _permuted(input: Tensor, *dims: Any) -> tuple[Step, ...]:
+    return _step(ops.permute, order=shapes.permuted(input._shape, shapes.unpack(dims)))
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two axes exchanged."""
+    return chain(input, plan(_transposed, input, dim0, dim1))
+
+
+def _transposed(input: Tensor, dim0: int, dim1: int) -> tuple[Step, ...]:
     a, b = shapes.axis(dim0, input.ndim), shapes.axis(dim1, input.ndim)
     order = list(range(input.ndim))
     if order:
         order[a], order[b] = order[b], order[a]
-    return view(input, ops.permute, order=tuple(order))
+    return _step(ops.permute, order=tuple(order))
 
 
 swapaxes = swapdims = transpose
@@ -111,13 +129,17 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Axes start_dim … end_dim as one."""
+    return reshape(input, plan(_flattened, input, start_dim, end_dim))
+
+
+def _flattened(input: Tensor, start_dim: int, end_dim: int) -> Size:
     if not input.ndim:
-        return reshape(input, 1)
+        return Size((1,))
     a, b = shapes.axis(start_dim, input.ndim), shapes.axis(end_dim, input.ndim)
     if a > b:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     s = input._shape
-    return reshape(input, (*s[:a], shapes.size(s[a : b + 1]), *s[b + 1 :]))
+    return Size((*s[:a], shapes.size(s[a : b + 1]), *s[b + 1 :]))
 
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
@@ -251,13 +273,14 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
 
 
 def _part(x: Tensor, d: int, a: int, b: int, step: int = 1) -> Tensor:
-    start = tuple(a if i == d else 0 for i in range(x.ndim))
-    stop = tuple(b if i == d else n for i, n in enumerate(x._shape))
-    return view(
-        x,
+    return chain(x, plan(_sliced, x, d, a, b, step))
+
+
+def _sliced(x: Tensor, d: int, a: int, b: int, step: int) -> tuple[Step, ...]:
+    return _step(
         ops.slice,
-        start=start,
-        stop=stop,
+        start=tuple(a if i == d else 0 for i in range(x.ndim)),
+        stop=tuple(b if i == d else n for i, n in enumerate(x._shape)),
         step=tuple(step if i == d else 1 for i in range(x.ndim)),
     )
 
@@ -277,6 +300,10 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces of an axis: of one size (the last may be smaller), or of given sizes."""
+    return tuple([chain(tensor, s) for s in plan(_split, tensor, split_size_or_sections, dim)])
+
+
+def _split(tensor: Tensor, split_size_or_sections: Any, dim: int) -> list[tuple[Step, ...]]:
     d = shapes.axis(dim, tensor.ndim)
     n = tensor._shape[d]
     if isinstance(split_size_or_sections, (list, tuple)):
@@ -293,9 +320,9 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
         sections = [builtins.min(step, n - i) for i in range(0, n, step)] if n else [0]
     out, at = [], 0
     for s in sections:
-        out.append(_part(tensor, d, at, at + s))
+        out.append(_sliced(tensor, d, at, at + s, 1))
         at += s
-    return tuple(out)
+    return out
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
@@ -321,9 +348,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         return tensor_split(input, int(indices_or_sections), dim)
     else:
         edges = [0, *(slice(None, int(i)).indices(n)[1] for i in indices_or_sections), n]
-    return tuple(
-        _part(input, d, a, builtins.max(a, b)) for a, b in itertools.pairwise(edges)
-    )
+    return tuple(_part(input, d, a, builtins.max(a, b)) for a, b in itertools.pairwise(edges))
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
@@ -349,7 +374,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     a, b = shapes.axis(dim1, input.ndim), shapes.axis(dim2, input.ndim)
     rest = [i for i in range(input.ndim) if i not in (a, b)]
     return chain(
-        input, [(ops.permute, (("order", (*rest, a, b)),)), (ops.diagonal, (("offset", offset),))]
+        input, ((ops.permute, (("order", (*rest, a, b)),)), (ops.diagonal, (("offset", offset),)))
     )
 
 
