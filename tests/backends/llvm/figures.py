@@ -66,7 +66,7 @@ def main() -> None:
     for length in (5, 50, 500):
         step = Step(busy, (1,), (length,), 1000, 10)
         ten = NativeProgram([step] * 10, 1)
-        both(f"10 steps of about {1.2 * length:.0f} µs, waiting, µs", ten, (z,), number=2)
+        both(f"10 steps of 1000 × {length} additions, waiting, µs", ten, (z,), number=2)
 
     halves = [Step(busy, (1,), (400,), 2, 1)] * 100
     both("100 steps of two chunks of 0.5 µs, waiting, µs", NativeProgram(halves, 1), (z,))
@@ -83,7 +83,7 @@ def main() -> None:
             program.run((z,))
             times.append(1e6 * (time.perf_counter() - begun))
         times.sort()
-        text = f"a program of 240 µs, {1e3 * pause:.1f} ms after the last: least, median"
+        text = f"1000 × 200 additions, {1e3 * pause:.1f} ms after the last: least, median"
         row(text, times[0], times[100])
 
     for large in (False, True) * 2:  # the system may have to fetch the very first block's memory
@@ -135,7 +135,7 @@ def fairness() -> None:
                 ]
                 counts.append(sum(int(p.communicate()[0]) for p in running))
             ratios.append(2 * counts[1] / (counts[0] + counts[2]))
-        text = f"steps of {1.2 * length:.0f} µs: two processes against one, runs together"
+        text = f"steps of 1000 × {length} additions, two processes: rate / one's"
         print(f"{text:58s}", *(f"{r:6.2f}" for r in sorted(ratios)))
 
 
