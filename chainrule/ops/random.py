@@ -46,10 +46,16 @@ def philox(key: int, counter: np.ndarray, stream: int = 0) -> tuple[np.ndarray, 
     return c0, c1, c2, c3
 
 
+#: Blocks that are drawn together: see `random_uniform`.
+LANES = 16
+
+
 def blocks(shape: Shape, dtype: DType) -> int:
-    """How many Philox counters `random_uniform` uses up: 4 floats, or 2 doubles, come from one."""
+    """How many Philox counters `random_uniform` uses up: 4 floats, or 2 doubles, come from one, and
+    16 are drawn together.
+    """
     per = 2 if dtype is dtypes.float64 else 4
-    return -(-size(shape) // per)
+    return -(-size(shape) // (per * LANES)) * LANES
 
 
 @primitive(
@@ -68,22 +74,27 @@ def blocks(shape: Shape, dtype: DType) -> int:
     ),
 )
 def random_uniform(state: np.ndarray, *, offset: int, shape: Shape, dtype: DType) -> np.ndarray:
-    """Uniform numbers in [0, 1): state = int64[2] of (key, position); block i comes from counter
-    position + offset + i.
+    """Uniform numbers in [0, 1): state = int64[2] of (key, position); block j comes from counter
+    position + offset + j.
 
     24 random bits for float32 (and what is smaller), 53 for float64, so every value is exact.
+
+    Numbers are dealt in groups, so that vectors of up to 16 lanes compute each block once: of 16
+    blocks, the first words are the first 16 numbers, the second words the next 16, and so on.
+    Element i is word (i // 16) % 4 of block (i // 64) · 16 + i % 16. A float64 is made of two
+    words, so there it is pair (i // 16) % 2 of block (i // 32) · 16 + i % 16.
     """
     n = size(shape)
     key, position = (int(v) & 0xFFFFFFFFFFFFFFFF for v in state)
     first = np.uint64((position + offset) & 0xFFFFFFFFFFFFFFFF)
     counter = first + np.arange(blocks(shape, dtype), dtype=np.uint64)
-    words = philox(key, counter)
+    words = [w.reshape(-1, LANES) for w in philox(key, counter)]
     if dtype is dtypes.float64:
         pairs = [(words[i] << _32 | words[i + 1]) >> np.uint64(11) for i in (0, 2)]
-        u = np.stack(pairs, -1).reshape(-1)[:n] * 2.0**-53
+        u = np.stack(pairs, 1).reshape(-1)[:n] * 2.0**-53
         return u.reshape(shape)
     bits = 24 if dtype is dtypes.float32 else (11 if dtype is dtypes.float16 else 8)
-    u = (np.stack(words, -1).reshape(-1)[:n] >> np.uint64(32 - bits)).astype(np.float32)
+    u = (np.stack(words, 1).reshape(-1)[:n] >> np.uint64(32 - bits)).astype(np.float32)
     return (u * np.float32(2.0**-bits)).reshape(shape).astype(dtype.np)
 
 
@@ -91,20 +102,25 @@ def random_normal(state: Node, *, offset: int, shape: Shape, dtype: DType) -> No
     """Standard normal numbers by Box and Muller: r cos θ and r sin θ, r = √(−2 log(1 − u)), θ = 2π
     v.
     """
-    wide = dtypes.float64 if dtype is dtypes.float64 else dtypes.float32
-    n = size(shape)
-    half = -(-n // 2)
-    u = random_uniform(state, offset=offset, shape=(2, half), dtype=wide)
-    r = sqrt(log(1 - narrow(u, 0, 0, 1)) * -2.0)
-    angle = narrow(u, 0, 1, 1) * 6.283185307179586
-    both = reshape(cat(r * cos(angle), r * sin(angle), axis=0), shape=(2 * half,))
-    return cast(reshape(narrow(both, 0, 0, n), shape=shape), dtype)
+    wide, half = _halved(shape, dtype)
+    u = random_uniform(state, offset=offset, shape=half, dtype=wide)
+    v = random_uniform(state, offset=offset + blocks(half, wide), shape=half, dtype=wide)
+    r = sqrt(log(1 - u) * -2.0)
+    angle = v * 6.283185307179586
+    both = cat(r * cos(angle), r * sin(angle), axis=0)
+    return cast(reshape(narrow(both, 0, 0, size(shape)), shape=shape), dtype)
 
 
 def normal_blocks(shape: Shape, dtype: DType) -> int:
     """How many counters `random_normal` uses up."""
+    wide, half = _halved(shape, dtype)
+    return 2 * blocks(half, wide)
+
+
+def _halved(shape: Shape, dtype: DType) -> tuple[DType, Shape]:
+    """Normal numbers come in pairs."""
     wide = dtypes.float64 if dtype is dtypes.float64 else dtypes.float32
-    return blocks((2, -(-size(shape) // 2)), wide)
+    return wide, (-(-size(shape) // 2),)
 
 
 def random_integers(

@@ -30,6 +30,7 @@ from chainrule import dtypes
 from chainrule.errors import GraphError
 from chainrule.ir.node import Node
 from chainrule.schedule import elementary
+from chainrule.schedule import uniform as random
 from chainrule.schedule.build import Builder
 from chainrule.schedule.loops import FLOATS, SIZE, Value
 
@@ -57,6 +58,12 @@ def apply(b: Builder, node: Node, args: Sequence[Value]) -> Value:
     out = rule(b, node, *args)
     want = KIND[node.dtype.short]
     return out if out.type.kind == want else convert(b, out, want)
+
+
+def uniform(b: Builder, node: Node, key: Value, position: Value, index: Value) -> Value:
+    """The number of a `random_uniform` node at an index (i64), from the two words of its state."""
+    first = b.add(position, int(node.attr("offset")))
+    return random.element(b, KIND[node.dtype.short], key, first, index)
 
 
 # ------------------------------------------------------------------ conversions

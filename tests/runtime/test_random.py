@@ -51,12 +51,31 @@ def uniform(position: int, offset: int, shape: tuple[int, ...], dtype: dtypes.DT
 
 @pytest.mark.parametrize("dtype", [dtypes.float32, dtypes.float64], ids=str)
 def test_the_numbers_do_not_depend_on_how_they_are_cut(dtype: dtypes.DType) -> None:
-    whole = uniform(5, 0, (24,), dtype)
-    per = 24 // blocks((24,), dtype)
-    parts = [uniform(5, i, (per,), dtype) for i in range(24 // per)]
-    moved = [uniform(5 + i, 0, (per,), dtype) for i in range(24 // per)]
+    group = 32 if dtype is dtypes.float64 else 64
+    whole = uniform(5, 0, (3 * group,), dtype)
+    parts = [uniform(5, 16 * i, (group,), dtype) for i in range(3)]
+    moved = [uniform(5 + 16 * i, 0, (group,), dtype) for i in range(3)]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
     np.testing.assert_array_equal(np.concatenate(moved), whole)
+    np.testing.assert_array_equal(uniform(5, 0, (7, 5), dtype).reshape(-1), whole[:35])
+
+
+def test_numbers_are_dealt_in_groups_word_by_word() -> None:
+    words = philox(42, np.arange(5, 5 + 32, dtype=np.uint64))
+    single, double = (uniform(5, 0, (100,), d) for d in (dtypes.float32, dtypes.float64))
+    for i in (0, 1, 15, 16, 40, 63, 64, 99):
+        word = words[i // 16 % 4][i // 64 * 16 + i % 16]
+        assert single[i] == int(word >> np.uint64(8)) * 2.0**-24
+    for i in (0, 15, 16, 31, 32, 50):
+        pair, block = i // 16 % 2, i // 32 * 16 + i % 16
+        high, low = (int(words[2 * pair + k][block]) for k in (0, 1))
+        assert double[i] == ((high << 32 | low) >> 11) * 2.0**-53
+
+
+@pytest.mark.parametrize("n", [0, 1, 32, 33, 64, 65, 1000])
+def test_a_draw_uses_whole_groups(n: int) -> None:
+    assert blocks((n,), dtypes.float32) == blocks((n,), dtypes.float16) == -(-n // 64) * 16
+    assert blocks((n,), dtypes.float64) == -(-n // 32) * 16
 
 
 @pytest.mark.parametrize("dtype", [d for d in dtypes.ALL if d.is_floating_point], ids=str)
