@@ -133,8 +133,6 @@ def _apart(s: Statement, outer: For, inner: For) -> bool:
     one, other = (coefficient(s.index, loop.variable) for loop in (outer, inner))
     if not one or not other:
         return False
-    bounds = outer.variable.bounds, inner.variable.bounds
-    if bounds[0] is None or bounds[1] is None:
-        return False
-    rows, columns = (high - low + 1 for low, high in bounds)
+    bounds = [loop.variable.bounds for loop in (outer, inner)]
+    rows, columns = (2**62 if b is None else b[1] - b[0] + 1 for b in bounds)
     return abs(one) >= abs(other) * columns or abs(other) >= abs(one) * rows

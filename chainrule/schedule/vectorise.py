@@ -21,7 +21,7 @@ What is left of a length that is no multiple of W is done in one narrower block:
 are left, or, where these are no power of two, in a few more with a mask; processors without masked
 loads take powers of two one after another. `if` becomes masks, a `check` reports the first lane
 that fails, scratch memory of an iteration is there for every lane. The rules for values stand in
-`lanes.py`.
+`lanes.py`, what a loop must be like in `varying.py`.
 
 Left as they are: loops with vectors in them, with another loop noted "vector", with inner loops
 whose bounds vary, with a register from outside that is not only combined into, or with iterations
@@ -31,18 +31,14 @@ that write to one place.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from chainrule.schedule.build import Builder
-from chainrule.schedule.lanes import Form, Lanes, Memory, fits
+from chainrule.schedule.lanes import Form, Lanes, Memory
 from chainrule.schedule.loops import (
-    COMPARISONS,
     FLOATS,
     SIZE,
-    Buffer,
     Check,
     Declare,
     For,
@@ -55,18 +51,13 @@ from chainrule.schedule.loops import (
     Statement,
     Store,
     Value,
-    statements,
 )  # fmt: skip
+from chainrule.schedule.sweep import swept
 from chainrule.schedule.transpose import Pair, crossed, transpose_tile
+from chainrule.schedule.varying import Facts, Plan, pieces
 
 #: Writes blocks side by side: their lanes, the first iteration of each, their mask.
 _Write = Callable[..., None]
-#: Blocks of a loop of known length are written one after another up to this many operations.
-_STRAIGHT = 64
-#: Blocks of more operations than this are not written side by side.
-_LONG = 96
-#: Vectors of so few bytes come from processors without masked loads and stores.
-_UNMASKED = 16
 
 
 def vectorise(kernel: Kernel, vector_bytes: int) -> Kernel:
@@ -84,121 +75,6 @@ def vectorise(kernel: Kernel, vector_bytes: int) -> Kernel:
         walk.block(kernel.body)
     done = b.finish()
     return done._replace(body=swept(done.body, set()))
-
-
-def swept(block: list[Statement], used: set[Value]) -> list[Statement]:
-    """The block without values that nobody uses; `used` are those needed after it."""
-    kept: list[Statement] = []
-    for s in reversed(block):
-        match s:
-            case Let(value):
-                if value not in used:
-                    continue
-                used.update(value.args)
-            case Store(_, index, value, mask):
-                used.update((index, value) if mask is None else (index, value, mask))
-            case Declare(_, value) | Set(_, value):
-                used.add(value)
-            case Check(condition, _, details):
-                used.update((condition, *details))
-            case For(_, start, stop, _, body):
-                body = swept(body, used)
-                if not body:
-                    continue
-                s = s._replace(body=body)
-                used.update((start, stop))
-            case If(condition, then, otherwise):
-                otherwise, then = swept(otherwise, used), swept(then, used)
-                if not then and not otherwise:
-                    continue
-                s = If(condition, then, otherwise)
-                used.add(condition)
-        kept.append(s)
-    kept.reverse()
-    return kept
-
-
-class _Facts:
-    """What varies from iteration to iteration of a loop, and whether it can have lanes."""
-
-    def __init__(self, loop: For) -> None:
-        self.varying: set[Value] = {loop.variable}
-        self.registers: set[Register] = set()
-        self.sums: dict[Register, str] = {}
-        self.possible = loop.step > 0
-        self._inner = {s.register for s in statements(loop.body) if isinstance(s, Declare)}
-        self._private = {s.buffer for s in statements(loop.body) if isinstance(s, Local)}
-        before = -1
-        while self.possible and before != self._known():
-            before = self._known()
-            self._block(loop.body, False)
-        self.possible &= not any(
-            isinstance(s, Let) and s.value.op == "get" and s.value.attrs[0] in self.sums
-            for s in statements(loop.body)
-        )
-
-    def _known(self) -> int:
-        return len(self.varying) + len(self.registers)
-
-    def _block(self, block: list[Statement], divided: bool) -> None:
-        """`divided`: whether lanes may part before they come here."""
-        varying = self.varying
-        for s in block:
-            match s:
-                case Let(v):
-                    self._let(v)
-                case Store(buffer, index, value, _):
-                    lost = index not in varying and (value in varying or divided)
-                    if lost and buffer not in self._private:
-                        self.possible = self.possible and value not in varying
-                case Declare(register, value):
-                    if value in varying:
-                        self.registers.add(register)
-                case Set(register, value, how):
-                    if register not in self._inner:
-                        self._sum(register, how)
-                    elif value in varying or divided:
-                        self.registers.add(register)
-                case For(_, start, stop, _, body, note):
-                    if note == "vector" or start in varying or stop in varying:
-                        self.possible = False
-                    self._block(body, divided)
-                case If(condition, then, otherwise):
-                    divided_ = divided or condition in varying
-                    self._block(then, divided_)
-                    self._block(otherwise, divided_)
-
-    def _let(self, v: Value) -> None:
-        if v.type.lanes > 1:
-            self.possible = False
-        source = v.attrs[0] if v.op in ("load", "get") else None
-        if (
-            any(a in self.varying for a in v.args)
-            or (isinstance(source, Buffer) and source in self._private)
-            or (isinstance(source, Register) and source in self.registers)
-        ):
-            self.varying.add(v)
-
-    def _sum(self, register: Register, how: str | None) -> None:
-        if how is None or self.sums.setdefault(register, how) != how or register.type.lanes > 1:
-            self.possible = False
-
-    def sizes(self, loop: For) -> Counter[int]:
-        """How many operations there are on numbers of each size; indices do not count."""
-        computed: Counter[int] = Counter()
-        moved: Counter[int] = Counter()
-        for s in statements(loop.body):
-            if isinstance(s, Store) and s.index in self.varying:
-                moved[SIZE[s.buffer.kind]] += 1
-            if not isinstance(s, Let) or s.value not in self.varying or fits(s.value):
-                continue
-            v = s.value
-            kind = v.args[0].type.kind if v.op in COMPARISONS else v.type.kind
-            if v.op in ("load", "get"):
-                moved[SIZE[kind]] += 1
-            elif kind != "i1" and not all(fits(a) for a in v.args):
-                computed[SIZE[kind]] += 1
-        return computed or moved
 
 
 class _Accumulators:
@@ -241,44 +117,6 @@ def identity(how: str, kind: str) -> float | int | bool:
     return low if how == "max" else high
 
 
-class _Plan(NamedTuple):
-    """How a loop is cut."""
-
-    width: int  # lanes
-    effort: int  # operations of a block
-    round: int  # blocks side by side
-    masked: bool  # whether what is left is one block with a mask
-    turns: int = 0  # of the loop, where that is known
-
-    @staticmethod
-    def of(loop: For, facts: _Facts, vector_bytes: int) -> _Plan:
-        """As many lanes as a vector holds of the numbers most computed with. Several blocks side by
-        side hide the latency of sums, and what turning costs short loops.
-        """
-        effort, small = 0, False
-        for s in statements(loop.body):
-            memory = s.buffer if isinstance(s, Store) else None
-            if isinstance(s, Let) and s.value.op == "load":
-                memory = s.value.attrs[0]
-            small |= memory is not None and SIZE[memory.kind] < 4
-            effort += isinstance(s, Store) or (isinstance(s, Let) and not fits(s.value))
-        sizes = facts.sizes(loop)
-        most = max(sizes, key=lambda size: (sizes[size], size)) if sizes else 4
-        round_ = 1 if effort > _LONG else 2 if effort > _LONG // 2 else 4
-        masked = vector_bytes > _UNMASKED and (vector_bytes >= 64 or not small)
-        return _Plan(vector_bytes // most, effort, round_, masked)
-
-    def cut(self, blocks: int) -> _Plan:
-        """For so many blocks: as many side by side that few are left, or no turns if all together
-        are few.
-        """
-        sizes = [r for r in range(min(self.round, 2), self.round + 1) if blocks >= 2 * r]
-        if blocks * (self.effort + 3) <= _STRAIGHT or not sizes:
-            return self
-        best = min(sizes, key=lambda r: (blocks % r, -r))
-        return self._replace(round=best, turns=blocks // best)
-
-
 class _Walk:
     """Writes statements for one block of lanes, or for several side by side: loops inside turn for
     all of them together.
@@ -288,7 +126,7 @@ class _Walk:
         self.b, self.vector_bytes = b, vector_bytes
         self.scalar = Lanes(b, 1)
         self.side = [self.scalar]
-        self.facts: _Facts | None = None
+        self.facts: Facts | None = None
         #: The loops that are taken in tiles now.
         self.pair: Pair | None = None
 
@@ -384,8 +222,8 @@ class _Walk:
         taken in squares as wide as a line of the cache.
         """
         b, (outer, inner, _) = self.b, pair
-        facts = _Facts(inner)
-        width = _Plan.of(inner, facts, self.vector_bytes).width
+        facts = Facts(inner)
+        width = Plan.of(inner, facts, self.vector_bytes).width
         numbers = (outer.start, outer.stop, inner.start, inner.stop)
         known = all(v.is_const or v in self.scalar.forms for v in numbers)
         if not facts.possible or not known:
@@ -415,7 +253,7 @@ class _Walk:
             self._serial(outer, middle, bottom)
         return True
 
-    def _tile(self, pair: Pair, facts: _Facts, width: int, row: Value, column: Value) -> None:
+    def _tile(self, pair: Pair, facts: Facts, width: int, row: Value, column: Value) -> None:
         self.side = [self.scalar.inside(width, None) for _ in range(width)]
         for k, lanes in enumerate(self.side):
             lanes.forms[pair.outer.variable] = Form(self.b.add(row, k))
@@ -441,7 +279,7 @@ class _Walk:
         first = self.side[0]
         start, stop = first.scalar(s.start), first.scalar(s.stop)
         if s.note == "vector" and self.facts is None:
-            facts = _Facts(s)
+            facts = Facts(s)
             count = _count(start, stop, s.step)
             if facts.possible and (count is None or count > 1):
                 self._vector_loop(s, facts, start, stop, count)
@@ -465,20 +303,19 @@ class _Walk:
             yield v
 
     def _vector_loop(
-        self, s: For, facts: _Facts, start: Value, stop: Value, count: int | None
+        self, s: For, facts: Facts, start: Value, stop: Value, count: int | None
     ) -> None:
-        plan = _Plan.of(s, facts, self.vector_bytes)
+        plan = Plan.of(s, facts, self.vector_bytes)
         if count is not None:
             plan = plan.cut(count // plan.width)
         sums = {
-            r: _Accumulators(self.b, self.scalar.registers[r], how)
-            for r, how in facts.sums.items()
+            r: _Accumulators(self.b, self.scalar.registers[r], how) for r, how in facts.sums.items()
         }
         if count is None:
             open_ = [(plan.width, k) for k in range(plan.round)]
         else:
             open_ = [(plan.width, k) for k in range(min(plan.round, count // plan.width))]
-            open_ += [(lanes, 0) for lanes, _ in _pieces(count % plan.width, plan.masked)]
+            open_ += [(lanes, 0) for lanes, _ in pieces(count % plan.width, plan.masked)]
         for a in sums.values():
             for lanes, k in open_:
                 a.open(lanes, k)
@@ -502,7 +339,7 @@ class _Walk:
         for a in sums.values():
             a.close()
 
-    def _known(self, s: For, start: Value, count: int, plan: _Plan, write: _Write) -> None:
+    def _known(self, s: For, start: Value, count: int, plan: Plan, write: _Write) -> None:
         """A loop of known length: rounds of several blocks, other blocks, and what is left."""
         b, step, width = self.b, s.step, plan.width
         full, done = count // width, plan.turns * plan.round
@@ -512,14 +349,14 @@ class _Walk:
             blocks = range(k, min(k + plan.round, full))
             write(width, [b.add(start, j * width * step) for j in blocks])
         at = full * width
-        for lanes, alive in _pieces(count - at, plan.masked):
+        for lanes, alive in pieces(count - at, plan.masked):
             mask = None
             if alive < lanes:
                 mask = b.op("lt", b.ramp(b.const(0, "i32"), lanes), alive)
             write(lanes, [b.add(start, at * step)], mask)
             at += alive
 
-    def _unknown(self, s: For, start: Value, stop: Value, plan: _Plan, write: _Write) -> None:
+    def _unknown(self, s: For, start: Value, stop: Value, plan: Plan, write: _Write) -> None:
         """A loop whose length is known at run time only."""
         b, step, width = self.b, s.step, plan.width
         count = b.sub(stop, start)
@@ -547,7 +384,7 @@ class _Walk:
             write(width, [after(begin)], mask)
 
     def _rounds(
-        self, s: For, start: Value, stop: Value, plan: _Plan, blocks: int, write: _Write
+        self, s: For, start: Value, stop: Value, plan: Plan, blocks: int, write: _Write
     ) -> None:
         stride = plan.width * s.step
         with self._loop(start, stop, blocks * stride) as v:
@@ -574,14 +411,3 @@ def _count(start: Value, stop: Value, step: int) -> int | None:
     if not (start.is_const and stop.is_const):
         return None
     return max(-(-(stop.number - start.number) // step), 0)
-
-
-def _pieces(count: int, masked: bool) -> list[tuple[int, int]]:
-    """The rest of a loop as (lanes, lanes that run): 3 → (4, 3), without masks (2, 2) (1, 1)."""
-    pieces: list[tuple[int, int]] = []
-    while count:
-        below = 1 << (count.bit_length() - 1)
-        lanes = 2 * below if masked and below < count else below
-        pieces.append((lanes, min(lanes, count)))
-        count -= min(lanes, count)
-    return pieces
