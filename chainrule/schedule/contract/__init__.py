@@ -2,6 +2,7 @@
 
 operand   how an operand lies in memory
 plan      tile, blocks, order: numbers from shapes
+choose    which plan
 micro     the innermost loops
 pack      copies operands into the order in which they are read
 write     the loops around it

@@ -19,10 +19,11 @@ from chainrule.ops.core import cast, input
 from chainrule.ops.reduce import sum
 from chainrule.schedule import scalars
 from chainrule.schedule.build import Builder
+from chainrule.schedule.contract.choose import Machine, choose, facts
 from chainrule.schedule.contract.epilogue import Epilogue, is_elementwise
 from chainrule.schedule.contract.operand import Operand, read
-from chainrule.schedule.contract.plan import Facts, Machine, Plan, cycles, facts, make
-from chainrule.schedule.contract.write import Writer, lane_out
+from chainrule.schedule.contract.plan import Plan
+from chainrule.schedule.contract.write import Writer
 from chainrule.schedule.loops import SIZE, Buffer
 from chainrule.schedule.lowered import Lowered, Place, Step, Temporary
 from chainrule.schedule.nests import lower_nest
@@ -119,9 +120,10 @@ class _Lowering:
         for second in (True, False):
             vector, scalar = (sides[1], sides[0]) if second else (sides[0], sides[1])
             f = facts(vector, scalar, self.out, sizes, (narrow, narrow))
-            plan = make(self.target, itemsize, f)
-            found.append((price(f, plan), not second, _Choice(plan, second)))
-        return min(found, key=lambda x: x[:2])[2]
+            choice = choose(self.target, itemsize, f)
+            found.append((choice.cycles, not second, choice.plan))
+        _, first, plan = min(found, key=lambda x: x[:2])
+        return _Choice(plan, not first)
 
     def _multiply(
         self,
@@ -180,28 +182,3 @@ class _Lowering:
         for step in lower_nest(Graph((*self.graph.inputs, parts), outputs)).steps:
             where = tuple(made if p == Place("input", n) else p for p in step.places)
             self.steps.append(step._replace(places=where))
-
-
-#: Cycles for an element that is packed, by how its neighbours lie; or stored where it has none.
-_COPIED, _TURNED, _PIECES, _GATHERED, _SCATTERED = 0.25, 0.45, 0.5, 1.6, 1.5
-
-
-def price(f: Facts, p: Plan) -> float:
-    """Cycles of all the work, roughly: to choose which operand the vectors lie along."""
-    batch = math.prod(a.size for a in p.batch)
-    outer = math.prod(a.size for a in p.rows_outer)
-    across = math.prod(a.size for a in p.columns_outer)
-    total = outer * across * cycles(p.tile, p.row.size, p.lane_size, p.lanes, p.depth_all)
-    last = p.lane[-1]
-    run = last.size if len(p.lane) > 1 else p.lanes
-    if last.v == 1:
-        read = _COPIED if run % p.lanes == 0 else _PIECES if p.lanes % run == 0 else _GATHERED
-    else:
-        read = _TURNED if f.inner[-1].v == 1 and f.inner[-1].size >= p.lanes else _GATHERED
-    if p.packs_v:
-        total += read * p.row_blocks * p.all_panels * p.width * p.depth_all
-    if p.packs_s:
-        each = _PIECES if p.row.s == 1 else _GATHERED
-        total += each * p.column_blocks * p.row.size * outer * p.depth_all
-    store = 0.1 if lane_out(p) == 1 else _SCATTERED
-    return batch * (total + p.splits * store * p.size / batch)

@@ -108,13 +108,21 @@ def each(
         each(b, rest, at, b.add(place, b.mul(k, pitch)), width, body)
 
 
-class Start(NamedTuple):
-    """Where a vector of lanes is, in pieces of neighbours; or the place of every lane."""
+class Piece(NamedTuple):
+    """Neighbours (or every second element) from a place on, for some lanes of a vector."""
 
-    pieces: tuple[Value, ...]
-    lanes: int  # of one piece
+    at: Value
     mask: Value | None
-    each: Value | None
+
+
+class Start(NamedTuple):
+    """Where a vector of lanes is: pieces side by side, of `lanes` lanes each; or pieces on top of
+    each other, each with its own lanes; or the place of every lane.
+    """
+
+    pieces: tuple[Piece, ...]
+    lanes: int
+    each: Piece | None
 
 
 class Reader:
@@ -124,6 +132,7 @@ class Reader:
         self, b: Builder, source: Source, lane: Sequence[Axis], lanes: int, kind: str
     ) -> None:
         self.b, self.buffer, self.lane, self.lanes, self.kind = b, source.buffer, lane, lanes, kind
+        self.total = math.prod(a.size for a in lane)
 
     def offset(self, column: Value) -> Value:
         """How far a column is from column 0 in the source."""
@@ -139,38 +148,66 @@ class Reader:
     def start(self, column: Value, valid: int) -> Start:
         """The vector that begins at a column, of which `valid` lanes are wanted."""
         b, lanes = self.b, self.lanes
-        mask = None if valid >= lanes else first_lanes(b, valid, lanes)
+        valid = min(valid, lanes)
+        mask = None if valid == lanes else first_lanes(b, valid, lanes)
         run = self.lane[-1].size if len(self.lane) > 1 else lanes
-        if self.lane[-1].v == 1:
+        if self.lane[-1].v == 1 or (self.lane[-1].v == 2 and valid == lanes):
             if len(self.lane) == 1 or run % lanes == 0:
-                return Start((self.offset(column),), lanes, mask, None)
+                return Start((Piece(self.offset(column), mask),), lanes, None)
             if lanes % run == 0 and run > 1:
-                count = -(-min(valid, lanes) // run)
-                pieces = tuple(self.offset(b.add(column, k * run)) for k in range(count))
-                return Start(pieces, run, None, None)
-        last = math.prod(a.size for a in self.lane) - 1
-        columns = b.op("min", b.ramp(column, lanes), b.const(last, "i64", lanes))
-        return Start((), 1, mask, self.offset(columns))
+                places = (self.offset(b.add(column, k)) for k in range(0, valid, run))
+                return Start(tuple(Piece(at, None) for at in places), run, None)
+        if self.lane[-1].v == 1 and run > lanes // 2:
+            return Start(self._crossing(column, valid, run), lanes, None)
+        columns = b.op("min", b.ramp(column, lanes), b.const(self.total - 1, "i64", lanes))
+        return Start((), 1, Piece(self.offset(columns), mask))
+
+    def _crossing(self, column: Value, valid: int, run: int) -> tuple[Piece, ...]:
+        """A vector may begin in one row of neighbours and end in another."""
+        b, lanes = self.b, self.lanes
+        inside, row = b.op("rem", column, run), b.op("div", column, run)
+        found = []
+        lane = b.ramp(0, lanes)
+        for k in range((lanes + run - 2) // run + 1):
+            before = b.sub(b.const(k * run, "i64"), inside)  # lanes of the rows before
+            mask = b.op("lt", lane, b.op("min", b.add(before, run), valid))
+            if k:
+                mask = b.op("and", mask, b.op("ge", lane, before))
+            at = b.sub(self.offset(b.mul(b.add(row, k), run)), before)
+            found.append(Piece(at, mask))
+        return tuple(found)
 
     def load(self, start: Start, offset: Value) -> Value:
         """The vector, at an offset that K gives."""
         b, lanes = self.b, self.lanes
         if start.each is not None:
-            at = b.add(start.each, offset)
-            return b.cast(b.load(self.buffer, at, lanes, start.mask), self.kind)
-        parts = [
-            b.load(self.buffer, b.add(p, offset), start.lanes, start.mask) for p in start.pieces
-        ]
+            at = b.add(start.each.at, offset)
+            return b.cast(b.load(self.buffer, at, lanes, start.each.mask), self.kind)
+        parts = [self._piece(p, offset, start.lanes) for p in start.pieces]
+        if start.lanes == lanes:
+            whole = parts[0]
+            for part, piece in zip(parts[1:], start.pieces[1:], strict=True):
+                assert piece.mask is not None
+                whole = b.select(piece.mask, part, whole)
+            return b.cast(whole, self.kind)
         have = start.lanes
         while have < lanes:
             if len(parts) % 2:
                 parts.append(b.const(0.0, self.buffer.kind, have))
             both = tuple(range(2 * have))
-            parts = [
-                b.shuffle(x, y, both) for x, y in zip(parts[::2], parts[1::2], strict=True)
-            ]
+            parts = [b.shuffle(x, y, both) for x, y in zip(parts[::2], parts[1::2], strict=True)]
             have *= 2
         return b.cast(parts[0], self.kind)
+
+    def _piece(self, piece: Piece, offset: Value, lanes: int) -> Value:
+        b, at = self.b, self.b.add(piece.at, offset)
+        if self.lane[-1].v == 1:
+            return b.load(self.buffer, at, lanes, piece.mask)
+        # every second element: the second load ends at the last one that is wanted
+        low = b.load(self.buffer, at, lanes)
+        high = b.load(self.buffer, b.add(at, lanes - 1), lanes)
+        half = range(0, lanes, 2)
+        return b.shuffle(low, high, (*half, *(lanes + 1 + k for k in half)))
 
 
 def first_lanes(b: Builder, count: int, lanes: int) -> Value:
