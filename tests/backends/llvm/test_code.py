@@ -178,3 +178,9 @@ def test_saxpy() -> None:
     args = np.array([1, 2])
     call(function, addresses.ctypes.data, args.ctypes.data, 0, 2, 5)
     assert y.tolist() == [1, 1, 5, 7, 9, 1, 1, 1, 1, 1]
+
+
+def test_importing_chainrule_does_not_load_the_compiler() -> None:
+    script = "import sys, chainrule; print('llvmlite' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
