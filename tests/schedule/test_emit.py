@@ -133,6 +133,9 @@ def test_arithmetic(kind, lanes, target):
 @pytest.mark.parametrize("kind", ["f32", "f64"])
 def test_the_larger_of_two_floats_is_nan_if_one_is(kind, lanes, target):
     rows = {n: (kind, op(n, 2)) for n in ("min", "max")}
+    rows |= {f"{n}_{k}": (kind, lambda b, x, y, n=n, k=k: b.op(n, x, k)) for n in ("min", "max")
+             for k in (0.0, 1.5, float("inf"), float("nan"))}  # fmt: skip
+    rows |= {f"{n}_of": (kind, lambda b, x, y, n=n: b.op(n, -1.5, y)) for n in ("min", "max")}
     agree(*table(kind, lanes, rows), target, zeros=False)
 
 

@@ -56,17 +56,28 @@ class Arithmetic(Casts):
             return found
         if self.target.name == "neon":
             return self.intrinsic("minimum" if op == "min" else "maximum", t, a, b)
-        # x86's minps is this select: b if one of them is NaN. So only a NaN in a is to be kept.
-        test = self.put(f"fcmp {'olt' if op == 'min' else 'ogt'} {llvm_type(t)} {a}, {b}")
-        found = self.pick(t, test, a, b)
+        found = self._limit(op, t, a, b)  # b where one is NaN, so only a NaN in a is to be kept
         nan = self.put(f"fcmp uno {llvm_type(t)} {a}, {constant(0.0, t)}")
         return self.pick(t, nan, a, found)
+
+    def _limit(self, op: str, t: Type, a: str, b: str) -> str:
+        """min or max, but b if a is NaN: one instruction of x86."""
+        test = self.put(f"fcmp {'olt' if op == 'min' else 'ogt'} {llvm_type(t)} {a}, {b}")
+        return self.pick(t, test, a, b)
 
     def _binary(self, v: Value) -> None:
         a, b = v.args
         if v.type.kind in FLOATS or v.op not in ("add", "sub", "mul"):
-            x, y, plain = self.operand(a), self.operand(b), v.op not in ("min", "max")
-            self.names[v] = self.binary(v.op, v.type, x, y, self.name(v) if plain else None)
+            x, y = self.operand(a), self.operand(b)
+            if v.op not in ("min", "max"):
+                self.binary(v.op, v.type, x, y, self.name(v))
+            elif _is_number(a) or _is_number(
+                b
+            ):  # the limit first, as if it were no NaN: it is none
+                limit, other = (x, y) if _is_number(a) else (y, x)
+                self.names[v] = self._limit(v.op, v.type, limit, other)
+            else:
+                self.names[v] = self.binary(v.op, v.type, x, y)
             return
         # Indices that are known not to wrap around: LLVM may widen and reorder them.
         known = v.bounds is not None and a.bounds is not None and b.bounds is not None
@@ -284,6 +295,12 @@ def _number(v: Value) -> Any:
     while v.op == "splat":
         v = v.args[0]
     return v.number if v.is_const else None
+
+
+def _is_number(v: Value) -> bool:
+    """Whether it is a constant float that is a number."""
+    n = _number(v)
+    return v.type.kind in FLOATS and n is not None and n == n
 
 
 def _nonzero(v: Value) -> bool:
