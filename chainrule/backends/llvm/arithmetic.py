@@ -71,9 +71,7 @@ class Arithmetic(Casts):
             x, y = self.operand(a), self.operand(b)
             if v.op not in ("min", "max"):
                 self.binary(v.op, v.type, x, y, self.name(v))
-            elif _is_number(a) or _is_number(
-                b
-            ):  # the limit first, as if it were no NaN: it is none
+            elif self.target.name != "neon" and (_is_number(a) or _is_number(b)):
                 limit, other = (x, y) if _is_number(a) else (y, x)
                 self.names[v] = self._limit(v.op, v.type, limit, other)
             else:
