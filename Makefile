@@ -3,6 +3,7 @@
 #   PYTHON   the interpreter to build the environments with (3.11 or newer; found by itself)
 #   JOBS     processes for the tests (one per CPU by default)
 #   TESTS    what `make test` runs (all by default): make test TESTS=tests/cli
+#   ARGS     options of `make bench`: make bench ARGS="--only mlp,products --quick" (ARGS=--help)
 
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -13,6 +14,8 @@ JOBS   ?= auto
 TESTS  ?=
 VENV   := .venv
 PARITY := .venv-parity
+BENCH  := .venv-bench
+ARGS   ?=
 OUTPUT ?= runs/demo
 
 # The first interpreter that is new enough; asked for only by the rule that needs it.
@@ -22,7 +25,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 # One thread per test process: the processes share the CPUs already.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
-.PHONY: help demo test lint types parity conformance clean
+.PHONY: help demo test lint types parity conformance bench clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -46,13 +49,16 @@ parity: $(PARITY)/.parity ## values, gradients and training curves against PyTor
 conformance: $(PARITY)/.parity ## PyTorch's own module and optimiser tests, where their folder is found
 	$(PARITY)/bin/python scripts/conformance.py
 
+bench: $(BENCH)/.bench ## speed, memory, cold start, beside PyTorch, JAX and Keras: both sides in one run
+	$(BENCH)/bin/python -m benchmarks $(ARGS)
+
 clean: ## remove environments, caches, builds and runs
-	rm -rf $(VENV) $(PARITY) build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PARITY) $(BENCH) build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Environments. A stamp says what was installed; it is made again when the project's metadata change.
 
-$(VENV)/bin/python $(PARITY)/bin/python:
+$(VENV)/bin/python $(PARITY)/bin/python $(BENCH)/bin/python:
 	@[ -n "$(PYTHON)" ] || { echo "chainrule needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 2; }
 	"$(PYTHON)" -m venv $(dir $(@D))
 	$@ -m pip install --quiet --upgrade "pip>=25.1"
@@ -67,4 +73,11 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/.installed
 
 $(PARITY)/.parity: pyproject.toml | $(PARITY)/bin/python
 	$(PARITY)/bin/python -m pip install --quiet --editable ".[vision]" --group dev --group parity
+	@touch $@
+
+# Each peer by itself: one that cannot be installed here is left out of the report, which says so.
+$(BENCH)/.bench: pyproject.toml | $(BENCH)/bin/python
+	$(BENCH)/bin/python -m pip install --quiet --editable .
+	for peer in "torch==2.13.0" "jax optax" "tensorflow-cpu keras"; do \
+		$(BENCH)/bin/python -m pip install --quiet $$peer || echo "left out: $$peer" >&2; done
 	@touch $@
