@@ -1,8 +1,9 @@
 """Graph → better graph. Each pass says what it needs and what it leaves."""
 
+from chainrule.rewrite.convolution import convolve
 from chainrule.rewrite.decompose import decompose
 from chainrule.rewrite.fold import fold
 from chainrule.rewrite.loops import merge_loops
 from chainrule.rewrite.simplify import simplify
 
-__all__ = ["decompose", "fold", "merge_loops", "simplify"]
+__all__ = ["convolve", "decompose", "fold", "merge_loops", "simplify"]
