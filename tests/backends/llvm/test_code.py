@@ -91,6 +91,7 @@ def test_a_damaged_entry_is_compiled_anew(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_target_is_part_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHAINRULE_TARGET", raising=False)
     (here,) = functions([constant(5)])
     monkeypatch.setenv("CHAINRULE_TARGET", "x86-64" if os.uname().machine == "x86_64" else "neon")
     (plain,) = functions([constant(5)])
