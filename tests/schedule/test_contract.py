@@ -228,3 +228,11 @@ def test_weight_gradients(c: dict) -> None:
     left, out = anchor.attr("spec").split("->")
     la, lb = left.split(",")
     check(ops.contract(anchor.inputs[0], x(2, *anchor.shape), spec=f"{la},{out}->{lb}"))
+
+
+def test_epilogues_under_another_shape() -> None:
+    y = ops.reshape(product(18, 8, 21), shape=(3, 6, 21))
+    check(y)
+    check(ops.maximum(y + x(2, 6, 1), 0.0), ops.reshape(y, shape=(54, 7)))
+    y = convolution(dict(x=(2, 6, 8, 8), w=(4, 3, 3, 3), stride=(1, 1), pad=(1, 1), groups=2))
+    check(ops.maximum(y + x(2, 1, 4, 1, 1), 0.0))

@@ -7,9 +7,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from chainrule.schedule.contract.plan import Axis, Cut, Plan, Tile, merged
+from chainrule.schedule.contract.plan import Axis, Cut, Machine, Plan, Tile, merged
 
 #: Bytes that a chunk may keep near: panels of V, tiles of S, and sums that wait for the next part
 #: of K. All three lie in the second cache.
@@ -21,23 +21,14 @@ _DEEP = (1024, 512, 256)
 #: contraction has at least, so that a few threads finish together.
 _CHUNK = 1 << 20
 _CHUNKS = 8
+#: With so many tiles, K is not cut into parts that are summed afterwards.
+_FEW = 512
 
 #: Cycles for an element that is packed: neighbours copied, squares turned, pieces put together,
 #: gathered; or stored, one by one.
 _COPIED, _TURNED, _PIECES, _GATHERED, _SCATTERED = 0.25, 0.45, 0.6, 1.6, 4.0
 #: Cycles for a line of memory that is read where it lies: in a long run, and alone.
 _LINE_IN_RUN, _LINE_ALONE = 2.0, 3.0
-
-
-class Machine(Protocol):
-    """What a plan must know of the processor."""
-
-    @property
-    def vector_bytes(self) -> int: ...
-    @property
-    def registers(self) -> int: ...
-    @property
-    def fma(self) -> bool: ...
 
 
 class Facts(NamedTuple):
@@ -100,7 +91,9 @@ def choose(machine: Machine, itemsize: int, f: Facts) -> Choice:
     tile = Tile(Cut(row.size, tile.rows).even, min(tile.vectors, -(-lane_size // lanes)))
     outer = tuple(a for a in f.rows if a is not row)
     best: Choice | None = None
-    for at, step, splits in _depths(f.inner):
+    across = math.prod(a.size for a in (*f.batch, *f.columns_outer)) * -(-lane_size // lanes)
+    few = across * math.prod(a.size for a in f.rows) < _FEW * tile.rows * tile.vectors
+    for at, step, splits in _depths(f.inner, (1, 2, 4, 8) if few else (1,)):
         plan = Plan(
             lanes, tile, f.batch, outer, row, f.columns_outer, f.lane, f.inner, False, False,
             at, step, 1, 1, splits,
@@ -115,12 +108,14 @@ def choose(machine: Machine, itemsize: int, f: Facts) -> Choice:
     return best
 
 
-def _depths(inner: Sequence[Axis]) -> Iterator[tuple[int, int, int]]:
+def _depths(
+    inner: Sequence[Axis], choices: Sequence[int]
+) -> Iterator[tuple[int, int, int]]:
     """Ways to cut K: which axis, into what steps, and how many parts whose sums are kept apart."""
     depth_all = math.prod(a.size for a in inner)
     seen = set()
     for deep in _DEEP:
-        for splits in (1, 2, 4, 8):
+        for splits in choices:
             if splits > 1 and depth_all < 512 * splits:
                 continue
             at, step = cut_inner(inner, min(deep, -(-depth_all // splits)))
@@ -204,8 +199,10 @@ class _Model:
         return self.batch * total + 200 * chunks
 
     def plan(self, row_tiles: int, panels: int) -> Plan:
-        packs = {"packs_v": self.packs_v, "packs_s": self.packs_s}
-        return replace(self.base, **packs, row_tiles=row_tiles, panels=panels)
+        return replace(
+            self.base, packs_v=self.packs_v, packs_s=self.packs_s,
+            row_tiles=row_tiles, panels=panels,
+        )  # fmt: skip
 
 
 def _reads_v(p: Plan, itemsize: int) -> bool:

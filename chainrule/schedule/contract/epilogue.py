@@ -20,7 +20,7 @@ from chainrule.schedule.contract.write import Block, lane_out
 from chainrule.schedule.evaluate import Evaluator, Source
 from chainrule.schedule.index import Index, emit, linear, unravel, variables
 from chainrule.schedule.loops import Buffer, Value
-from chainrule.schedule.moves import MOVES, Indices
+from chainrule.schedule.moves import MOVES, Indices, reshaped
 from chainrule.shapes import Shape
 
 #: Ops that are long when written out; and how much may be written out in all.
@@ -37,15 +37,23 @@ def is_elementwise(graph: Graph, node: Node) -> bool:
             continue
         if not isinstance(n.type, TensorType):
             return False
-        if any(i in after for i in n.inputs):
-            if not (n.op.elementwise or n.op.name in ("cast", "copy", "stop_gradient")):
-                return False
-            if n.shape != node.shape:
+        of_sums = [i for i in n.inputs if i in after]
+        if of_sums:
+            whole = all(i.shape == n.shape for i in of_sums)
+            point = n.op.elementwise or n.op.name in ("cast", "copy", "stop_gradient")
+            if not (n.op.name == "reshape" or (point and whole)):
                 return False
             after.add(n)
         elif not (n.op.elementwise or n.op.name in MOVES or n.op.name in ("const", "iota", "cast")):
             return False
     return all(y in after for y in graph.outputs)
+
+
+def _reshaped(x: Node) -> Node:
+    """What x is a reshape of."""
+    while x.op.name == "reshape":
+        x = x.inputs[0]
+    return x
 
 
 class Epilogue:
@@ -61,7 +69,7 @@ class Epilogue:
         self.sources: dict[Node, Source] = {
             x: vector_reader(b, buffer, x.shape) for x, buffer in inputs.items()
         }
-        self.plain = all(y is node for y in graph.outputs)
+        self.plain = all(_reshaped(y) is node for y in graph.outputs)
         self.scratch: Buffer | None = None
 
     def long(self) -> bool:
@@ -118,10 +126,11 @@ class Epilogue:
         sources = {**self.sources, self.node: lambda at, mask: sums}
         write = Evaluator(b, sources)
         for y, out in zip(self.graph.outputs, self.outputs, strict=True):
-            value = write.at(y, index, mask)
+            here = reshaped(index, self.node.shape, y.shape)
+            value = write.at(y, here, mask)
             if value.type.lanes == 1:
                 value = b.splat(value, p.lanes)
-            at = vector_place(b, linear(index, y.shape))
+            at = vector_place(b, linear(here, y.shape))
             b.store(out, at, value, mask)
 
     def _index(self, block: Block, r: Value, j: Value, left: int) -> Indices:

@@ -19,10 +19,10 @@ from chainrule.ops.core import cast, input
 from chainrule.ops.reduce import sum
 from chainrule.schedule import scalars
 from chainrule.schedule.build import Builder
-from chainrule.schedule.contract.choose import Machine, choose, facts
+from chainrule.schedule.contract.choose import choose, facts
 from chainrule.schedule.contract.epilogue import Epilogue, is_elementwise
 from chainrule.schedule.contract.operand import Operand, read
-from chainrule.schedule.contract.plan import Plan
+from chainrule.schedule.contract.plan import Machine, Plan
 from chainrule.schedule.contract.write import Writer
 from chainrule.schedule.loops import SIZE, Buffer
 from chainrule.schedule.lowered import Lowered, Place, Step, Temporary

@@ -40,7 +40,7 @@ class Numbers(NamedTuple):
 
 
 #: An innermost loop of at most so many steps is written out.
-_WRITTEN_OUT = 8
+_WRITTEN_OUT = 4
 
 
 def joined(steps: Sequence[Steps]) -> list[Steps]:

@@ -16,7 +16,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+
+class Machine(Protocol):
+    """What a plan must know of the processor."""
+
+    @property
+    def vector_bytes(self) -> int: ...
+    @property
+    def registers(self) -> int: ...
+    @property
+    def fma(self) -> bool: ...
 
 
 class Axis(NamedTuple):
