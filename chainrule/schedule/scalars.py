@@ -23,7 +23,6 @@ kernel relu(@x: f32[8] in, @y: f32[8] out) over %0 in 8:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from chainrule import dtypes
@@ -261,8 +260,8 @@ def _float_power(b: Builder, x: Value, y: Value) -> Value:
         return x
     if c == -1:
         return b.div(b.const(1.0, x.type.kind), x)
-    if c == 0.5:  # −0 gives 0, −∞ gives ∞
-        return b.select(b.op("eq", x, -math.inf), math.inf, b.op("sqrt", b.add(x, 0.0)))
+    if c == 0.5:  # also of −0 and −∞, as NumPy and PyTorch with such an exponent
+        return b.op("sqrt", x)
     return elementary.pow(b, x, y)
 
 
