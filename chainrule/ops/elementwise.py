@@ -53,6 +53,10 @@ def _power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.power(a, b)
 
 
+def _round(x: np.ndarray) -> np.ndarray:
+    return np.rint(x) if x.dtype.kind in "fV" else x  # large integers do not fit into a float
+
+
 add = binary("add", np.add, lambda g, y, a, b: (g, g), tex="{0} + {1}", doc="a + b", dtypes="any")
 sub = binary("sub", _sub, lambda g, y, a, b: (g, -g), tex="{0} - {1}", doc="a − b", dtypes="any")
 mul = binary(
@@ -146,7 +150,7 @@ ceil = unary(
     doc="smallest integer ≥ x", prepare=promote, over=(0.1, 0.9), dtypes="number",
 )  # fmt: skip
 round = unary(
-    "round", np.rint, _ZERO,
+    "round", _round, _ZERO,
     tex=r"\operatorname{{round}}({0})",
     doc="nearest integer, halves to even", prepare=promote, over=(0.1, 0.4), dtypes="number",
 )  # fmt: skip
