@@ -340,28 +340,41 @@ class Evaluator:
         wide = _wide(kind)
         lead, places = index[:-n], index[-n:]
         b = self.b
+        if all(s >= k and d == 1 for s, k, d in zip(stride, size, dilation, strict=True)):
+            # windows do not overlap: a place is in one of them at most
+            inside: list[Condition] = []
+            for i, k, s, count in zip(places, size, stride, counts, strict=True):
+                inside.append(Condition(i // s, 0, count))
+                inside.append(Condition(i % s, 0, k))
+            taps = tuple(i % s for i, s in zip(places, stride, strict=True))
+            windows = tuple(i // s for i, s in zip(places, stride, strict=True))
+            return self._guarded(x, (*lead, *windows, *taps), inside, mask)
         total: Value | None = None
         for flat in range(math.prod(size)):
-            taps = unravel(Index(flat), size)
+            tap = unravel(Index(flat), size)
             conditions: list[Condition] = []
-            windows: list[Index] = []
-            for i, k, s, d, count in zip(places, taps, stride, dilation, counts, strict=True):
+            at: list[Index] = []
+            for i, k, s, d, count in zip(places, tap, stride, dilation, counts, strict=True):
                 far = i - k * d
                 if s > 1:
                     conditions.append(Condition(far % s, 0, 1))
                 conditions.append(Condition(far, 0, (count - 1) * s + 1))
-                windows.append(far // s)
-            known = [c.holds for c in conditions]
-            if False in known:
+                at.append(far // s)
+            if any(c.holds is False for c in conditions):
                 continue
-            open_ = [c for c, k in zip(conditions, known, strict=True) if k is None]
-            here = self.conditions(open_, None)
-            part = self.at(x, (*lead, *windows, *taps), self.conditions(open_, mask))
-            part = b.cast(part, wide)
-            if here is not None:
-                part = b.select(here, part, b.const(0, wide))
+            part = b.cast(self._guarded(x, (*lead, *at, *tap), conditions, mask), wide)
             total = part if total is None else b.add(total, part)
         return b.cast(b.const(0, wide) if total is None else total, kind)
+
+    def _guarded(
+        self, x: Node, index: Indices, conditions: Sequence[Condition], mask: Value | None
+    ) -> Value:
+        """Element `index` of x where all conditions hold, else 0."""
+        asked = [c for c in conditions if not c.holds]
+        value = self.at(x, index, self.conditions(asked, mask))
+        here = self.conditions(asked, None)
+        zero = self.b.const(0, value.type.kind)
+        return value if here is None else self.b.select(here, value, zero)
 
 
 def _wide(kind: str) -> str:
