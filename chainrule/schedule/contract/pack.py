@@ -47,7 +47,8 @@ def panel(
     reader = Reader(b, source, lane, lanes, kind)
     vectors = -(-columns // lanes)
     inner = depth[-1]
-    if inner.pitch == 1 and lane[-1].v != 1 and _long(inner.size, lanes):
+    rare = columns < width and reader.total >= 4 * width  # the last panel of many: little code
+    if inner.pitch == 1 and lane[-1].v != 1 and _long(inner.size, lanes) and not rare:
         _transposed(b, source, reader, first, columns, depth, to, at, width)
         return
     starts = [reader.start(b.add(first, j * lanes), columns - j * lanes) for j in range(vectors)]
@@ -230,31 +231,38 @@ def _transposed(
     lanes, kind = reader.lanes, reader.kind
     *outer, inner = depth
     pitch = width * (inner.size if isinstance(inner.size, int) else 1)
-    starts = [reader.offset(b.add(first, j)) for j in range(columns)]
     zero = b.const(0.0, kind, lanes)
     whole = b.mul(b.op("div", b.value(inner.size, "i64"), lanes), lanes)
 
-    def square(offset: Value, place: Value) -> None:
-        for j in range(0, columns, lanes):
-            rows = [
-                b.cast(b.load(reader.buffer, b.add(starts[j + i], offset), lanes), kind)
-                if j + i < columns else zero
-                for i in range(lanes)
-            ]  # fmt: skip
+    def strip(j: Value, valid: int) -> None:
+        """`valid` columns of a vector, from column j of the panel on."""
+        starts = [reader.offset(b.add(b.add(first, j), i)) for i in range(valid)]
+
+        def square(offset: Value, place: Value) -> None:
+            rows = [b.cast(b.load(reader.buffer, b.add(s, offset), lanes), kind) for s in starts]
+            rows += [zero] * (lanes - valid)
             for k, turned in enumerate(transposed(b, rows)):
-                b.store(to, b.add(place, k * width + j), turned)
+                b.store(to, b.add(place, k * width), turned)
 
-    def line(offset: Value, place: Value) -> None:
-        with b.loop(0, whole, lanes) as k:
-            square(b.add(offset, k), b.add(place, b.mul(k, width)))
-        with b.loop(whole, inner.size) as k:
-            for j in range(0, columns, lanes):
-                one = reader.start(b.add(first, j), columns - j)
-                b.store(
-                    to, b.add(b.add(place, b.mul(k, width)), j), reader.load(one, b.add(offset, k))
-                )
+        def line(offset: Value, place: Value) -> None:
+            with b.loop(0, whole, lanes) as k:
+                square(b.add(offset, k), b.add(place, b.mul(k, width)))
+            if isinstance(inner.size, int) and inner.size % lanes == 0:
+                return
+            one = reader.start(b.add(first, j), valid)
+            with b.loop(whole, inner.size) as k:
+                b.store(to, b.add(place, b.mul(k, width)), reader.load(one, b.add(offset, k)))
 
-    each(b, outer, source.at, at, pitch, line)
+        each(b, outer, source.at, b.add(at, j), pitch, line)
+
+    full = columns // lanes * lanes
+    if full > lanes:
+        with b.loop(0, full, lanes) as j:
+            strip(j, lanes)
+    elif full:
+        strip(b.const(0, "i64"), lanes)
+    if full < columns:
+        strip(b.const(full, "i64"), columns - full)
 
 
 def transposed(b: Builder, rows: Sequence[Value]) -> list[Value]:
