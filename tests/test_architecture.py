@@ -19,6 +19,7 @@ ORDER = [
     {"ops"},
     {"autodiff"},
     {"rewrite"},
+    {"schedule"},
     {"backends"},
     {"compiler"},
     {"runtime"},
