@@ -8,6 +8,8 @@ decompose      composites become their formulas                   primitives onl
 merge_loops    loops that others contain are dropped              as before
 fold           arithmetic on constants is done                    as before
 simplify       identities and double moves go                     no stop_gradient, copy, boundary
+convolve       gradients of convolutions become convolutions      as before
+reduce_once    reductions in two forms are one                    as before
 fuse           primitives become kernels                          every node in a kernel
 lower          kernels become loops                               Loop IR, or a step of the host
 vectorise      loops become loops over vectors                    Loop IR
@@ -38,7 +40,7 @@ from chainrule.ir.graph import count_elements, topological
 from chainrule.ir.node import Node
 from chainrule.ir.text import print_graph, print_type
 from chainrule.ir.verify import verify
-from chainrule.rewrite import decompose, fold, merge_loops, simplify
+from chainrule.rewrite import convolve, decompose, fold, merge_loops, reduce_once, simplify
 
 Pass = Callable[[Sequence[Node]], list[Node]]
 
@@ -60,6 +62,12 @@ STAGES: tuple[Stage, ...] = (
     Stage(simplify, "identities and double moves go", True),
 )
 
+#: What the compiled backend does to the graph beyond that.
+NATIVE: tuple[Stage, ...] = (
+    Stage(convolve, "gradients of convolutions become convolutions", True),
+    Stage(reduce_once, "reductions in two forms are one", True),
+)
+
 #: A graph of fewer nodes that compute, and of fewer elements in all of them, …
 TINY = (40, 8192)
 #: … is compiled when it runs for the so-many-th time.
@@ -76,8 +84,12 @@ _NOTHING: Mapping[int, int] = MappingProxyType({})
 
 def primitives(outputs: Sequence[Node]) -> list[Node]:
     """The stages that all backends share."""
+    return _through(STAGES, outputs)
+
+
+def _through(stages: Sequence[Stage], outputs: Sequence[Node]) -> list[Node]:
     nodes = list(outputs)
-    for stage in STAGES:
+    for stage in stages:
         nodes = stage.run(nodes)
         if verify_stages:
             verify(nodes, primitive=stage.primitive)
@@ -173,7 +185,7 @@ def _llvm() -> Any:
 
 def _native(nodes: Sequence[Node]) -> Any:
     start = time.perf_counter()
-    made = _llvm().build(nodes)
+    made = _llvm().build(_through(NATIVE, nodes))
     if log.isEnabledFor(logging.INFO):
         _tell(nodes, made, time.perf_counter() - start)
     else:
@@ -251,14 +263,15 @@ def stages(outputs: Sequence[Node], *, llvm: bool = False, assembly: bool = Fals
     """
     nodes = list(outputs)
     parts = [f"── recorded\n{print_graph(nodes)}"]
-    for stage in STAGES:
+    native = config.backend == "llvm"
+    for stage in STAGES + (NATIVE if native else ()):
         start = time.perf_counter()
         nodes = stage.run(nodes)
         spent = (time.perf_counter() - start) * 1e3
         parts.append(
             f"── {stage.run.__name__}: {stage.says} ({spent:.2f} ms)\n{print_graph(nodes)}"
         )
-    if config.backend == "llvm":
+    if native:
         text = importlib.import_module("chainrule.backends.llvm.stages")
         parts.extend(text.stages(nodes, llvm=llvm, assembly=assembly))
     return "\n\n".join(parts)

@@ -156,6 +156,18 @@ class _Partition:
         self.final = self._final()
         for n in self.order:
             self._place(n)
+        self._gather_numbers()
+
+    def _gather_numbers(self) -> None:
+        """Single numbers that wait for nothing (counts of batches) become one kernel."""
+        first: _Group | None = None
+        for g in self.groups:
+            if g is None or g.kind != "nest" or g.sizes or g.before or g.total > 8:
+                continue
+            if first is None:
+                first = g
+            elif len(first.nodes) + len(g.nodes) <= 200:
+                self._merge(first, g)
 
     def _bare(self) -> set[Node]:
         """Cheap functions of nothing but constants and iota: never worth memory."""
@@ -354,9 +366,13 @@ class _Partition:
 
     @staticmethod
     def _fits_cache(node: Node, kept: Sequence[int], rows: int, row: int) -> bool:
+        """Whether a row of so many elements is worth a kernel: its axes come first, or what comes
+        behind them is long enough for vectors (a channel of a batch of images).
+        """
         last = kept[-1] if kept else -1
         leading = all(n == 1 or a in kept for a, n in enumerate(node.shape[: last + 1]))
-        return row * rows <= SMALL or (leading and row <= ROW and rows >= ROWS)
+        even = leading or size(node.shape[last + 1 :]) >= 16
+        return row * rows <= SMALL or (even and row <= ROW and rows >= ROWS)
 
     def _shrink(self, group: _Group, kept: Sequence[int]) -> None:
         if len(kept) == len(group.sizes):
@@ -585,7 +601,7 @@ def _fused(p: _Partition, group: _Group, outputs: list[Node], kept: set[Node]) -
 
     def stop(n: Node) -> bool:
         return n not in mine and (
-            n.op.name == "input" or n in kept or (n in p.home and p.cls[n] == "single")
+            n.op.name == "input" or (n in kept and p.home[n] is not group)
         )
 
     kind = group.kind

@@ -17,7 +17,8 @@ from typing import Any
 from chainrule.ir.graph import Graph
 from chainrule.ir.node import Node
 from chainrule.rewrite.fuse import FLAT, Fused, fuse
-from chainrule.schedule.contract.plan import Machine
+from chainrule.schedule.contract import accepts, lower_contraction
+from chainrule.schedule.contract.choose import Machine
 from chainrule.schedule.evaluate import Unsupported
 from chainrule.schedule.lines import lower_lines
 from chainrule.schedule.loops import Kernel
@@ -62,8 +63,24 @@ def _lower(fused: Fused, machine: Machine) -> Lowered:
         if name == "scan":
             return _scan(graph, machine)
         return _vectorised(lower_lines(graph), machine.vector_bytes)
+    if fused.kind == "contract":
+        product = _product(graph)
+        if accepts(product):
+            return _vectorised(lower_contraction(graph, product, machine), machine.vector_bytes)
     plain = lower_flat(graph, FLAT) if fused.kind == "flat" else lower_nest(graph)
     return _vectorised(plain, machine.vector_bytes)
+
+
+def _product(graph: Graph) -> Node:
+    """The one product of a graph."""
+    stack, inputs = list(graph.outputs), set(graph.inputs)
+    while stack:
+        n = stack.pop()
+        if n.op.name == "contract":
+            return n
+        if n not in inputs:
+            stack.extend(n.inputs)
+    raise Unsupported("a kernel of kind contract without a product")
 
 
 def _scan(graph: Graph, machine: Machine) -> Lowered:
