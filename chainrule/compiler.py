@@ -8,6 +8,7 @@ decompose      composites become their formulas                   primitives onl
 merge_loops    loops that others contain are dropped              as before
 fold           arithmetic on constants is done                    as before
 simplify       identities and double moves go                     no stop_gradient, copy, boundary
+hoist          sums that loops only collect come after them       as before
 convolve       gradients of convolutions become convolutions      as before
 reduce_once    reductions in two forms are one                    as before
 fuse           primitives become kernels                          every node in a kernel
@@ -40,7 +41,7 @@ from chainrule.ir.graph import count_elements, topological
 from chainrule.ir.node import Node
 from chainrule.ir.text import print_graph, print_type
 from chainrule.ir.verify import verify
-from chainrule.rewrite import convolve, decompose, fold, merge_loops, reduce_once, simplify
+from chainrule.rewrite import convolve, decompose, fold, hoist, merge_loops, reduce_once, simplify
 
 Pass = Callable[[Sequence[Node]], list[Node]]
 
@@ -64,6 +65,7 @@ STAGES: tuple[Stage, ...] = (
 
 #: What the compiled backend does to the graph beyond that.
 NATIVE: tuple[Stage, ...] = (
+    Stage(hoist, "sums that loops only collect come after them", True),
     Stage(convolve, "gradients of convolutions become convolutions", True),
     Stage(reduce_once, "reductions in two forms are one", True),
 )

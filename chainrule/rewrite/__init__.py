@@ -3,8 +3,9 @@
 from chainrule.rewrite.convolution import convolve
 from chainrule.rewrite.decompose import decompose
 from chainrule.rewrite.fold import fold
+from chainrule.rewrite.hoist import hoist
 from chainrule.rewrite.loops import merge_loops
 from chainrule.rewrite.once import reduce_once
 from chainrule.rewrite.simplify import simplify
 
-__all__ = ["convolve", "decompose", "fold", "merge_loops", "reduce_once", "simplify"]
+__all__ = ["convolve", "decompose", "fold", "hoist", "merge_loops", "reduce_once", "simplify"]
