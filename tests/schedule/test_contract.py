@@ -2,6 +2,9 @@
 and epilogue, on every target.
 """
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from native import run_kernel
@@ -14,7 +17,9 @@ from chainrule.ir.node import Node
 from chainrule.schedule.contract import accepts, lower_contraction
 from chainrule.schedule.interpret import interpret, numpy_kind
 from chainrule.schedule.lowered import Lowered
+from chainrule.schedule.text import print_kernel
 from chainrule.schedule.vectorise import vectorise
+from chainrule.schedule.verify import verify_kernel
 
 TARGETS = ["avx512", "avx2", "x86-64"]
 
@@ -38,6 +43,7 @@ def run(lowered: Lowered, graph: Graph, arrays: list, target: Target, parts: int
     temporaries = [np.full(t.size, 77, numpy_kind(t.kind)) for t in lowered.temporaries]
     for step in lowered.steps:
         kernel = vectorise(step.kernel, target.vector_bytes)
+        verify_kernel(kernel)
         given = {}
         for buffer, place in zip(kernel.buffers, step.places, strict=True):
             memory = {"input": arrays, "output": outputs, "temporary": temporaries}[place.what]
@@ -236,3 +242,25 @@ def test_epilogues_under_another_shape() -> None:
     check(ops.maximum(y + x(2, 6, 1), 0.0), ops.reshape(y, shape=(54, 7)))
     y = convolution(dict(x=(2, 6, 8, 8), w=(4, 3, 3, 3), stride=(1, 1), pad=(1, 1), groups=2))
     check(ops.maximum(y + x(2, 1, 4, 1, 1), 0.0))
+
+
+# ------------------------------------------------------------------ as text
+
+GOLDEN = Path(__file__).parent / "golden"
+SHOWN = {
+    "contract_plain": ops.contract(x(0, 4, 20), x(1, 20, 16), spec="ik,kj->ij"),
+    "contract_bias": ops.maximum(
+        ops.contract(x(0, 3, 20), x(1, 11, 20), spec="Ak,ok->Ao") + x(2, 11), 0.0
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_kernel_as_text(name: str) -> None:
+    """CHAINRULE_GOLDEN=1 writes it anew."""
+    _, lowered = lower(SHOWN[name], target=named("avx2"))
+    made = "".join(print_kernel(step.kernel) + "\n" for step in lowered.steps)
+    golden = GOLDEN / f"{name}.txt"
+    if os.environ.get("CHAINRULE_GOLDEN"):
+        golden.write_text(made)
+    assert golden.read_text() == made
