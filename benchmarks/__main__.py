@@ -9,6 +9,7 @@ python -m benchmarks --write                  also writes docs/benchmarks.md
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import time
@@ -34,7 +35,7 @@ def main() -> None:
     if arguments.compile and TORCH in pythons:
         pythons[COMPILED] = pythons[TORCH]
     run = Run(pythons, chosen & TARGETS.keys(), arguments.quick)
-    print(machine(run), *notes, sep="\n")
+    print(machine(run), *run.busy(), *notes, sep="\n")
     tables: list[Table] = []
     for name, group in GROUPS.items():
         wanted = not chosen or name in chosen or (name == "networks" and chosen & TARGETS.keys())
@@ -44,7 +45,8 @@ def main() -> None:
             tables += group(run)
         except (Failed, subprocess.CalledProcessError) as failure:
             run.notes.append(f"{name}: {failure}")
-    head = [machine(run), _versions(run), *notes, *run.notes]
+    run.again()
+    head = [machine(run), *run.busy(), _versions(run), *notes, *run.notes]
     run.close()
     head.append(f"Measured in {time.perf_counter() - began:.0f} s.")
     print("", *head, "", *(table.text() for table in tables), sep="\n")
@@ -64,7 +66,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     parser.add_argument(
         "--python", action="append", default=[], metavar="SIDE=PATH",
-        help=f"an interpreter for a side ({', '.join(NEEDS)}); this one by default",
+        help=f"an interpreter for a side ({', '.join(NEEDS)}); this one by default, none if empty",
     )  # fmt: skip
     return parser.parse_args()
 
@@ -74,6 +76,9 @@ def _sides(given: dict[str, str]) -> tuple[dict[str, str], list[str]]:
     pythons, notes = {}, []
     for side, modules in NEEDS.items():
         python = given.get(side, sys.executable)
+        if shutil.which(python) is None:
+            notes.append(f"{side} is left out: there is no {python or 'interpreter for it'}.")
+            continue
         found = f"import importlib.util as u; assert all(map(u.find_spec, {modules.split(', ')}))"
         done = subprocess.run([python, "-c", found], cwd=ROOT, stderr=subprocess.DEVNULL)
         if done.returncode == 0:

@@ -93,6 +93,16 @@ class Run:
                 found[side] += self.peer(side).ask(do, count=counts[side], **order)
         return found
 
+    def busy(self) -> list[str]:
+        """A warning where two threads were not nearly twice as fast as one."""
+        one, two = self.peaks[1], self.peaks[2]
+        if two > 1.6 * one:
+            return []
+        return [
+            f"Two threads reached {two / one:.2f} times the peak of one: something else uses this "
+            "machine, or it has one core. Do not trust what follows."
+        ]
+
     def close(self) -> None:
         for peer in self.peers.values():
             peer.close()
