@@ -55,7 +55,7 @@ class Derivative:
     order      the forward nodes that the gradient passed through, inputs before users
     """
 
-    __slots__ = ("_below", "_readers", "gradients", "order", "produced")
+    __slots__ = ("_below", "_read_from", "_readers", "gradients", "order", "produced")
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class Derivative:
         self.gradients, self.order, self.produced = gradients, order, produced
         self._readers: dict[Node, set[Node]] | None = None
         self._below: set[Node] | None = None
+        self._read_from: dict[Node, list[tuple[Node, set[Node]]]] | None = None
 
     def readers(self) -> dict[Node, set[Node]]:
         """Forward value → the forward nodes whose rule reads it (PyTorch: what they 'saved for
@@ -90,6 +91,18 @@ class Derivative:
                             found.setdefault(i, set()).add(node)
             self._readers = found
         return self._readers
+
+    def read_from(self) -> dict[Node, list[tuple[Node, set[Node]]]]:
+        """The base of a value → what of it is read (itself, views of it), and by whom."""
+        if self._read_from is None:
+            found: dict[Node, list[tuple[Node, set[Node]]]] = {}
+            for n, readers in self.readers().items():
+                root = n
+                while root.op.put is not None:
+                    root = root.inputs[0]
+                found.setdefault(root, []).append((n, readers))
+            self._read_from = found
+        return self._read_from
 
     def reading(self) -> set[Node]:
         """Forward nodes on whose path something was saved: a second pass over them would need freed

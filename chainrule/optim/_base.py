@@ -185,12 +185,14 @@ def rows_by_step(
     """
     rows: dict[tuple[float, dtypes.DType], list[tuple[Tensor, ...]]] = {}
     for p, g, state in members:
-        key = next_step(state), precision(p)
+        step, dtype = count_up(state["step"]) or next_step(state), p._dtype
+        key = (step, dtypes.float32 if dtype in _HALVES else dtype)
         row = (p, *[state[name] for name in names], g)
-        if key in rows:
-            rows[key].append(row)
-        else:
+        some = rows.get(key)
+        if some is None:
             rows[key] = [row]
+        else:
+            some.append(row)
     return rows
 
 

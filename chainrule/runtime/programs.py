@@ -16,18 +16,29 @@ from chainrule.backends.reference import Executable
 from chainrule.errors import Interrupted as Interrupted
 from chainrule.ir.node import Node
 
+#: The programs that were used of late, and those that were before.
 _programs: dict[tuple[Node, ...], Executable] = {}
+_before: dict[tuple[Node, ...], Executable] = {}
 _LIMIT = 1024
 _NOTHING: Mapping[int, int] = MappingProxyType({})
 
 
 def program(outputs: tuple[Node, ...]) -> Executable:
     """The program that computes `outputs`; built when they are new."""
-    found = _programs.pop(outputs, None)
+    found = _programs.get(outputs)
+    return _older(outputs) if found is None else found
+
+
+def _older(outputs: tuple[Node, ...]) -> Executable:
+    """A program that was not used of late, or a new one. What was not used while half as many
+    programs as may be kept came is forgotten.
+    """
+    global _programs, _before
+    found = _before.pop(outputs, None)
     if found is None:
-        if len(_programs) >= _LIMIT:  # a dictionary keeps its order: the first is the least used
-            del _programs[next(iter(_programs))]
         found = compiler.compile(outputs)
+    if len(_programs) >= _LIMIT // 2:
+        _programs, _before = {}, _programs
     _programs[outputs] = found
     return found
 
@@ -60,4 +71,4 @@ def run(
 
 def count() -> int:
     """How many programs are kept."""
-    return len(_programs)
+    return len(_programs) + len(_before)

@@ -208,15 +208,14 @@ def _message(n: Node) -> str:
 
 
 def _check_overwritten(trace: Trace, d: Derivative) -> None:
-    if not trace.overwritten:
+    gone = trace.overwritten
+    if not gone:
         return
-    for n, readers in d.readers().items():
-        root = n
-        while root.op.put is not None:
-            root = root.inputs[0]
-        new = trace.overwritten.get(root)
-        if new is not None and not _made_in_place(new, readers, root):
-            raise GradientError(_message(n))
+    read = d.read_from()
+    for root in gone.keys() & read.keys():
+        for n, readers in read[root]:
+            if not _made_in_place(gone[root], readers, root):
+                raise GradientError(_message(n))
 
 
 def _made_in_place(new: Node, readers: set[Node], old: Node) -> bool:
@@ -359,7 +358,6 @@ def _directly(t: Tensor) -> bool:
         or t.history is not None
         or t.numel() != 1
         or not trace.plain
-        or trace.writes
         or trace.watched
         or here.hold
     ):
@@ -379,6 +377,8 @@ def _directly(t: Tensor) -> bool:
         read = [None if g is None else ops.stop_gradient(g) for g in d.gradients]
         found = _direct[key] = d, read
     d, read = found
+    if trace.writes:
+        _check_overwritten(trace, d)
     for (leaf, _), g in zip(flowing, read, strict=True):
         if g is not None:
             leaf._grad = result(g, trace, 0)

@@ -15,9 +15,9 @@ from chainrule import dtypes, ops, shapes
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
 from chainrule.tensor.creation import as_tensor, from_owned
-from chainrule.tensor.handle import SILENT, Tensor
+from chainrule.tensor.handle import SILENT, Step, Tensor
 from chainrule.tensor.mutate import assign, check_writable
-from chainrule.tensor.record import apply, chain, view
+from chainrule.tensor.record import apply, chain
 from chainrule.tensor.trace import one_piece, state
 
 
@@ -170,19 +170,45 @@ def _check_range(i: Tensor, axis: int, n: int) -> None:
 
 def basic(x: Tensor, p: Parsed) -> Tensor:
     """The view part."""
+    return chain(x, _steps(x, p))
+
+
+#: (shape, numbers, slices, None and …) → the steps of the view.
+_simple: dict[Any, tuple[Step, ...]] = {}
+
+
+def _steps(x: Tensor, p: Parsed) -> tuple[Step, ...]:
     steps: list[Any] = []
     cut = tuple(len(range(*t)) for t in zip(p.start, p.stop, p.step, strict=True))
     if cut != x._shape or any(s != 1 for s in p.step):
         steps.append((ops.slice, (("start", p.start), ("stop", p.stop), ("step", p.step))))
     if cut != p.shape:
         steps.append((ops.reshape, (("shape", p.shape),)))
-    if not steps:
-        return view(x, ops.reshape, shape=p.shape)
-    return chain(x, tuple(steps))
+    return tuple(steps) or ((ops.reshape, (("shape", p.shape),)),)
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index]"""
+    entries = index if type(index) is tuple else (index,)
+    key: list[Any] = []
+    for i in entries:
+        if type(i) is slice:
+            bounds = (i.start, i.stop, i.step)
+            if not all(v is None or type(v) is int for v in bounds):
+                break
+            key.append(bounds)
+        elif i is None or i is Ellipsis or type(i) is int:
+            key.append(i)
+        else:
+            break
+    else:
+        place = (x._shape, *key)
+        steps = _simple.get(place)
+        if steps is None:
+            if len(_simple) > 100_000:
+                _simple.clear()
+            steps = _simple[place] = _steps(x, parse(x, index))
+        return chain(x, steps)
     p = parse(x, index)
     v = basic(x, p)
     if not p.tensors:

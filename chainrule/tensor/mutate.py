@@ -187,31 +187,40 @@ def update_rows(
                 nodes.append(without_gradient(n) if t.level else n)
         if not trace.closed:  # nothing was evaluated on the way
             break
-    shared = [trace.bind(np.array(v, dtype.np), dtype, None) for v in numbers]
-    key = (fn, width, *attrs.items(), *nodes, *shared)
+    for v in numbers:
+        nodes.append(trace.bind(np.array(v, dtype.np), dtype, None))
+    key = (fn, width, *attrs.items(), *nodes)
     found = _rows.get(key)
     if found is None:
         if len(_rows) >= _ROWS_LIMIT:
             _rows.clear()
-        found = _rows[key] = _new_rows(fn, rows, width, nodes, shared, attrs)
+        found = _rows[key] = _new_rows(fn, rows, width, nodes, len(numbers), attrs)
     later = []
     new = iter(found)
-    with one_piece:
-        for row in rows:
-            for t in row[:width]:
-                node, s = next(new), t.storage
-                if t.chain or t.detached or t.strides is not None or not t.leaf or here.grad:
-                    later.append((t, wrap(node, 0)))
-                elif t.level:  # a parameter: it enters anew when it is read
-                    trace.write(s, node)
-                    t.seen_in = -1
-                elif s.level:
-                    later.append((t, wrap(node, 0)))
-                else:
-                    trace.write(s, node)
-                    t.node, t.seen_in, t.version, t.history = node, serial, s.version, None
-        for t, value in later:
-            assign(t, value)
+    storages, values, writes = trace.storages, trace.values, trace.writes
+    before = len(trace.bound)
+    for row in rows:
+        for t in row[:width]:
+            node, s = next(new), t.storage
+            if (
+                s.trace is None
+                and s.entered == serial
+                and t.leaf
+                and not (t.chain or t.detached or here.grad or (s.level and not t.level))
+            ):  # as `Trace.write`; handles see by the version that they must read anew
+                storages.append(s)
+                writes.append((before, None, s, node))
+                values.append(node)
+                s.trace, s.node = trace, node
+                s.version += 1
+            else:
+                later.append((t, wrap(node, 0)))
+    if later:
+        with one_piece:
+            for t, value in later:
+                assign(t, value)
+    else:
+        flush_if_due(trace)
 
 
 _rows: dict[tuple[Any, ...], list[Node]] = {}
@@ -223,10 +232,11 @@ def _new_rows(
     rows: Sequence[tuple[Tensor, ...]],
     width: int,
     nodes: list[Node],
-    shared: list[Node],
+    numbers: int,
     attrs: dict[str, Any],
 ) -> list[Node]:
     found, at = [], 0
+    shared = nodes[len(nodes) - numbers :]
     for row in rows:
         out = fn(*nodes[at : at + len(row)], *shared, **attrs)
         at += len(row)

@@ -323,10 +323,12 @@ _ALONE, _TWICE = _lone()
 
 def _forget(trace: Trace) -> None:
     """Let go of handles that nobody else holds: newest first, as a view holds its base."""
-    if not trace.handles:
+    handles: list[Any] = trace.handles
+    if not handles:
         return
-    handles: list[Any] = list({id(t): t for t in trace.handles}.values())
-    trace.handles = handles
+    if len(handles) > 1:
+        handles = list({id(t): t for t in handles}.values())
+        trace.handles = handles
     for i in range(len(handles) - 1, -1, -1):
         t = handles[i]
         if getrefcount(t) == _ALONE:
@@ -400,8 +402,8 @@ def glimpse(s: Storage) -> np.ndarray:
 def _flush(trace: Trace) -> None:
     here = state.here
     holding = here.hold > 0 and trace is here.current
-    roots = [] if holding or not trace.handles else _roots(trace)
     storages = pending(trace)
+    roots = [] if holding or not trace.handles else _roots(trace)
     nodes: list[Node] = []
     donated: dict[int, int] = {}
     serial = trace.serial
@@ -432,7 +434,8 @@ def _flush(trace: Trace) -> None:
         _fail(trace, storages, e)
         raise
     if not holding:
-        _keep(trace, roots, residuals, dict(zip(nodes, storages, strict=True)), extra, values)
+        if roots:
+            _keep(trace, residuals, dict(zip(nodes, storages, strict=True)), extra, values)
         _close(trace, roots)
     if interrupt is not None:
         raise KeyboardInterrupt from interrupt
@@ -473,15 +476,12 @@ def _settle_all(storages: Sequence[Storage], values: list[np.ndarray]) -> None:
 
 def _keep(
     trace: Trace,
-    roots: list[tuple[Tensor, Node]],
     residuals: list[Node],
     at_storage: dict[Node, Storage],
     extra: list[Node],
     values: list[np.ndarray],
 ) -> None:
     """What the gradient of a closed trace will read."""
-    if not roots:
-        return
     trace.saved = dict(zip(extra, values[-len(extra) or len(values) :], strict=True))
     for r in residuals:
         s = at_storage.get(r)
@@ -522,7 +522,6 @@ def _settle(s: Storage, value: np.ndarray) -> None:
 def _roots(trace: Trace) -> list[tuple[Tensor, Node]]:
     """Held results through which a gradient may still be asked for, with their nodes."""
     found = []
-    _forget(trace)
     for t in tuple(trace.handles):
         if t.level != 1 or t.leaf:
             continue

@@ -116,9 +116,13 @@ class Registry:
     def __getattr__(self, name: str) -> Any:
         # Python asks here only for what it did not find in the ordinary way.
         members = self.__dict__
-        for table in ("_parameters", "_buffers", "_modules"):
-            if table in members and name in members[table]:
-                return members[table][name]
+        if "_modules" in members:  # the last table that `__init__` makes
+            if name in (table := members["_parameters"]):
+                return table[name]
+            if name in (table := members["_modules"]):
+                return table[name]
+            if name in (table := members["_buffers"]):
+                return table[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:

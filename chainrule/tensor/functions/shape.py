@@ -527,7 +527,11 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 f"entry 0 and {list(x._shape)} at entry {i}"
             )
     d = shapes.axis(dim, ts[0].ndim + 1)
-    return cat([unsqueeze(x, d) for x in ts], d)
+    return apply(_stacked, *ts, axis=d)
+
+
+def _stacked(*xs: Node, axis: int) -> Node:
+    return ops.movement.stack(xs, axis)
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
