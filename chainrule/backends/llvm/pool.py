@@ -6,7 +6,8 @@ then sleeps until it is woken. None is started before a program needs it.
 
 One program runs at a time; further callers wait at `Pool.lock`. It is re-entrant: a signal handler
 or a finaliser may run a program whenever Python lets it, because nothing of a run is prepared
-outside the one native call that runs it.
+outside the one native call that runs it. If Python lets it while threads are started or memory is
+fetched, its program finds nothing prepared and runs aside: on one thread, in memory of its own.
 """
 
 from __future__ import annotations
@@ -16,13 +17,21 @@ import functools
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from chainrule.backends.llvm import cores
 from chainrule.backends.llvm.arena import Arena, Block
-from chainrule.backends.llvm.driver import CONTROL, LINE, STOPPED, driver, sleeps_natively
+from chainrule.backends.llvm.driver import (
+    CONTROL,
+    LINE,
+    MOST_CHUNKS,
+    STOPPED,
+    driver,
+    sleeps_natively,
+)
 
 MOST_THREADS = 512
 
@@ -44,12 +53,15 @@ class Pool:
         self.control = address_of(self._control)
         self._state = self._control[CONTROL["state"] :: LINE]
         self._scratch: Block | None = None
+        self._work_bytes = 0  # of one thread
         self._counters = aligned_words(0)
-        self._threads: list[threading.Thread] = []
-        self._bells: list[threading.Event] = []
+        self._room = 0  # units that there are counters for
+        self._workers: dict[int, tuple[threading.Thread, threading.Event]] = {}
         self._graves: list[object] = []
         self._size: int | None = None
         self._native_sleep = sleeps_natively()
+        #: Whether threads or memory are being changed (by the thread that holds the lock).
+        self.changing = False
 
     # --- how many ---------------------------------------------------------------------------------
 
@@ -65,6 +77,8 @@ class Pool:
         if size < 1:
             raise ValueError(f"a program needs at least one thread, not {size}")
         with self.lock:
+            if self.changing:
+                raise RuntimeError("the number of threads cannot change while they are started")
             self._stop()
             self._size = min(size, MOST_THREADS)
 
@@ -77,32 +91,78 @@ class Pool:
         usable.
         """
         with self.lock:
-            if arena_bytes > self.arena.nbytes:
-                self._put(arena=0, arena_bytes=0)
+            try:
+                self._withdraw()
                 self.arena.reserve(arena_bytes)
-                self._put(arena=self.arena.base, arena_bytes=self.arena.nbytes)
-            if units and not self._get("units"):
-                self._start()
-            if units > self._get("units"):
-                self._make_counters(units)
-            if work_bytes > self._get("work_bytes"):
-                self._make_scratch(work_bytes)
+                if units:
+                    self._start()
+                if units > self._room:
+                    self._make_counters(units)
+                if work_bytes > self._work_bytes:
+                    self._make_scratch(work_bytes)
+            finally:
+                self._publish()
+
+    def aside(
+        self,
+        run: Callable[..., int],
+        job: int,
+        arrays: tuple[np.ndarray, ...],
+        needs: tuple[int, ...],
+    ) -> int:
+        """Run a program while the pool is `changing`: on one thread, in memory of its own."""
+        arena_bytes, work_bytes, _ = needs
+        words = aligned_words(CONTROL["state"])
+        arena = Block(max(arena_bytes, 1), "a program's temporaries")
+        work = Block(max(work_bytes, 1), "a program's scratch memory")
+        try:
+            for name, value in {
+                "arena": arena.address,
+                "arena_bytes": arena.nbytes,
+                "own_work": work.address,
+                "work_bytes": work.nbytes,
+                "size": 1,
+                "units": MOST_CHUNKS,
+            }.items():
+                words[CONTROL[name]] = value
+            return run(address_of(words), job, arrays)
+        finally:
+            arena.close()
+            work.close()
 
     def release(self) -> None:
         """Give the arena and the scratch memory back to the system, until a program asks again."""
         with self.lock:
-            self._put(arena=0, arena_bytes=0)
-            self.arena.release()
-            self._drop_scratch()
+            if self.changing:
+                return
+            try:
+                self._withdraw()
+                self.arena.release()
+                self._drop_scratch()
+            finally:
+                self._publish()
+
+    def _withdraw(self) -> None:
+        """From here to `_publish`, a program that wants anything finds nothing prepared."""
+        self.changing = True
+        self._put(units=0, arena_bytes=0, work_bytes=0)
+
+    def _publish(self) -> None:
+        """Offer what is there. Each size comes after the address that it belongs to."""
+        scratch = self._scratch.address if self._scratch else 0
+        self._put(arena=self.arena.base, own_work=scratch, size=1 + len(self._workers))
+        self._put(own_counters=address_of(self._counters))
+        self._put(arena_bytes=self.arena.nbytes, work_bytes=self._work_bytes, units=self._room)
+        self.changing = False
 
     def _make_scratch(self, work_bytes: int) -> None:
         self._drop_scratch()
         each = -(-work_bytes // 4096) * 4096
         self._scratch = Block(each * self.size, "the threads' scratch memory")
-        self._put(own_work=self._scratch.address, work_bytes=each)
+        self._work_bytes = each
 
     def _drop_scratch(self) -> None:
-        self._put(own_work=0, work_bytes=0)
+        self._work_bytes = 0
         if self._scratch:
             self._scratch.close()
             self._scratch = None
@@ -111,12 +171,14 @@ class Pool:
         room = -(-units // 256) * 256
         self.bury(self._counters)
         self._counters = aligned_words((self.size + 1) * room)
-        self._put(own_counters=address_of(self._counters), units=room)
+        self._room = room
 
     # --- threads ----------------------------------------------------------------------------------
 
     def _start(self) -> None:
         """Start the workers. Where the system gives no more threads, those we have must do."""
+        if self._room:  # since the last `_stop` they were
+            return
         native = driver()
         us = _ticks_per_us()
         fits = self.size <= cores.available()
@@ -129,6 +191,8 @@ class Pool:
             idle=int(us * (_IDLE if fits else _IDLE / 4)),
         )
         for number in range(1, self.size):
+            if number in self._workers:  # starting was interrupted, and goes on here
+                continue
             bell = threading.Event()
             thread = threading.Thread(
                 target=_work,
@@ -136,33 +200,35 @@ class Pool:
                 name=f"chainrule-{number}",
                 daemon=True,
             )
+            self._workers[number] = thread, bell
             try:
                 thread.start()
             except RuntimeError:
+                del self._workers[number]
                 break
-            self._threads.append(thread)
-            self._bells.append(bell)
-        self._put(size=len(self._threads) + 1)
 
     def _stop(self) -> None:
         """End the workers; the next program on several threads starts them again."""
-        if self._threads:
-            driver().halt(self.control)
-            for bell in self._bells:
+        try:
+            self._withdraw()
+            if self._workers:
+                driver().halt(self.control)
+            for _, bell in self._workers.values():
                 bell.set()
-            for thread in self._threads:
-                thread.join()
-            self._threads.clear()
-            self._bells.clear()
-        self._graves.clear()
-        # Counters and scratch memory are made for a number of threads.
-        self._put(units=0, size=0)
-        self._drop_scratch()
+            for number, (thread, _) in list(self._workers.items()):
+                if thread.ident is not None:  # starting it was not interrupted
+                    thread.join()
+                del self._workers[number]
+            self._graves.clear()
+        finally:
+            self._room = 0  # counters and scratch memory are made for a number of threads
+            self._drop_scratch()
+            self._publish()
 
     def wake(self) -> None:
         """Wake sleeping workers, on systems where the driver cannot."""
         if self._get("parked"):
-            for bell in self._bells:
+            for _, bell in self._workers.values():
                 bell.set()
 
     # --- memory that workers may still be reading -------------------------------------------------

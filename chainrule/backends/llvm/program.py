@@ -184,9 +184,12 @@ class NativeProgram:
         return bool(self._status[0] != _NOT_BEGUN)
 
     def _settle(self, status: int, arrays: tuple[np.ndarray, ...]) -> None:
-        if status == UNPREPARED:
-            pool.provide(*self._needs)
-            status = self._call(pool.control, self._job, arrays)
+        while status == UNPREPARED:
+            if pool.changing:
+                status = pool.aside(self._call, self._job, arrays, self._needs)
+            else:
+                pool.provide(*self._needs)
+                status = self._call(pool.control, self._job, arrays)
         if status:
             raise CheckError(status, tuple(int(d) for d in self._status[1:]))
 
