@@ -104,9 +104,9 @@ class Side:
         """How many programs were built at each of these batch sizes, one after the other."""
         compiler = importlib.import_module("chainrule.compiler")
         found = build(self.lib, network)
-        x, y, counts = found.x, found.y, []
+        x, y, counts = found.x.numpy(), found.y.numpy(), []
         for size in sizes:
-            found.x, found.y = x[:size].clone(), y[:size].clone()
+            found.x, found.y = self.lib.tensor(x[:size]), self.lib.tensor(y[:size])
             before = compiler.built
             for _ in range(3):
                 found.step()
