@@ -310,11 +310,9 @@ class Builder:
         """a where c, else b."""
         kind = next(x.type.kind for x in (a, b) if isinstance(x, Value))
         yes, no = self.value(a, kind), self.value(b, kind)
-        if c.is_const:
-            return yes if c.number else no
-        if yes is no:
-            return yes
         lanes = max(c.type.lanes, yes.type.lanes, no.type.lanes)
+        if c.is_const or yes is no:
+            return self.splat(no if c.is_const and not c.number else yes, lanes)
         args = tuple(self.splat(x, lanes) for x in (c, yes, no))
         return self._pure("select", args, (), Type(kind, lanes))
 
