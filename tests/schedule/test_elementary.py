@@ -13,10 +13,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from elements import elements
+from native import run_kernel
 
 from chainrule.backends.llvm.target import NAMES, Target, named
 from chainrule.ops import special
 from chainrule.schedule import elementary
+from chainrule.schedule.build import Builder
+from chainrule.schedule.vectorise import vectorise
 
 TARGETS = [t for t in map(named, NAMES) if t.runs_here]
 TYPES = {"f32": np.float32, "f64": np.float64}
@@ -122,6 +125,28 @@ def test_small_arguments_are_their_own_values(name: str, kind: str) -> None:
         found = elements(getattr(elementary, name), [x], [kind], kind, target)
         np.testing.assert_array_equal(found, x)
         np.testing.assert_array_equal(np.signbit(found), np.signbit(x))
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("name", ["sin", "cos", "tanh", "erf", "lgamma", "digamma", "fmod"])
+def test_loops_over_numbers_become_loops_over_vectors(name: str, kind: str) -> None:
+    b, x = Builder(), samples(kind)[:: 7 if kind == "f32" else 13].copy()
+    source, out = b.buffer("x", kind, x.size, "in"), b.buffer("y", kind, x.size, "out")
+    with b.kernel("k", 1), b.loop(0, x.size, note="vector") as i:
+        v = b.load(source, i)
+        if name == "digamma":
+            value = elementary.polygamma(b, v, 0)
+        elif name == "fmod":
+            value = elementary.fmod(b, v, b.const(3.7, kind))
+        else:
+            value = getattr(elementary, name)(b, v)
+        b.store(out, i, value)
+    kernel = b.finish()
+    for target in TARGETS:
+        plain, wide = np.zeros_like(x), np.zeros_like(x)
+        run_kernel(kernel, {"x": x, "y": plain}, target)
+        run_kernel(vectorise(kernel, target.vector_bytes), {"x": x, "y": wide}, target)
+        np.testing.assert_array_equal(wide, plain)
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -64,9 +64,43 @@ def _whole52(b: Builder, n: Value, less: float = 0.0) -> Value:
     return b.sub(b.bitcast(base, "f64"), 2.0**52 + less)
 
 
-def _quarters_f32(b: Builder, a: Value) -> tuple[Value, Value, Value | None]:
-    """|x| = (π/2) q + r for float32: q mod 4 and r. Payne and Hanek's way, in integers: of 1/2π
-    only the 96 bits count that x = m 2ᵉ does not shift beyond the point or below the result.
+#: π/2 as a sum; products of all but the last with numbers below 2¹¹ are exact in float32.
+_HALF_PI = (
+    1.570556640625, 0.0002396702766418457, 1.5890691429376602e-08, 2.5632829192545614e-12,
+    6.123234262925839e-17,
+)  # fmt: skip
+_FAR = 3000.0
+
+
+def _quarters_f32(b: Builder, a: Value) -> tuple[Value, Value, Value]:
+    """|x| = (π/2) q + r + s for float32: q mod 4, r, and the rest of r. Cody and Waite's way; where
+    a lane is too large for it, Payne and Hanek's, which takes three times as long as all else:
+    hence the branch.
+    """
+    f = format_of(a)
+    with b.at_depth(max(a.depth, 1)):  # what does not change in a loop stays before it
+        t = b.fma(a, 2 / math.pi, f.round)
+        n = b.sub(t, f.round)
+        first, second, third, *others = _HALF_PI
+        s = b.fma(n, -second, b.fma(n, -first, a))
+        r = b.fma(n, -third, s)
+        lost = b.fma(n, -third, b.sub(s, r))
+        for c in others:
+            lost = b.fma(n, -c, lost)
+        q = b.bitcast(t, f.word)
+        held = [b.register(v) for v in (a, q, r, lost)]
+        with b.branch(b.reduce(b.op("gt", a, _FAR), "or")):
+            x = b.get(held[0])  # read here, so that what follows from it stays here
+            far = b.op("gt", x, _FAR)
+            zero = b.const(0.0, f.kind, x.type.lanes)
+            for register, new in zip(held[1:], (*_far_quarters(b, x), zero), strict=True):
+                b.set(register, b.select(far, new, b.get(register)))
+        return b.get(held[1]), b.get(held[2]), b.get(held[3])
+
+
+def _far_quarters(b: Builder, a: Value) -> tuple[Value, Value]:
+    """q mod 4 and r for large float32, in integers: of 1/2π only the 96 bits count that x = m 2ᵉ
+    does not shift beyond the point or below the result.
     """
     bits = b.cast(b.bitcast(a, "u32"), "u64")
     m = b.op("or", b.op("and", bits, 0x7FFFFF), 0x800000)
@@ -87,9 +121,7 @@ def _quarters_f32(b: Builder, a: Value) -> tuple[Value, Value, Value | None]:
     q = b.cast(b.op("shr", turn, 62), "u32")
     whole = _whole52(b, b.op("shr", b.op("and", turn, _QUARTER), 11), 2.0**50)
     rest = _whole52(b, b.op("and", turn, 2047))
-    r = b.cast(b.mul(b.fma(rest, 2.0**-11, whole), math.pi * 2.0**-52), "f32")
-    small = b.op("lt", a, _PI_4)
-    return b.select(small, 0, q), b.select(small, a, r), None
+    return q, b.cast(b.mul(b.fma(rest, 2.0**-11, whole), math.pi * 2.0**-52), "f32")
 
 
 def _window(b: Builder, words: Sequence[Value], shift: Value) -> list[Value]:
@@ -111,7 +143,7 @@ def _wide_product(b: Builder, x: Value, y: Value) -> tuple[Value, Value]:
     return high, b.op("or", b.op("shl", middle, 32), b.op("and", low, _LOW))
 
 
-def _quarters_f64(b: Builder, a: Value) -> tuple[Value, Value, Value | None]:
+def _quarters_f64(b: Builder, a: Value) -> tuple[Value, Value, Value]:
     """|x| = (π/2) q + r + s for float64: q mod 4, r, and the rest of r. The words of 1/2π that
     count are found by moving them along by 16, 8, 4, 2 and 1 places.
     """
@@ -155,8 +187,9 @@ def _sin_cos(b: Builder, x: Value) -> tuple[Value, Value, Value]:
     u = b.mul(r, r)
     s, c = polynomial(b, u, TURN[f.kind].sin), polynomial(b, u, TURN[f.kind].cos)
     half = b.mul(u, 0.5)
-    if rest is None:
-        return q, b.fma(b.mul(r, u), s, r), b.fma(b.mul(u, u), c, b.sub(1.0, half))
+    if f.kind == "f32":  # what the rest adds to the cosine is less than half an ulp
+        sine = b.add(r, b.fma(b.mul(r, u), s, rest))
+        return q, sine, b.fma(b.mul(u, u), c, b.sub(1.0, half))
     w = b.sub(1.0, half)
     sine = b.add(r, b.fma(b.mul(r, u), s, b.fma(b.op("neg", half), rest, rest)))
     more = b.fma(b.mul(u, u), c, b.op("neg", b.mul(r, rest)))
