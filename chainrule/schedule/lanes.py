@@ -20,7 +20,16 @@ import math
 from typing import NamedTuple
 
 from chainrule.schedule.build import Builder, decided
-from chainrule.schedule.loops import COMPARISONS, FLOATS, Buffer, Check, Register, Store, Value
+from chainrule.schedule.loops import (
+    COMPARISONS,
+    FLOATS,
+    SIZE,
+    Buffer,
+    Check,
+    Register,
+    Store,
+    Value,
+)
 
 #: Integers whose every value an i32 holds.
 _NARROW = frozenset({"i1", "i8", "i16", "u8", "u16", "i32"})
@@ -60,8 +69,8 @@ class Lanes:
     branch  lanes that run, of those that came to the loop: it guards registers inside
     """
 
-    def __init__(self, b: Builder, lanes: int) -> None:
-        self.b, self.lanes = b, lanes
+    def __init__(self, b: Builder, lanes: int, vector_bytes: int) -> None:
+        self.b, self.lanes, self.vector_bytes = b, lanes, vector_bytes
         self.forms: dict[Value, Form] = {}
         self.memory: dict[Buffer, Memory] = {}
         self.registers: dict[Register, Register] = {}
@@ -72,7 +81,7 @@ class Lanes:
 
     def inside(self, lanes: int, mask: Value | None) -> Lanes:
         """The same, for more lanes."""
-        made = Lanes(self.b, lanes)
+        made = Lanes(self.b, lanes, self.vector_bytes)
         made.forms, made.memory = dict(self.forms), dict(self.memory)
         made.registers, made.residues, made.mask = dict(self.registers), self.residues, mask
         return made
@@ -310,6 +319,15 @@ class Lanes:
 
     # ------------------------------------------------------------------ memory
 
+    @property
+    def gathers(self) -> bool:
+        """Whether the processor gathers as fast as it loads one by one, and with masks."""
+        return self.vector_bytes >= 64
+
+    def masks(self, kind: str) -> bool:
+        """Whether it has masked loads of a kind."""
+        return self.gathers or (self.vector_bytes >= 32 and SIZE[kind] >= 4)
+
     def _place(self, memory: Memory, f: Form) -> Form:
         """Where the elements of all lanes are."""
         if memory.copies == 1:
@@ -332,32 +350,68 @@ class Lanes:
             assert mask is not None
             one = b.load(buffer, at.value, 1, self.any(mask))
             return Form(b.select(mask, b.splat(one, self.lanes), b.const(0, buffer.kind)), None)
-        mask = self.own(given)
-        if at.stride == 1:
-            return Form(b.load(buffer, at.value, self.lanes, mask), None)
-        if at.stride == -1:
+        narrow = memory.copies == 1 and fits(v.args[0])
+        span = (self.lanes - 1) * abs(at.stride or 0)
+        if given is None or not self.form(given).uniform or buffer.size <= span:
+            return Form(self._read(buffer, at, self.own(given), narrow), None)
+        if at.stride is None:
+            return Form(self._read(buffer, at, self.own(given), narrow), None)
+        one = self.scalar(given)  # all lanes or none: then the first elements are read instead
+        first = b.select(one, at.value, 0 if at.stride > 0 else span)
+        found = self._read(buffer, Form(first, at.stride), self.mask, narrow)
+        return Form(b.select(one, found, b.const(0, buffer.kind)), None)
+
+    def _read(self, buffer: Buffer, at: Form, mask: Value | None, narrow: bool) -> Value:
+        """An element for each lane; `narrow`: the indices fit into 32 bits."""
+        b, stride = self.b, at.stride
+        able = mask is None or self.masks(buffer.kind)
+        if stride == 1 and able:
+            return b.load(buffer, at.value, self.lanes, mask)
+        if stride == -1 and able:
             turned = None if mask is None else self._turned(mask)
-            near = b.load(buffer, b.sub(at.value, self.lanes - 1), self.lanes, turned)
-            return Form(self._turned(near), None)
-        if at.stride is not None and 1 < at.stride <= min(_NEAR, self.lanes) and mask is None:
-            return Form(self._strided(buffer, at.value, at.stride), None)
-        return Form(b.load(buffer, self.vector(at, "i64"), self.lanes, mask), None)
+            first = b.sub(at.value, self.lanes - 1)
+            return self._turned(b.load(buffer, first, self.lanes, turned))
+        if stride is not None and 1 < stride <= min(_NEAR, self.lanes) and able:
+            return self._strided(buffer, at.value, stride, mask)
+        if stride is not None and mask is None and not self.gathers:
+            return self._picked(buffer, at.value, stride)
+        places = b.cast(self.vector(at, "i32" if narrow else "i64"), "i64")
+        if mask is None or self.gathers:
+            return b.load(buffer, places, self.lanes, mask)
+        found = b.load(buffer, b.select(mask, places, 0), self.lanes)  # one read is no branch
+        return b.select(mask, found, b.const(0, buffer.kind))
+
+    def _picked(self, buffer: Buffer, at: Value, stride: int) -> Value:
+        """Every stride-th element, one by one: each is read into all lanes, and kept in its own."""
+        b, n = self.b, self.lanes
+        found = b.splat(b.load(buffer, at), n)
+        for lane in range(1, n):
+            new = b.splat(b.load(buffer, b.add(at, lane * stride)), n)
+            found = b.shuffle(found, new, tuple(n + k if k >= lane else k for k in range(n)))
+        return found
 
     def _turned(self, x: Value) -> Value:
         return self.b.shuffle(x, x, tuple(reversed(range(self.lanes))))
 
-    def _strided(self, buffer: Buffer, at: Value, stride: int) -> Value:
+    def _strided(self, buffer: Buffer, at: Value, stride: int, mask: Value | None) -> Value:
         """Every stride-th element: neighbours are read, none beyond the last, and sorted out."""
         b, n = self.b, self.lanes
         firsts = [k * n for k in range(stride - 1)] + [(stride - 1) * (n - 1)]
-        parts = [b.load(buffer, b.add(at, first), n) for first in firsts]
         part = [min(stride * lane // n, stride - 1) for lane in range(n)]
+        parts = []
+        for k, first in enumerate(firsts):
+            wanted = None
+            if mask is not None:
+                lanes = [divmod(first + q, stride) for q in range(n)]
+                used = tuple(lane if not r and part[lane] == k else n for lane, r in lanes)
+                wanted = b.shuffle(mask, b.const(False, "i1", n), used)
+            parts.append(b.load(buffer, b.add(at, first), n, wanted))
         found = parts[0]
         for k in range(1, stride):
             kept = [stride * lane if k == 1 and part[lane] == 0 else lane for lane in range(n)]
             new = [n + stride * lane - firsts[k] for lane in range(n)]
-            lanes = [new[lane] if part[lane] == k else kept[lane] for lane in range(n)]
-            found = b.shuffle(found, parts[k], tuple(lanes))
+            order = tuple(new[lane] if part[lane] == k else kept[lane] for lane in range(n))
+            found = b.shuffle(found, parts[k], order)
         return found
 
     def store(self, s: Store) -> None:

@@ -124,7 +124,7 @@ class _Walk:
 
     def __init__(self, b: Builder, vector_bytes: int) -> None:
         self.b, self.vector_bytes = b, vector_bytes
-        self.scalar = Lanes(b, 1)
+        self.scalar = Lanes(b, 1, vector_bytes)
         self.side = [self.scalar]
         self.facts: Facts | None = None
         #: The loops that are taken in tiles now.
