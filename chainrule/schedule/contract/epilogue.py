@@ -150,7 +150,7 @@ class Epilogue:
         first = b.add(block.lane, j)
         _bounded(first, p.lane_size - 1)
         lane = b.ramp(first, p.lanes)
-        lane.bounds = (0, p.lane_size - 1)
+        lane.bounds = (0, -(-p.lane_size // p.lanes) * p.lanes - 1)
         spread("".join(a.letters for a in p.lane), Index.of(lane))
         zero = Index(0)
         return tuple(found.get(c, zero) for c in self.letters)

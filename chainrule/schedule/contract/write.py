@@ -152,7 +152,7 @@ class Writer:
                     some(1, b.add(offset, b.mul(k, last.pitch)), b.add(place, k))
 
         zero = b.const(0, "i64")
-        last = self.depth_s[-1].count
+        last = self.depth_s[-1].size
         each(b, self.depth_s[:-1], zero, zero, last if isinstance(last, int) else 1, line)
 
     def row_place(self, t: Rows) -> tuple[Value, Value, dict[str, Index]]:
