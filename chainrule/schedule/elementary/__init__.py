@@ -1,5 +1,5 @@
-"""Elementary functions, written with the Builder: any number of lanes, no branches, no tables in
-memory.
+"""Elementary functions, written with the Builder: any number of lanes, no tables in memory, and no
+branches but one (for huge arguments of sine and cosine).
 
 Each reduces its argument to a short interval, evaluates a polynomial there (minimax, coefficients
 rounded one after another, found by Remez's exchange), and puts the result together; what is

@@ -207,7 +207,10 @@ def _half_sign(b: Builder, q: Value, f: Format) -> Value:
 
 
 def sin(b: Builder, x: Value) -> Value:
-    """sin x for every x: the reduction is exact however large x is."""
+    """sin x for every x: the reduction is exact however large x is.
+
+    Error: float32 1.57 [1.57], float64 0.71 [1.2] ulp.
+    """
     f = format_of(x)
     q, s, c = _sin_cos(b, x)
     y = flip(b, b.select(_odd_quarter(b, q), c, s), x)
@@ -215,7 +218,10 @@ def sin(b: Builder, x: Value) -> Value:
 
 
 def cos(b: Builder, x: Value) -> Value:
-    """cos x for every x."""
+    """cos x for every x.
+
+    Error: float32 1.58 [1.58], float64 0.71 [1.2] ulp.
+    """
     f = format_of(x)
     q, s, c = _sin_cos(b, x)
     y = b.select(_odd_quarter(b, q), s, c)
@@ -223,7 +229,10 @@ def cos(b: Builder, x: Value) -> Value:
 
 
 def tan(b: Builder, x: Value) -> Value:
-    """sin x / cos x."""
+    """sin x / cos x.
+
+    Error: float32 3.7, float64 1.7 [2.2] ulp.
+    """
     q, s, c = _sin_cos(b, x)
     odd = _odd_quarter(b, q)
     y = b.div(b.select(odd, c, s), b.select(odd, s, c))
@@ -278,7 +287,10 @@ def _atan_unit(b: Builder, t: Value) -> Value:
 
 
 def atan(b: Builder, x: Value) -> Value:
-    """atan t, or π/2 − atan(1/t) for t = |x| > 1."""
+    """atan t, or π/2 − atan(1/t) for t = |x| > 1.
+
+    Error: 1.4 ulp.
+    """
     a = b.op("abs", x)
     high, low = _ARCS[x.type.kind].quarter
     far = b.op("gt", a, 1.0)
@@ -310,14 +322,20 @@ def _asin_parts(b: Builder, a: Value) -> tuple[Value, Value]:
 
 
 def asin(b: Builder, x: Value) -> Value:
-    """asin a, or π/2 − 2 asin √((1 − a) / 2) for a = |x| > ½."""
+    """asin a, or π/2 − 2 asin √((1 − a) / 2) for a = |x| > ½.
+
+    Error: 2.2 ulp.
+    """
     high, low = _ARCS[x.type.kind].quarter
     large, p = _asin_parts(b, b.op("abs", x))
     return copysign(b, b.select(large, b.sub(high, b.fma(p, 2.0, -low)), p), x)
 
 
 def acos(b: Builder, x: Value) -> Value:
-    """π/2 − asin x, or 2 asin √((1 − a) / 2) (from π, for negative x) for a = |x| > ½."""
+    """π/2 − asin x, or 2 asin √((1 − a) / 2) (from π, for negative x) for a = |x| > ½.
+
+    Error: 1.1 ulp.
+    """
     high, low = _ARCS[x.type.kind].quarter
     large, p = _asin_parts(b, b.op("abs", x))
     near = b.sub(high, b.sub(flip(b, p, x), low))

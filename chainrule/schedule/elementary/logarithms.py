@@ -70,20 +70,29 @@ def log_special(b: Builder, x: Value, y: Value, zero: float = 0.0) -> Value:
 
 
 def log(b: Builder, x: Value) -> Value:
-    """log x = k log 2 + log m."""
+    """log x = k log 2 + log m.
+
+    Error: float32 0.94 (all arguments) [0.94], float64 0.75 ulp. 30 instructions.
+    """
     k, m = split(b, x)
     return log_special(b, x, _log_reduced(b, k, b.sub(m, 1.0)))
 
 
 def log2(b: Builder, x: Value) -> Value:
-    """k + log m / log 2: exact for powers of two."""
+    """k + log m / log 2: exact for powers of two.
+
+    Error: float32 1.6, float64 1.3 ulp.
+    """
     k, m = split(b, x)
     low = _log_reduced(b, b.const(0.0, x.type.kind, x.type.lanes), b.sub(m, 1.0))
     return log_special(b, x, b.fma(low, LOG2E, k))
 
 
 def log10(b: Builder, x: Value) -> Value:
-    """k log₁₀ 2 + log m / log 10."""
+    """k log₁₀ 2 + log m / log 10.
+
+    Error: float32 1.9, float64 1.5 ulp.
+    """
     k, m = split(b, x)
     low = _log_reduced(b, b.const(0.0, x.type.kind, x.type.lanes), b.sub(m, 1.0))
     high, rest = _LOG10_2[x.type.kind]
@@ -94,6 +103,8 @@ def log10(b: Builder, x: Value) -> Value:
 def log1p(b: Builder, x: Value) -> Value:
     """log u + c / u with u = 1 + x rounded and c what was lost, which goes into the reduced
     argument.
+
+    Error: float32 1.4, float64 0.8 ulp.
     """
     f = format_of(x)
     u = b.add(x, 1.0)
@@ -107,7 +118,10 @@ def log1p(b: Builder, x: Value) -> Value:
 
 
 def asinh(b: Builder, x: Value) -> Value:
-    """log(1 + a + a² / (1 + √(a² + 1))), a = |x|; log a + log 2 for large a."""
+    """log(1 + a + a² / (1 + √(a² + 1))), a = |x|; log a + log 2 for large a.
+
+    Error: 1.7 ulp.
+    """
     a = b.op("abs", x)
     large = b.op("gt", a, 2.0**60)
     square = b.mul(a, a)
@@ -118,7 +132,10 @@ def asinh(b: Builder, x: Value) -> Value:
 
 
 def acosh(b: Builder, x: Value) -> Value:
-    """log(1 + t + √(t (t + 2))), t = x − 1; log x + log 2 for large x."""
+    """log(1 + t + √(t (t + 2))), t = x − 1; log x + log 2 for large x.
+
+    Error: 2 ulp.
+    """
     large = b.op("gt", x, 2.0**60)
     t = b.sub(x, 1.0)
     small = b.add(t, b.op("sqrt", b.mul(t, b.add(t, 2.0))))
@@ -127,7 +144,10 @@ def acosh(b: Builder, x: Value) -> Value:
 
 
 def atanh(b: Builder, x: Value) -> Value:
-    """½ log(1 + 2a / (1 − a)), a = |x|."""
+    """½ log(1 + 2a / (1 − a)), a = |x|.
+
+    Error: 2 ulp.
+    """
     a = b.op("abs", x)
     y = log1p(b, b.div(b.add(a, a), b.sub(1.0, a)))
     return small_is_itself(b, x, copysign(b, b.mul(y, 0.5), x))

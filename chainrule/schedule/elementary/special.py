@@ -50,6 +50,8 @@ def erf(b: Builder, x: Value) -> Value:
     """2/√π ∫₀ˣ e^{−t²} dt. Small: x + x p(x²). Large: 1 − g⁴ (float64: g⁸)
     with a polynomial g: this root of erfc is so smooth that neither exponential nor division is
     needed.
+
+    Error: float32 1.65 (all arguments) [1.8], float64 1.8 ulp. 25 instructions.
     """
     a = b.op("abs", x)
     f = _ERF[x.type.kind]
@@ -101,6 +103,8 @@ _ERFINV = {
 def erfinv(b: Builder, x: Value) -> Value:
     """The y with erf y = x, by polynomials in w = −log(1 − x²), and in √w for larger w (M. Giles,
     "Approximating the erfinv function", 2010).
+
+    Error: 4 ulp.
     """
     kind = x.type.kind
     w = b.op("neg", log(b, b.mul(b.sub(1.0, x), b.add(x, 1.0))))
