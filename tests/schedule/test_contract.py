@@ -134,6 +134,26 @@ def test_other_dtypes(spec: str, dtype: dtypes.DType, tolerance: float) -> None:
     check(ops.contract(a, b, spec=spec), tolerance=tolerance)
 
 
+def test_random_contractions() -> None:
+    """Letters in any order, sizes around those of vectors and tiles."""
+    rng = np.random.default_rng(3)
+    for _ in range(25):
+        counts = [(0, 1, 1, 1), (1, 1, 1, 1), (1, 2, 1, 2), (0, 1, 2, 2), (0, 2, 2, 1)]
+        batch, rows, columns, inner = counts[rng.integers(len(counts))]
+        letters = "abcdefgh"[: batch + rows + columns + inner]
+        groups = np.split(list(letters), np.cumsum([batch, rows, columns]))
+        few = [1, 2, 3, 4, 7, 8, 9, 15, 16, 17]
+        size = {c: int(rng.choice(few)) for c in letters}
+        b, r, c, k = (list(g) for g in groups)
+        left, right, out = ("".join(rng.permutation(s)) for s in (b + r + k, b + c + k, b + r + c))
+        y = ops.contract(
+            x(0, *(size[c] for c in left)), x(1, *(size[c] for c in right)),
+            spec=f"{left},{right}->{out}",
+        )  # fmt: skip
+        if accepts(y):
+            check(y * x(2, *y.shape), target=("host", "x86-64")[int(rng.integers(2))])
+
+
 def test_long_sums_with_few_results_are_cut() -> None:
     _, lowered = lower(ops.contract(x(0, 8200, 20), x(1, 8200, 24), spec="ki,kj->ij"))
     assert len(lowered.steps) == 2

@@ -120,7 +120,7 @@ class Epilogue:
             for out in self.outputs:
                 b.store(out, at, b.cast(x, out.kind), mask)
             return
-        index = self._index(block, r, j, left)
+        index = self._index(block, r, j)
         kind = scalars.KIND[self.node.dtype.short]
         sums = b.cast(x, kind)
         sources = {**self.sources, self.node: lambda at, mask: sums}
@@ -133,7 +133,7 @@ class Epilogue:
             at = vector_place(b, linear(here, y.shape))
             b.store(out, at, value, mask)
 
-    def _index(self, block: Block, r: Value, j: Value, left: int) -> Indices:
+    def _index(self, block: Block, r: Value, j: Value) -> Indices:
         b, p = self.b, self.plan
         found: dict[str, Index] = {}
 
@@ -143,23 +143,14 @@ class Epilogue:
 
         for letters, at in block.outer.items():
             spread(letters, at)
-        row = block.row
-        _bounded(row, max(p.row.size - block.rows, 0))
-        _bounded(r, block.rows - 1)
-        spread(p.row.letters, Index.of(row) + Index.of(r))
+        spread(p.row.letters, Index.of(block.row) + Index.of(r))
         first = b.add(block.lane, j)
-        _bounded(first, p.lane_size - 1)
         lane = b.ramp(first, p.lanes)
-        lane.bounds = (0, -(-p.lane_size // p.lanes) * p.lanes - 1)
+        if first.bounds is not None:
+            lane.bounds = (first.bounds[0], first.bounds[1] + p.lanes - 1)
         spread("".join(a.letters for a in p.lane), Index.of(lane))
         zero = Index(0)
         return tuple(found.get(c, zero) for c in self.letters)
-
-
-def _bounded(x: Value, last: int) -> None:
-    """What is known of a number that a kernel computes."""
-    if not x.is_const:
-        x.bounds = (0, last)
 
 
 def vector_place(b: Builder, at: Index) -> Value:

@@ -145,8 +145,9 @@ class Writer:
         def line(offset: Value, place: Value) -> None:
             last = self.depth_s[-1]
             whole = b.mul(b.op("div", b.value(last.size, "i64"), _AT_ONCE), _AT_ONCE)
-            with b.loop(0, whole, _AT_ONCE) as k:
-                some(_AT_ONCE, b.add(offset, b.mul(k, last.pitch)), b.add(place, k))
+            if not (whole.is_const and whole.number == 0):
+                with b.loop(0, whole, _AT_ONCE) as k:
+                    some(_AT_ONCE, b.add(offset, b.mul(k, last.pitch)), b.add(place, k))
             if not (whole.is_const and whole.number == last.size):
                 with b.loop(whole, last.size) as k:
                     some(1, b.add(offset, b.mul(k, last.pitch)), b.add(place, k))
