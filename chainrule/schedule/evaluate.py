@@ -180,8 +180,7 @@ class Evaluator:
     def _random(self, node: Node, index: Indices, mask: Value | None) -> Value:
         state = node.inputs[0]
         key, position = (self.at(state, (Index(i),), mask) for i in (0, 1))
-        at = emit(self.b, linear(index, node.shape))
-        return scalars.uniform(self.b, node, key, position, at)
+        return scalars.uniform(self.b, node, key, position, linear(index, node.shape))
 
     # ------------------------------------------------------------------ reductions
 

@@ -1,5 +1,5 @@
 """Indices as sums: const + Σ coefficient · atom, where an atom is a loop variable, a loaded index,
-or a quotient or remainder of such a sum. Reshapes and windows of views of views stay readable, because
+or a quotient or remainder of such a sum. Reshapes and windows of views stay readable, because
 (8i + j) // 8 is i when 0 ≤ j < 8.
 
 >>> from chainrule.schedule.loops import Type, Value

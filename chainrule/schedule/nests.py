@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from chainrule.ir.graph import Graph, topological
 from chainrule.ir.node import Node, TensorType
+from chainrule.ops.random import LANES
 from chainrule.schedule import scalars
 from chainrule.schedule.access import Reads, probe, reads, reduced_axes
 from chainrule.schedule.build import Builder
@@ -31,6 +32,8 @@ from chainrule.shapes import Shape
 
 #: Elements of one step of the shared loop, where it can be chosen.
 BLOCK = 2048
+#: Random numbers that are dealt together.
+GROUP = 4 * LANES
 #: Neighbours that one step of a reduction across rows takes.
 COLUMNS = 64
 
@@ -266,6 +269,9 @@ class _Nest:
         vector = max(range(len(loops)), key=lambda k: (self._score(loops[k].axes), k))
         order = [loops[k] for k in range(len(loops)) if k != vector]
         fast = loops[vector]
+        if not order and any(n.op.name == "random_uniform" for n in self.inside):
+            self._dealt(fast)
+            return
         shared: list[_Loop] = []
         rest = math.prod(one.size for one in loops)
         while order and rest >= 2 * BLOCK:  # the outer loops are shared, as long as much is inside
@@ -284,6 +290,27 @@ class _Nest:
             if blocks > 1:
                 stop = b.op("min", emit(b, first + BLOCK), emit(b, last))
             self._inside(order, index, fast, emit(b, first), stop, self.outputs)
+
+    def _dealt(self, fast: _Loop) -> None:
+        """Random numbers are dealt in groups of 64: 16 first words, 16 second ones …; elements that
+        come from one word each are written one after another, so that its block is found again.
+        """
+        b, size, words = self.b, fast.size, GROUP // LANES
+        groups, per = size // GROUP, BLOCK // GROUP
+        with b.kernel(_name(self.graph), -(-size // BLOCK), self._ns() * min(size, BLOCK)) as i:
+            first = b.mul(i, per)
+            with b.loop(first, b.op("min", b.add(first, per), groups)) as g:
+                start = Index.of(g) * GROUP
+                with b.loop(0, LANES, note="vector") as lane:
+                    self.write.vectors.add(lane)
+                    for w in range(words):
+                        index = self._blank()
+                        self._spread(index, fast, start + Index.of(lane) + w * LANES)
+                        self._store(index, self.outputs)
+            if size % GROUP:
+                rest = b.op("max", b.mul(i, BLOCK), groups * GROUP)
+                stop = b.op("min", b.mul(b.add(i, 1), BLOCK), size)
+                self._inside([], self._blank(), fast, rest, stop, self.outputs)
 
     def _inside(
         self,

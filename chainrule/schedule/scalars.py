@@ -28,9 +28,11 @@ from collections.abc import Callable, Sequence
 from chainrule import dtypes
 from chainrule.errors import GraphError
 from chainrule.ir.node import Node
+from chainrule.ops.random import LANES
 from chainrule.schedule import elementary
 from chainrule.schedule import uniform as random
 from chainrule.schedule.build import Builder
+from chainrule.schedule.index import Index, emit
 from chainrule.schedule.loops import FLOATS, SIZE, Value
 
 Rule = Callable[..., Value]
@@ -59,10 +61,13 @@ def apply(b: Builder, node: Node, args: Sequence[Value]) -> Value:
     return out if out.type.kind == want else convert(b, out, want)
 
 
-def uniform(b: Builder, node: Node, key: Value, position: Value, index: Value) -> Value:
-    """The number of a `random_uniform` node at an index (i64), from the two words of its state."""
-    first = b.add(position, int(node.attr("offset")))
-    return random.element(b, KIND[node.dtype.short], key, first, index)
+def uniform(b: Builder, node: Node, key: Value, position: Value, at: Index) -> Value:
+    """Element `at`, counted through, of `random_uniform`, from the two words of its state."""
+    kind = KIND[node.dtype.short]
+    words = 4 // random.words_of(kind)
+    block = (at // (words * LANES)) * LANES + at % LANES
+    counter = b.add(b.add(position, int(node.attr("offset"))), emit(b, block))
+    return random.dealt(b, kind, key, counter, emit(b, (at // LANES) % words))
 
 
 # ------------------------------------------------------------------ conversions

@@ -6,15 +6,14 @@ vector on every processor.
 
     element i of float32   word (i / 16) % 4 of block (i / 64) · 16 + i % 16
 
-So the 64 elements of a group take 16 blocks. Whoever writes a whole group (`group`) computes each
-block once; whoever writes single elements (`element`) computes a block for each, and the Builder
-finds blocks again that neighbours share.
+So the 64 elements of a group take 16 blocks. A loop over groups that writes elements 16 apart one
+after another (`nests.py`) computes each block once, because the Builder finds it again; a loop over
+single elements computes a block for each.
 """
 
 from __future__ import annotations
 
-from chainrule.ops.random import LANES
-from chainrule.schedule.build import Builder, Operand
+from chainrule.schedule.build import Builder
 from chainrule.schedule.loops import Value
 
 _M0, _M1 = 0xD2511F53, 0xCD9E8D57
@@ -69,32 +68,12 @@ def _float(b: Builder, x: Value) -> Value:
     return b.bitcast(b.op("or", x, 0x433 << 52), "f64")
 
 
-def group(
-    b: Builder, kind: str, key: Value, first: Value, index: Operand, lanes: int = LANES
-) -> list[tuple[int, Value]]:
-    """All numbers of group `index`, in pieces of `lanes` (a divisor of 16): where in the group they
-    begin, and a vector. The group is 64 numbers, of f64 32; `first` is the counter of the first
-    block of group 0.
+def dealt(b: Builder, kind: str, key: Value, counter: Value, place: Value) -> Value:
+    """Number `place` (0 … 3, of f64 0 or 1; any lanes) of the blocks of some counters. A place that
+    is constant costs no choice.
     """
-    start = b.add(first, b.mul(b.value(index, "i64"), LANES))
     take = words_of(kind)
-    pieces = []
-    for part in range(0, LANES, lanes):
-        at = b.add(start, part)
-        counter = b.ramp(at, lanes) if lanes > 1 else at
-        words = philox(b, key, counter)
-        for w in range(0, 4, take):
-            pieces.append((w // take * LANES + part, number(b, kind, *words[w : w + take])))
-    return sorted(pieces, key=lambda piece: piece[0])
-
-
-def element(b: Builder, kind: str, key: Value, first: Value, index: Value) -> Value:
-    """The number at an index (i64, also a vector of them)."""
-    take = words_of(kind)
-    size = 4 * LANES // take
-    block = b.add(b.mul(b.div(index, size), LANES), b.op("rem", index, LANES))
-    words = philox(b, key, b.add(block, first))
-    place = b.op("rem", b.div(index, LANES), 4 // take)
+    words = philox(b, key, counter)
     chosen = list(words[4 - take :])
     for w in range(4 // take - 2, -1, -1):
         here = b.op("eq", place, w)
