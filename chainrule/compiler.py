@@ -17,9 +17,9 @@ vectorise      loops become loops over vectors                    Loop IR
 plan           kernels get an order, values get places            steps, with waits
 emit           loops become LLVM IR, and machine code             runs
 
-The reference backend needs the first four only. It also computes what is too small or too rare to be
-compiled: a graph of few, small nodes (`TINY`) is compiled when it is run for the `RARE`-th time. Both
-give the same numbers but for rounding.
+The reference backend needs the first four only. It also computes what is too small or too rare to
+be compiled: a graph of few, small nodes (`TINY`) is compiled when it is run for the `RARE`-th time.
+Both give the same numbers but for rounding.
 """
 
 from __future__ import annotations
@@ -98,23 +98,17 @@ def _through(stages: Sequence[Stage], outputs: Sequence[Node]) -> list[Node]:
     return nodes
 
 
-def compile(outputs: Sequence[Node]) -> Any:
-    """Run every stage; gives what runs."""
+def compile(outputs: Sequence[Node]) -> Program:
+    """Run the stages that all backends share; gives what runs."""
     global built
     built += 1
-    nodes = primitives(outputs)
-    if config.backend == "reference":
-        return reference.build(nodes)
-    if config.backend != "llvm":
-        raise ChainruleError(
-            f"config.backend is {config.backend!r}: choose 'llvm' or 'reference' (the environment "
-            "variable CHAINRULE_BACKEND says what it is at first)"
-        )
-    return Program(nodes)
+    return Program(primitives(outputs))
 
 
 class Program:
-    """A graph of primitives that is compiled as soon as that pays."""
+    """A graph of primitives. The reference backend runs it, or machine code does, as soon as that
+    pays: `config` says which.
+    """
 
     __slots__ = ("_left", "_native", "_plain", "nodes")
 
@@ -122,27 +116,37 @@ class Program:
         self.nodes = tuple(nodes)
         self._native: Any = None
         self._plain: reference.Executable | None = None
-        self._left = RARE - 1 if is_tiny(nodes) else 0
+        self._left = -1
 
     def __call__(
         self, arrays: Sequence[np.ndarray], donated: Mapping[int, int] = _NOTHING
     ) -> list[np.ndarray]:
         """Values of the outputs, as `programs.run` describes them."""
-        if self._native is not None:
-            values: list[np.ndarray] = self._native(arrays, donated)
-            return values
-        if self._left:
-            self._left -= 1
-            return self._by_reference(arrays)
-        return self.compiled(arrays, donated)  # type: ignore[no-any-return]
+        if config.backend == "llvm" and not config.nan_guard:
+            if self._native is None and not self._wait():
+                self._native = _native(self.nodes)
+                self._plain = None
+            if self._native is not None:
+                values: list[np.ndarray] = self._native(arrays, donated)
+                return values
+        elif config.backend not in ("llvm", "reference"):
+            raise ChainruleError(
+                f"config.backend is {config.backend!r}: choose 'llvm' or 'reference' (the "
+                "environment variable CHAINRULE_BACKEND says what it is at first)"
+            )
+        return self._by_reference(arrays)
+
+    def _wait(self) -> bool:
+        """Whether this run is one of the first of a tiny program."""
+        if self._left < 0:
+            self._left = RARE if is_tiny(self.nodes) else 1
+        self._left -= 1
+        return self._left > 0
 
     @property
-    def compiled(self) -> Any:
-        """The native executable."""
-        if self._native is None:
-            self._native = _native(self.nodes)
-            self._plain = None
-        return self._native
+    def computed(self) -> list[str]:
+        """The names of the ops that a run computes."""
+        return [n.op.name for n in topological(self.nodes) if n.op.name not in ("input", "const")]
 
     def _by_reference(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         if self._plain is None:
@@ -260,8 +264,8 @@ def _tell(nodes: Sequence[Node], made: Any, seconds: float) -> None:
 
 
 def stages(outputs: Sequence[Node], *, llvm: bool = False, assembly: bool = False) -> str:
-    """Every stage as text, with its time: for reading, and for `chainrule.explain`. At will with the
-    LLVM IR and the assembly of every kernel.
+    """Every stage as text, with its time: for reading, and for `chainrule.explain`. At will with
+    the LLVM IR and the assembly of every kernel.
     """
     nodes = list(outputs)
     parts = [f"── recorded\n{print_graph(nodes)}"]

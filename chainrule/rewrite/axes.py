@@ -43,7 +43,9 @@ def is_one_hot(node: Node) -> bool:
     return (
         bool(i.shape)
         and i.shape[axis] == 1
-        and all(a == axis or m == n for a, (m, n) in enumerate(zip(i.shape, base.shape, strict=True)))
+        and all(
+            a == axis or m == n for a, (m, n) in enumerate(zip(i.shape, base.shape, strict=True))
+        )
     )
 
 

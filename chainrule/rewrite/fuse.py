@@ -8,8 +8,8 @@ leaves  every node in the kernels that need it: in memory once, or computed agai
     →   contract  %5 = maximum(contract(%0, %1) + %3, 0)
         nest      %6 = exp(%5)            (or in the first as well, if only %6 is asked for)
 
-A lowering is right for every part of a graph, so what is decided here is speed alone. It is decided
-in two steps. Every node that computes gets a *home*: the group of what it reads, if the rows of the
+A lowering is right for every part of a graph, so what is decided here is speed alone, in two steps.
+Every node that computes gets a *home*: the group of what it reads, if the rows of the
 group are rows of the node, or a group of its own. Then what several groups read is *kept* in memory,
 if reading it again costs less than computing it again (`costs`).
 
@@ -31,7 +31,16 @@ from chainrule import ops
 from chainrule.ir.graph import Graph, topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.text import print_graph
-from chainrule.rewrite.axes import REDUCTIONS, VIEWS, Carried, carried, compose, is_one_hot, is_point, taps
+from chainrule.rewrite.axes import (
+    REDUCTIONS,
+    VIEWS,
+    Carried,
+    carried,
+    compose,
+    is_one_hot,
+    is_point,
+    taps,
+)
 from chainrule.shapes import size
 
 #: Reductions of at most so many elements are computed like elementwise operations.
@@ -40,6 +49,8 @@ FEW = 32
 ROW = 1 << 16
 #: Fewer rows are no work to share; so small a whole may be one row: elements.
 ROWS, SMALL = 8, 4096
+#: Nodes of a kernel that are computed one inside the other: a lowering walks down them.
+DEEP = 40
 #: What moving a byte costs, in simple operations on an element.
 BYTE = 1.5
 #: How many elements a flat graph claims to have.
@@ -63,14 +74,14 @@ class Fused(NamedTuple):
     """A kernel: a graph over formal inputs (scope "k"), what they stand for, and what it puts into
     memory. Equal layers have one graph.
 
-    count   flat kernels: how many elements there are; the graph's own number is FLAT
+    length  flat kernels: how many elements there are; the graph's own number is FLAT
     """
 
     kind: str
     graph: Graph
     inputs: tuple[Node, ...]
     outputs: tuple[Node, ...]
-    count: int = 0
+    length: int = 0
 
 
 def is_leaf(node: Node) -> bool:
@@ -120,7 +131,7 @@ class _Group:
     """
 
     __slots__ = (
-        "after", "before", "kind", "nodes", "number", "reduces", "rows", "sizes", "total",
+        "after", "before", "deep", "kind", "nodes", "number", "reduces", "rows", "sizes", "total",
         "updates",
     )  # fmt: skip
 
@@ -129,6 +140,8 @@ class _Group:
         self.nodes: list[Node] = []
         self.rows: dict[Node, tuple[int, ...]] = {}
         self.reduces = False
+        #: Apart from what it reads, which would make it too deep.
+        self.deep = False
         #: Nothing but elementwise nodes before the outputs, such as the update of a parameter.
         self.updates = True
         self.total = 0
@@ -152,6 +165,8 @@ class _Partition:
         self.home: dict[Node, _Group] = {}
         #: Of views: what they show, and with which axes.
         self.shows: dict[Node, list[tuple[Node, Carried]]] = {}
+        #: How deep a node stands in its kernel, if it joins what it reads.
+        self.depth: dict[Node, int] = {}
         self.needed = self._needed()
         self.final = self._final()
         for n in self.order:
@@ -230,7 +245,21 @@ class _Partition:
 
     def _place(self, node: Node) -> None:
         cls = self.cls[node]
-        if cls == "leaf" or (node in self.bare and node not in self.needed):
+        if node in self.needed or any(i not in self.bare for i in node.inputs):
+            self.bare.discard(node)
+        self.depth[node] = deep = 1 + max((self.depth[i] for i in node.inputs), default=0)
+        if deep > DEEP and cls in ("view", "point", "reduce"):
+            self.depth[node] = 1
+            self.needed.add(node)
+            self.bare.discard(node)
+            if cls == "view":
+                self.shows[node] = self._sources(node)
+            self._found(node, "nest", self._sources(node))
+            self.home[node].deep = True
+            return
+        if cls in ("contract", "single"):
+            self.depth[node] = 1
+        if cls == "leaf" or node in self.bare:
             return
         if cls == "view":
             sources = self._sources(node)
@@ -381,7 +410,7 @@ class _Partition:
         group.rows = {n: tuple(axes[k] for k in kept) for n, axes in group.rows.items()}
 
     def _may_merge(self, a: _Group, b: _Group) -> bool:
-        if a.kind != "nest" or b.kind != "nest" or a.sizes != b.sizes:
+        if a.kind != "nest" or b.kind != "nest" or a.sizes != b.sizes or a.deep or b.deep:
             return False
         if len(a.nodes) + len(b.nodes) > 200:
             return False
@@ -457,7 +486,8 @@ class _Memory:
         """Other groups that read it: how many times each element is read, and whether that is to
         multiply matrices.
         """
-        home, found = self.p.home[node], {}
+        home = self.p.home[node]
+        found: dict[int, tuple[_Group, float, bool]] = {}
         stack = [(u, 1.0) for u in self.p.users[node]]
         while stack:
             u, times = stack.pop()
@@ -470,8 +500,6 @@ class _Memory:
             if group is home:
                 continue
             operand = self.p.cls[u] == "contract"
-            if self.p.cls[u] == "point" and u.op.name in REDUCTIONS and u.op.name != "unwindows":
-                times *= 1.0  # every element of a window is read for one element of the result
             _, before, also = found.get(group.number, (group, 0.0, False))
             found[group.number] = (group, max(times, before), operand or also)
         return list(found.values())
@@ -507,7 +535,8 @@ class _Memory:
             self.read = {k: set(v) for k, v in read.items()}
             for n in crossing:
                 again = self._again(n)
-                keep, other = costs(n, *(again or (math.inf, frozenset())), self.readers[n], self.read)
+                cost, leaves = again or (math.inf, frozenset())
+                keep, other = costs(n, cost, leaves, self.readers[n], self.read)
                 total += min(keep, other)
                 if n not in self.kept:
                     self._decide(n)
@@ -600,9 +629,7 @@ def _fused(p: _Partition, group: _Group, outputs: list[Node], kept: set[Node]) -
     mine = set(outputs)
 
     def stop(n: Node) -> bool:
-        return n not in mine and (
-            n.op.name == "input" or (n in kept and p.home[n] is not group)
-        )
+        return n not in mine and (n.op.name == "input" or (n in kept and p.home[n] is not group))
 
     kind = group.kind
     if kind == "single":
@@ -666,7 +693,7 @@ def flattened(fused: Fused) -> Fused | None:
     if any(o.shape != flat for o in outs):
         return None
     inputs = [new.get(i, i) for i in fused.graph.inputs]
-    return fused._replace(kind="flat", graph=Graph(inputs, outs), count=count)
+    return fused._replace(kind="flat", graph=Graph(inputs, outs), length=count)
 
 
 def print_fused(kernels: Sequence[Fused]) -> str:
@@ -677,15 +704,13 @@ def print_fused(kernels: Sequence[Fused]) -> str:
     for k in kernels:
         for i in k.inputs:
             if i not in names and is_leaf(i):
-                names[i] = (
-                    f"%{i.attr('index')}" if i.op.name == "input" else repr(i.attr("value"))
-                )
+                names[i] = f"%{i.attr('index')}" if i.op.name == "input" else repr(i.attr("value"))
         reads = ", ".join(names.get(i, "?") for i in k.inputs)
         for o in k.outputs:
             names[o] = f"t{values}"
             values += 1
         makes = ", ".join(names[o] for o in k.outputs)
-        count = f" of {k.count}" if k.kind == "flat" else ""
+        count = f" of {k.length}" if k.kind == "flat" else ""
         parts.append(
             f"{makes} = {k.kind}{count}({reads})\n{print_graph(k.graph.outputs, k.graph.inputs)}"
         )

@@ -12,24 +12,24 @@ from types import MappingProxyType
 import numpy as np
 
 from chainrule import compiler
-from chainrule.backends.reference import Executable
+from chainrule.compiler import Program
 from chainrule.errors import Interrupted as Interrupted
 from chainrule.ir.node import Node
 
 #: The programs that were used of late, and those that were before.
-_programs: dict[tuple[Node, ...], Executable] = {}
-_before: dict[tuple[Node, ...], Executable] = {}
+_programs: dict[tuple[Node, ...], Program] = {}
+_before: dict[tuple[Node, ...], Program] = {}
 _LIMIT = 1024
 _NOTHING: Mapping[int, int] = MappingProxyType({})
 
 
-def program(outputs: tuple[Node, ...]) -> Executable:
+def program(outputs: tuple[Node, ...]) -> Program:
     """The program that computes `outputs`; built when they are new."""
     found = _programs.get(outputs)
     return _older(outputs) if found is None else found
 
 
-def _older(outputs: tuple[Node, ...]) -> Executable:
+def _older(outputs: tuple[Node, ...]) -> Program:
     """A program that was not used of late, or a new one. What was not used while half as many
     programs as may be kept came is forgotten.
     """
@@ -55,18 +55,7 @@ def run(
     output i, so that output i may be written into it, and arrays[k] be returned as its value. An
     executable may make use of it or not; if it does, it must not fail once it has written.
     """
-    found = program(outputs)
-    if not isinstance(found, Executable):
-        values: list[np.ndarray] = found(arrays, donated)
-        return values
-    with np.errstate(all="ignore"):
-        values = found(arrays)
-    taken = {id(a) for a in arrays}
-    for i, v in enumerate(values):
-        if v.base is not None or id(v) in taken or not v.flags.c_contiguous:
-            values[i] = v = np.array(v, order="C", copy=True)
-        taken.add(id(v))
-    return values
+    return program(outputs)(arrays, donated)
 
 
 def count() -> int:

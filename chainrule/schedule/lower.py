@@ -4,8 +4,8 @@
     nest      →  `nests`     flat  →  `nests`, with the length given at run time
     single    →  `scans` for loops over time, `lines` for what goes along an axis
 
-Equal graphs have equal steps, and are lowered once. What no lowering takes raises `Unsupported`: the
-reference backend then computes that kernel between native ones.
+Equal graphs have equal steps, and are lowered once. What no lowering takes raises `Unsupported`:
+the reference backend then computes that kernel between native ones.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.ir.graph import Graph
-from chainrule.ir.node import Node
+from chainrule.ir.graph import Graph, topological
+from chainrule.ir.node import Node, TensorType
 from chainrule.rewrite.fuse import FLAT, Fused, fuse
 from chainrule.schedule.contract import accepts, lower_contraction
 from chainrule.schedule.contract.choose import Machine
@@ -26,6 +26,7 @@ from chainrule.schedule.lowered import Lowered, Place, Step
 from chainrule.schedule.nests import BLOCK, lower_flat, lower_nest
 from chainrule.schedule.scans import Body, lower_scan
 from chainrule.schedule.vectorise import vectorise
+from chainrule.shapes import size
 
 #: How many graphs are remembered with their steps.
 _REMEMBERED = 4096
@@ -47,7 +48,7 @@ def lower(fused: Fused, machine: Machine) -> Lowered:
             _known.popitem(last=False)
     if isinstance(found, Unsupported):
         raise found
-    return _counted(found, fused.count) if fused.kind == "flat" else found
+    return _counted(found, fused.length) if fused.kind == "flat" else found
 
 
 def is_known(fused: Fused, machine: Machine) -> bool:
@@ -57,6 +58,11 @@ def is_known(fused: Fused, machine: Machine) -> bool:
 
 def _lower(fused: Fused, machine: Machine) -> Lowered:
     graph = fused.graph
+    if all(size(o.shape) == 0 for o in graph.outputs):
+        return Lowered(())
+    nodes = topological(graph.outputs)
+    if any(isinstance(n.type, TensorType) and 0 in n.shape for n in nodes):
+        raise Unsupported("an empty array inside of a kernel")
     if fused.kind == "single":
         root = graph.outputs[0]
         name = root.inputs[0].op.name if root.op.name == "item" else root.op.name

@@ -2,8 +2,8 @@
 
 An order is chosen in which little has to lie in memory at once. Every value has one place: an array
 of the caller's (inputs, outputs), an array of one run (what the host touches), or some bytes of the
-arena, which are used again after the last reader. An elementwise kernel may write where it reads: into
-the bytes of a value that dies there, or into an input that the caller gives away.
+arena, which are used again after the last reader. An elementwise kernel may write where it reads:
+into the bytes of a value that dies there, or into an input that the caller gives away.
 
     t0 = a(x);  t1 = b(t0);  y = c(t1, x)     →   t0 at 0, t1 at 4096; b waits for a, c for b
 """
@@ -110,8 +110,8 @@ def _reused(
     donated: Mapping[Node, Node],
     outputs: set[Node],
 ) -> dict[Node, Node]:
-    """Outputs that can be written where an input lies, and what has to run before them: whoever else
-    reads the input, and whatever can fail (what is given away must not be lost).
+    """Outputs that can be written where an input lies, and what has to run before them: whoever
+    else reads the input, and whatever can fail (what is given away must not be lost).
     """
     failing = {w for w, x in enumerate(works) if x.lowered is None or can_fail(x.lowered)}
     readers: dict[Node, set[int]] = {}
@@ -121,9 +121,10 @@ def _reused(
     needs = _closed(before)
     found: dict[Node, Node] = {}
     for o, x in donated.items():
-        w = made.get(o)
-        if w is None or x in outputs or x in found.values():
+        at = made.get(o)
+        if at is None or x in outputs or x in found.values():
             continue
+        w = at
         if not same_index(works[w].fused, o, x) or w in failing:
             continue
         first = (readers[x] | failing) - {w}
@@ -138,7 +139,7 @@ def _reused(
 
 def _closed(before: Sequence[set[int]]) -> list[int]:
     """All that has to run before each, as bits."""
-    bits: list[int] = [-1] * len(before)
+    bits = [-1] * len(before)
     for start in range(len(before)):
         stack = [start]
         while stack:

@@ -145,7 +145,7 @@ def sized(fused: Fused) -> list[Node]:
     new: dict[Node, Node] = {}
     for n in topological(fused.graph.outputs):
         if n.op.name == "input":
-            shape = (fused.count,) if n.shape == (FLAT,) else ()
+            shape = (fused.length,) if n.shape == (FLAT,) else ()
             new[n] = ops.input(index=n.attr("index"), shape=shape, dtype=n.dtype, scope="k")
         else:
             new[n] = n if not n.inputs else n.op.make(tuple(new[i] for i in n.inputs), n.attrs)
@@ -200,7 +200,7 @@ def test_the_update_of_a_parameter_is_one_kernel_for_all_sizes() -> None:
 
     kernels = fuse(prepared([*adam(0, 30, 40), *adam(4, 7)]))
     assert [k.kind for k in kernels] == ["flat", "flat"]
-    assert kernels[0].graph == kernels[1].graph and {k.count for k in kernels} == {1200, 7}
+    assert kernels[0].graph == kernels[1].graph and {k.length for k in kernels} == {1200, 7}
 
 
 def test_equal_layers_are_equal_kernels() -> None:

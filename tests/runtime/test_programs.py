@@ -3,6 +3,7 @@
 import numpy as np
 
 from chainrule import compiler, dtypes, ops
+from chainrule.backends import reference
 from chainrule.runtime import programs
 
 
@@ -46,7 +47,7 @@ def test_places_are_emptied_after_their_last_reader() -> None:
     node = x()
     for _ in range(10):
         node = ops.exp(node)
-    program = programs.program((node,))
+    program = reference.build([node])
     assert sum(len(i.free) for i in program.instructions) == len(program.instructions)
 
 

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule import config
 from chainrule.backends import reference
 from chainrule.backends.llvm.code import Function, Source, functions
 from chainrule.backends.llvm.emit import emit, work_bytes
@@ -145,9 +144,7 @@ class Executable:
         report: Report,
     ) -> None:
         self.outputs, self._works, self.codes, self.report = tuple(outputs), works, codes, report
-        self.inputs = {
-            n.attr("index"): n for n in topological(outputs) if n.op.name == "input"
-        }
+        self.inputs = {n.attr("index"): n for n in topological(outputs) if n.op.name == "input"}
         self.plans: dict[frozenset[tuple[int, int]], _Runner] = {}
         self._donated: Mapping[int, int] | None = None
         self._plain: reference.Executable | None = None
@@ -159,8 +156,6 @@ class Executable:
         """Values of the outputs; `arrays[k]` is input number k. donated[i] = k: output i may be
         written into arrays[k].
         """
-        if config.nan_guard:
-            return self._by_reference(arrays)
         if donated != self._donated:
             self._prepare(donated)
         assert self._run is not None
@@ -177,7 +172,9 @@ class Executable:
         key = frozenset(donated.items())
         runner = self.plans.get(key)
         if runner is None:
-            pairs = {self.outputs[i]: self.inputs[k] for i, k in donated.items() if k in self.inputs}
+            pairs = {
+                self.outputs[i]: self.inputs[k] for i, k in donated.items() if k in self.inputs
+            }
             made = plan(self._works, [o for o in self.outputs if not is_leaf(o)], pairs)
             if len(self.plans) >= 8:
                 self.plans.clear()
@@ -216,9 +213,7 @@ class _Runner:
         self.parts: list[NativeProgram | tuple[HostStep, reference.Executable]] = []
         self._split(made, codes)
         self.simple = (
-            len(self.parts) == 1
-            and isinstance(self.parts[0], NativeProgram)
-            and not self.views
+            len(self.parts) == 1 and isinstance(self.parts[0], NativeProgram) and not self.views
         )
         #: For each output: which array of the run, or what it is a copy of.
         self.results: list[tuple[int, Node | None]] = []
@@ -231,23 +226,22 @@ class _Runner:
             k = self.at[place[node]]
             self.results.append((k, o if k in seen else None))
             seen.add(k)
-        self.plain = (
-            all(copy is None for _, copy in self.results)
-        )
+        self.plain = all(copy is None for _, copy in self.results)
         self.order = [k for k, _ in self.results]
 
     def _split(self, made: Plan, codes: dict[int, _Code]) -> None:
         """Native steps in a row become programs."""
         views: dict[Slot, int] = {}
-        for s in made.steps:  # places inside arrays need addresses of their own
-            if isinstance(s, NativeStep):
-                for a in s.args:
+        for step in made.steps:  # places inside arrays need addresses of their own
+            if isinstance(step, NativeStep):
+                for a in step.args:
                     if isinstance(a, Slot) and a.array >= 0 and a.offset and a not in views:
                         views[a] = len(self.at) + len(views)
         self.views = views
         arrays = len(self.at) + len(views)
         run: list[NativeStep] = []
-        for s in [*made.steps, None]:
+        ends: list[NativeStep | HostStep | None] = [*made.steps, None]
+        for s in ends:
             if isinstance(s, NativeStep):
                 run.append(s)
                 continue

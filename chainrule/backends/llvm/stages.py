@@ -18,12 +18,14 @@ from chainrule.schedule.text import print_kernel
 
 
 def stages(nodes: Sequence[Node], *, llvm: bool = False, assembly: bool = False) -> list[str]:
-    """Kernels, loops, order and places, and at will LLVM IR and assembly, each under its heading."""
+    """Kernels, loops, order and places, at will LLVM IR and assembly, each under its heading."""
     parts = []
     start = time.perf_counter()
     kernels = fuse(nodes)
     spent = _ms(start)
-    parts.append(f"── fuse: primitives become {len(kernels)} kernels ({spent})\n{print_fused(kernels)}")
+    parts.append(
+        f"── fuse: primitives become {len(kernels)} kernels ({spent})\n{print_fused(kernels)}"
+    )
     start = time.perf_counter()
     works, loops = [], []
     for k in kernels:
