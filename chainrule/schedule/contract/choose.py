@@ -27,8 +27,8 @@ _FEW = 512
 #: Cycles for an element that is packed: neighbours copied, squares turned, pieces put together,
 #: gathered; or stored, one by one.
 _COPIED, _TURNED, _PIECES, _GATHERED, _SCATTERED = 0.25, 0.45, 0.6, 1.6, 4.0
-#: Cycles for a line of memory that is read where it lies: in a long run, and alone.
-_LINE_IN_RUN, _LINE_ALONE = 2.0, 3.0
+#: Cycles for a line of memory that is read where it lies: in a long run, alone, alone in a cache.
+_LINE_IN_RUN, _LINE_ALONE, _LINE_NEAR = 2.0, 3.0, 0.2
 
 
 class Facts(NamedTuple):
@@ -153,6 +153,7 @@ class _Model:
         outer = math.prod(a.size for a in base.rows_outer)
         self.sums = tiled * outer * math.prod(a.size for a in base.columns_outer)
         self.pack_v = _pack_v(f, base) * self.columns * self.depth_all if self.packs_v else 0.0
+        self.each_panel = False  # whether S comes from far again for every panel
         self.read_s = self._read_s(f) * self.rows * self.depth_all
         self.store = base.size / self.batch * (0.1 if base.lane[-1].out == 1 else _SCATTERED)
         work = base.size * self.depth_all
@@ -172,7 +173,10 @@ class _Model:
             run, reach = run * self.base.tile.rows, max(abs(row.s) * self.base.tile.rows, reach)
         size = reach * self.itemsize
         if size < 256:
-            return _LINE_ALONE * max(1.0, size / 64) / run * self.panels
+            near = self.rows * self.depth * self.itemsize <= _NEAR  # the second cache has all of it
+            line = _LINE_NEAR if near else _LINE_ALONE
+            self.each_panel = True
+            return line * max(1.0, size / 64) / run * self.panels
         return _LINE_IN_RUN * size / 64 / run
 
     def cycles(self, row_tiles: int, panels: int) -> float | None:
@@ -187,7 +191,9 @@ class _Model:
             return None
         row_blocks, column_blocks = -(-self.tiles // row_tiles), -(-self.panels // panels)
         total = self.sums + self.store + self.pack_v * row_blocks
-        if self.packs_s or column_blocks > 1:
+        if self.each_panel:
+            total += self.read_s
+        elif self.packs_s or column_blocks > 1:
             total += self.read_s * column_blocks
         if waits:
             total += 8 / self.depth * self.sums
