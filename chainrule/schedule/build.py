@@ -126,7 +126,11 @@ class Builder:
 
     @contextmanager
     def at_depth(self, depth: int) -> Iterator[None]:
-        """Write into a block around this one, before the loop that is being written there."""
+        """Write into a block around this one, before the loop that is being written there; never
+        out of a branch, whose condition may be what allows it.
+        """
+        branches = (k + 1 for k, block in enumerate(self._open) if block.kind == "branch")
+        depth = max((depth, *branches))
         inner = self._open[depth:]
         del self._open[depth:]
         yield
