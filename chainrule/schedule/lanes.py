@@ -366,11 +366,11 @@ class Lanes:
         b, stride = self.b, at.stride
         able = mask is None or self.masks(buffer.kind)
         if stride == 1 and able:
-            return b.load(buffer, at.value, self.lanes, mask)
+            return self._neighbours(buffer, at.value, mask)
         if stride == -1 and able:
             turned = None if mask is None else self._turned(mask)
             first = b.sub(at.value, self.lanes - 1)
-            return self._turned(b.load(buffer, first, self.lanes, turned))
+            return self._turned(self._neighbours(buffer, first, turned))
         if stride is not None and 1 < stride <= min(_NEAR, self.lanes) and able:
             return self._strided(buffer, at.value, stride, mask)
         if stride is not None and mask is None and not self.gathers:
@@ -380,6 +380,23 @@ class Lanes:
             return b.load(buffer, places, self.lanes, mask)
         found = b.load(buffer, b.select(mask, places, 0), self.lanes)  # one read is no branch
         return b.select(mask, found, b.const(0, buffer.kind))
+
+    def _neighbours(self, buffer: Buffer, at: Value, mask: Value | None) -> Value:
+        """As many elements as there are lanes. LLVM 22 mixes up masked loads that it has to split
+        itself (half of the mask constant, AVX2): each is of one register.
+        """
+        b, n = self.b, self.lanes
+        most = self.vector_bytes // SIZE[buffer.kind]
+        if mask is None or n <= most:
+            return b.load(buffer, at, n, mask)
+        parts = []
+        for first in range(0, n, most):
+            part = b.shuffle(mask, mask, tuple(range(first, first + most)))
+            parts.append(b.load(buffer, b.add(at, first), most, part))
+        while len(parts) > 1:
+            both = tuple(range(2 * parts[0].type.lanes))
+            parts = [b.shuffle(x, y, both) for x, y in zip(parts[::2], parts[1::2], strict=True)]
+        return parts[0]
 
     def _picked(self, buffer: Buffer, at: Value, stride: int) -> Value:
         """Every stride-th element, one by one: each is read into all lanes, and kept in its own."""
@@ -405,7 +422,7 @@ class Lanes:
                 lanes = [divmod(first + q, stride) for q in range(n)]
                 used = tuple(lane if not r and part[lane] == k else n for lane, r in lanes)
                 wanted = b.shuffle(mask, b.const(False, "i1", n), used)
-            parts.append(b.load(buffer, b.add(at, first), n, wanted))
+            parts.append(self._neighbours(buffer, b.add(at, first), wanted))
         found = parts[0]
         for k in range(1, stride):
             kept = [stride * lane if k == 1 and part[lane] == 0 else lane for lane in range(n)]
