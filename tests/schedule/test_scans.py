@@ -29,7 +29,7 @@ def kernels(outputs: Sequence[Node]) -> Body:
     """The kernels of a body, products element by element."""
     found = []
     for f in fuse(outputs):
-        low = lower_flat(f.graph, f.count) if f.kind == "flat" else lower_nest(f.graph)
+        low = lower_flat(f.graph, f.length) if f.kind == "flat" else lower_nest(f.graph)
         found.append((f.inputs, f.outputs, low))
     return found
 
