@@ -9,10 +9,9 @@ leaves  every node in the kernels that need it: in memory once, or computed agai
         nest      %6 = exp(%5)            (or in the first as well, if only %6 is asked for)
 
 A lowering is right for every part of a graph, so what is decided here is speed alone, in two steps.
-Every node that computes gets a *home*: the group of what it reads, if the rows of the
-group are rows of the node, or a group of its own. Then what several groups read is *kept* in
-memory,
-if reading it again costs less than computing it again (`costs`).
+Every node that computes gets a *home*: the group of what it reads, if the rows of the group are
+rows of the node, or a group of its own. Then what several groups read is *kept* in memory, if
+reading it again costs less than computing it again (`costs`).
 
 Kinds of kernels
 
