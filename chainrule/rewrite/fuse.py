@@ -208,7 +208,7 @@ class _Partition:
         stack = list(node.inputs)
         while stack:
             n = stack.pop()
-            if n.op.name == "input":
+            if is_leaf(n):
                 continue
             if node.op.name == "scan":
                 yield n  # its steps find their places by address

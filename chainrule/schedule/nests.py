@@ -23,7 +23,7 @@ from chainrule.ops.random import LANES
 from chainrule.schedule import scalars
 from chainrule.schedule.access import Reads, probe, reads, reduced_axes
 from chainrule.schedule.build import Builder
-from chainrule.schedule.evaluate import FEW, Evaluator, Unsupported
+from chainrule.schedule.evaluate import FEW, FEWEST, Evaluator, Unsupported
 from chainrule.schedule.index import ZERO, Index, depth, emit, linear, unravel, variables
 from chainrule.schedule.loops import Buffer, Value
 from chainrule.schedule.lowered import Lowered, Place, Step
@@ -34,6 +34,8 @@ from chainrule.shapes import Shape
 BLOCK = 2048
 #: Random numbers that are dealt together.
 GROUP = 4 * LANES
+#: Rows that one step takes of loops that are taken in tiles.
+STRIP = 64
 #: Neighbours that one step of a reduction across rows takes.
 COLUMNS = 64
 
@@ -141,6 +143,10 @@ class _Loop(NamedTuple):
     size: int
 
 
+#: A loop, where it starts and where it stops.
+_Span = tuple[_Loop, Value | int, Value | int]
+
+
 class _Nest:
     """The loops of some outputs of a fused graph."""
 
@@ -159,7 +165,7 @@ class _Nest:
         self.probes = [probe(n) for n in self.frame]
         every = [Index.of(v) for v in self.probes]
         seen = [self._reads(y, self._of(y, every)) for y in self.outputs]
-        self.large = {n: at for r in seen for n, at in r.reductions if reduced_size(n) > FEW}
+        self.large = {n: at for r in seen for n, at in r.reductions if self._is_large(n, at)}
         self.b = Builder()
         self.write = Evaluator(self.b, {})
 
@@ -172,11 +178,20 @@ class _Nest:
         """The index of an output that may lack axes of the frame, or have them with size 1."""
         return tuple(ZERO if n == 1 else i for i, n in zip(index, y.shape, strict=False))
 
+    def _is_large(self, node: Node, index: Indices) -> bool:
+        """Whether a reduction is worth a loop: it is long, or one for all elements of a row."""
+        size = reduced_size(node)
+        if size < FEWEST or size > FEW:
+            return size > FEW
+        return self._axes_of(index) != {a for a, n in enumerate(self.frame) if n > 1}
+
+    def _axes_of(self, index: Indices) -> set[int]:
+        known = {v: a for a, v in enumerate(self.probes)}
+        return {known[v] for i in index for v in variables(i) if v in known}
+
     def _used(self) -> set[int]:
         """Axes of the frame that large reductions are asked for with."""
-        known = {v: a for a, v in enumerate(self.probes)}
-        found = (v for at in self.large.values() for i in at for v in variables(i))
-        return {known[v] for v in found if v in known}
+        return set().union(*(self._axes_of(at) for at in self.large.values()))
 
     def _score(self, axes: Sequence[int]) -> int:
         """How well vectors along some axes would read and write."""
@@ -269,27 +284,41 @@ class _Nest:
         vector = max(range(len(loops)), key=lambda k: (self._score(loops[k].axes), k))
         order = [loops[k] for k in range(len(loops)) if k != vector]
         fast = loops[vector]
-        if not order and any(n.op.name == "random_uniform" for n in self.inside):
+        random = any(n.op.name == "random_uniform" for n in self.inside)
+        if random and not order and fast.size >= GROUP:
             self._dealt(fast)
             return
         shared: list[_Loop] = []
         rest = math.prod(one.size for one in loops)
+        crossing = self._crossing(order, fast)
+        if crossing is not None:  # stays the last one: the vectoriser takes these two in tiles
+            order.remove(crossing)
         while order and rest >= 2 * BLOCK:  # the outer loops are shared, as long as much is inside
             shared.append(order.pop(0))
             rest //= shared[-1].size
         blocks = -(-fast.size // BLOCK) if fast.size >= 2 * BLOCK else 1
         outer = math.prod(one.size for one in shared)
+        spans: list[_Span] = [(loop, 0, loop.size) for loop in order]
+        strips = 1
+        if crossing is not None:
+            spans.append((crossing, 0, crossing.size))
+            strips = -(-crossing.size // STRIP) if rest >= 2 * BLOCK else 1
         b, name = self.b, _name(self.graph)
-        with b.kernel(name, outer * blocks, self._ns() * rest / blocks) as i:
+        cost = self._ns() * rest / (blocks * strips)
+        with b.kernel(name, outer * blocks * strips, cost) as i:
             index, at = self._blank(), Index.of(i)
             block, at = at % blocks, at // blocks
+            strip, at = at % strips, at // strips
+            if crossing is not None and strips > 1:
+                end = b.op("min", emit(b, strip * STRIP + STRIP), crossing.size)
+                spans[-1] = (crossing, emit(b, strip * STRIP), end)
             for loop, k in zip(shared, unravel(at, [one.size for one in shared]), strict=True):
                 self._spread(index, loop, k)
             first, last = block * BLOCK, Index(fast.size)
             stop: Value | int = fast.size
             if blocks > 1:
                 stop = b.op("min", emit(b, first + BLOCK), emit(b, last))
-            self._inside(order, index, fast, emit(b, first), stop, self.outputs)
+            self._inside(spans, index, fast, emit(b, first), stop, self.outputs)
 
     def _dealt(self, fast: _Loop) -> None:
         """Random numbers are dealt in groups of 64: 16 first words, 16 second ones …; elements that
@@ -312,9 +341,22 @@ class _Nest:
                 stop = b.op("min", b.mul(b.add(i, 1), BLOCK), size)
                 self._inside([], self._blank(), fast, rest, stop, self.outputs)
 
+    def _crossing(self, loops: Sequence[_Loop], fast: _Loop) -> _Loop | None:
+        """A loop along which neighbours are read that are far apart along the fast one."""
+        for loop in loops:
+            v, w = probe(loop.size), probe(fast.size)
+            index = self._anywhere()
+            self._spread(index, loop, Index.of(v))
+            self._spread(index, fast, Index.of(w))
+            for y in self.outputs:
+                for _, at in self._reads(y, self._of(y, index)).places:
+                    if at.coefficient(v) == 1 and at.coefficient(w) not in (0, 1, None):
+                        return loop
+        return None
+
     def _inside(
         self,
-        order: Sequence[_Loop],
+        spans: Sequence[_Span],
         index: list[Index],
         fast: _Loop,
         first: Value | int,
@@ -322,11 +364,13 @@ class _Nest:
         which: Sequence[Node],
     ) -> None:
         b = self.b
-        if order:
-            with b.loop(0, order[0].size) as v:
+        if spans:
+            loop, begin, end = spans[0]
+            with b.loop(begin, end) as v:
+                v.bounds = (0, loop.size - 1)
                 inner = list(index)
-                self._spread(inner, order[0], Index.of(v))
-                self._inside(order[1:], inner, fast, first, stop, which)
+                self._spread(inner, loop, Index.of(v))
+                self._inside(spans[1:], inner, fast, first, stop, which)
             return
         if not fast.axes:
             self._store(index, which)
@@ -415,7 +459,8 @@ class _Nest:
                 loops = self._merged(inner)
                 vector = max(range(len(loops)), key=lambda k: (self._score(loops[k].axes), k))
                 order = [loops[k] for k in range(len(loops)) if k != vector]
-                self._inside(order, index, loops[vector], 0, loops[vector].size, wide)
+                spans: list[_Span] = [(loop, 0, loop.size) for loop in order]
+                self._inside(spans, index, loops[vector], 0, loops[vector].size, wide)
             self._store(index, narrow)
 
     def _keep(self, row: list[Index], inner: Sequence[int]) -> None:
