@@ -25,8 +25,10 @@ from chainrule.schedule.moves import MOVES, Condition, Indices, aligned, origins
 #: nothing may be read.
 Source = Callable[[Indices, "Value | None"], Value]
 
-#: Reductions of so few elements are written out instead of as loops.
+#: Reductions of so few elements are written out instead of as loops, …
 FEW = 16
+#: … unless they are at least so many neighbours in memory: then they are vectors.
+FEWEST = 4
 
 #: How a failed check is told: what the reference backend calls it.
 INDEX, GATHER, SCATTER = 1, 2, 3
@@ -207,7 +209,7 @@ class Evaluator:
         b = self.b
         if first.type.kind == "i1":
             how = _LOGIC.get(how, how)
-        if math.prod(sizes) <= FEW:
+        if math.prod(sizes) <= (FEW if vector is None else FEWEST - 1):
             value = first
             for k in range(math.prod(sizes)):
                 part = element(unravel(Index(k), sizes))
