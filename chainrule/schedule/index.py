@@ -172,6 +172,17 @@ def _rejoined(terms: dict[Atom, int]) -> dict[Atom, int]:
 ZERO = Index(0)
 
 
+def divisors(x: Index, variable: Value) -> set[int]:
+    """The numbers by which a variable alone is divided in an index."""
+    found: set[int] = set()
+    for atom, _ in x.terms:
+        if not isinstance(atom, Value):
+            if isinstance(atom, (Quotient, Remainder)) and atom.whole == Index.of(variable):
+                found.add(atom.by)
+            found |= divisors(atom.whole, variable)
+    return found
+
+
 def variables(x: Index | Atom) -> set[Value]:
     """The values that an index is made of."""
     if isinstance(x, Value):

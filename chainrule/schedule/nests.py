@@ -24,7 +24,7 @@ from chainrule.schedule import scalars
 from chainrule.schedule.access import Reads, probe, reads, reduced_axes
 from chainrule.schedule.build import Builder
 from chainrule.schedule.evaluate import FEW, FEWEST, Evaluator, Unsupported
-from chainrule.schedule.index import ZERO, Index, depth, emit, linear, unravel, variables
+from chainrule.schedule.index import ZERO, Index, depth, divisors, emit, linear, unravel, variables
 from chainrule.schedule.loops import Buffer, Value
 from chainrule.schedule.lowered import Lowered, Place, Step
 from chainrule.schedule.moves import MOVES, Indices
@@ -32,6 +32,8 @@ from chainrule.shapes import Shape
 
 #: Elements of one step of the shared loop, where it can be chosen.
 BLOCK = 2048
+#: So many neighbours may be written at once because they share what they read.
+MOST_TURNS = 4
 #: Random numbers that are dealt together.
 GROUP = 4 * LANES
 #: Rows that one step takes of loops that are taken in tiles.
@@ -375,13 +377,29 @@ class _Nest:
         if not fast.axes:
             self._store(index, which)
             return
+        whole = isinstance(stop, int) and b.value(first, "i64") is b.const(0, "i64")
+        turns = self._turns(fast) if whole else 1
+        if turns > 1:
+            stop = fast.size // turns
         with b.loop(first, stop, note="vector") as v:
-            v.bounds = (0, fast.size - 1)
+            v.bounds = (0, fast.size // turns - 1)
             self.write.vectors.add(v)
-            inner = list(index)
-            self._spread(inner, fast, Index.of(v))
-            self._store(inner, which)
+            for turn in range(turns):
+                inner = list(index)
+                self._spread(inner, fast, Index.of(v) * turns + turn)
+                self._store(inner, which)
             self.write.vectors.discard(v)
+
+    def _turns(self, fast: _Loop) -> int:
+        """How many neighbours share what they read, such as a window: the loop then takes so many
+        at once, and quotient and remainder of its variable by that number are known.
+        """
+        v = probe(fast.size)
+        seen = self._along(fast.axes, v)
+        every = [at for r in seen for _, at in r.places] + [c.at for r in seen for c in r.conditions]
+        asked = {by for at in every for by in divisors(at, v)}
+        by = min(asked, default=1)
+        return by if by <= MOST_TURNS and fast.size % by == 0 else 1
 
     def _columns(self, every: Sequence[int], inner: Sequence[int]) -> bool:
         """Whether neighbours in memory lie across the rows that are reduced."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from native import run_kernel
 
 from chainrule import dtypes, ops
+from chainrule.autodiff import derivative
 from chainrule.backends import reference
 from chainrule.backends.llvm.target import host
 from chainrule.ir.graph import Graph, topological
@@ -82,6 +83,7 @@ def check(graph: Graph, lowered: Lowered, tolerance: float = 1e-5) -> None:
 
 
 i64 = dtypes.int64
+POOL = {"size": (2, 2), "stride": (2, 2), "low": (0, 0), "high": (0, 0), "dilation": (1, 1)}
 
 NESTS: dict[str, list[Node]] = {
     "one number": [x(0) + x(1)],
@@ -119,6 +121,14 @@ NESTS: dict[str, list[Node]] = {
     "windows added back": [
         ops.unwindows(x(0, 2, 2, 2, 3, 2), shape=(5, 7), stride=(2, 3), dilation=(1, 2))
     ],
+    "windows side by side added back": [
+        ops.unwindows(x(0, 2, 3, 4, 2, 2) * 2.0, shape=(6, 8), stride=(2, 2), dilation=(1, 1))
+    ],
+    "gradient of the largest of windows": list(
+        derivative(
+            [ops.max_pool(x(0, 2, 6, 8), **POOL)], [x(1, 2, 3, 4)], [x(0, 2, 6, 8)]
+        ).gradients
+    ),
     "which is the largest": [ops.argmax(x(0, 5, 40), axis=1), ops.argmin(x(0, 5, 40), axis=1)],
     "which of few, across": [ops.argmax(x(0, 4, 30), axis=0)],
     "rows that are looked up": [ops.take(x(0, 3, 20), x(1, 6, dtype=i64), axis=0) + 1.0],
