@@ -17,9 +17,10 @@ vectorise      loops become loops over vectors                    Loop IR
 plan           kernels get an order, values get places            steps, with waits
 emit           loops become LLVM IR, and machine code             runs
 
-The reference backend needs the first four only. It also computes what is too small or too rare to
-be compiled: a graph of few, small nodes (`TINY`) is compiled when it is run for the `RARE`-th time.
-Both give the same numbers but for rounding.
+The reference backend needs the first four only. It also computes what is too small to be compiled: a
+graph of few, small nodes (`TINY`). Both give the same numbers but for rounding, and which of them
+computes a graph depends on the graph alone, so that a program that is run again gives the same
+bits.
 """
 
 from __future__ import annotations
@@ -70,10 +71,8 @@ NATIVE: tuple[Stage, ...] = (
     Stage(reduce_once, "reductions in two forms are one", True),
 )
 
-#: A graph of fewer nodes that compute, and of fewer elements in all of them, …
-TINY = (40, 8192)
-#: … is compiled when it runs for the so-many-th time.
-RARE = 4
+#: A graph of so few nodes that compute, and so few elements in all, is not worth compiling.
+TINY = (12, 4096)
 
 #: Check the graph after every stage (tests turn it on; it costs as much as compiling).
 verify_stages = False
@@ -106,24 +105,22 @@ def compile(outputs: Sequence[Node]) -> Program:
 
 
 class Program:
-    """A graph of primitives. The reference backend runs it, or machine code does, as soon as that
-    pays: `config` says which.
-    """
+    """A graph of primitives; `config` says whether the reference runs it, or machine code."""
 
-    __slots__ = ("_left", "_native", "_plain", "nodes")
+    __slots__ = ("_native", "_plain", "_tiny", "nodes")
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self.nodes = tuple(nodes)
         self._native: Any = None
         self._plain: reference.Executable | None = None
-        self._left = -1
+        self._tiny = is_tiny(nodes)
 
     def __call__(
         self, arrays: Sequence[np.ndarray], donated: Mapping[int, int] = _NOTHING
     ) -> list[np.ndarray]:
         """Values of the outputs, as `programs.run` describes them."""
         if config.backend == "llvm" and not config.nan_guard:
-            if self._native is None and not self._wait():
+            if self._native is None and not self._tiny:
                 self._native = _native(self.nodes)
                 self._plain = None
             if self._native is not None:
@@ -135,13 +132,6 @@ class Program:
                 "environment variable CHAINRULE_BACKEND says what it is at first)"
             )
         return self._by_reference(arrays)
-
-    def _wait(self) -> bool:
-        """Whether this run is one of the first of a tiny program."""
-        if self._left < 0:
-            self._left = RARE if is_tiny(self.nodes) else 1
-        self._left -= 1
-        return self._left > 0
 
     @property
     def computed(self) -> list[str]:
@@ -162,7 +152,7 @@ class Program:
 
 
 def is_tiny(nodes: Sequence[Node]) -> bool:
-    """Whether compiling would take longer than many runs of the reference."""
+    """Whether compiling would take as long as very many runs of the reference."""
     most, elements = TINY
     count = total = 0
     for n in topological(nodes):

@@ -11,7 +11,7 @@ import os
 
 #: What computes: "llvm" (compiled for this processor) or "reference" (NumPy, one operation after
 #: another). The environment variable CHAINRULE_BACKEND says what it is at first.
-backend: str = os.environ.get("CHAINRULE_BACKEND", "reference")
+backend: str = os.environ.get("CHAINRULE_BACKEND", "llvm")
 
 #: Compute every operation at once through the reference backend (for debugging: slow, and easy to
 #: step through).

@@ -134,8 +134,7 @@ class Evaluator:
             if here is not None and value is not None:
                 part = self.b.select(here, part, value)
             value = part
-        assert value is not None
-        return value
+        return self.b.const(0, kind) if value is None else value  # behind the end: nobody asks
 
     def _picked(self, i: Value, n: int, code: int, mask: Value | None) -> Index:
         """An index out of memory: checked, and counted from the end if it is negative."""
