@@ -14,7 +14,7 @@ from chainrule.backends.llvm.target import Target, host, named
 from chainrule.ir.graph import Graph, topological
 from chainrule.ir.interpret import interpret as run_graph
 from chainrule.ir.node import Node
-from chainrule.schedule.contract import accepts, lower_contraction
+from chainrule.schedule.contract import accepts, epilogue, lower_contraction
 from chainrule.schedule.interpret import interpret, numpy_kind
 from chainrule.schedule.lowered import Lowered
 from chainrule.schedule.text import print_kernel
@@ -205,6 +205,20 @@ def test_epilogues(target: str) -> None:
     check(y + residual, ops.maximum(y, 0.0), target=target)
     check(ops.reshape(x(2, 19), shape=(19, 1)) * y, target=target)
     check(ops.tanh(y + bias), y > 0.0, target=target)
+
+
+@pytest.mark.parametrize("target", ["host", "avx512"])
+def test_epilogues_that_read_large_arrays(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their rows are finished one after another, each over all panels."""
+    monkeypatch.setattr(epilogue, "_STREAM", 1)
+    check(product(19, 8, 70) + x(2, 19, 70), target=target)
+    y = ops.reshape(product(18, 8, 37), shape=(3, 6, 37))
+    check(ops.exp(y * 0.1) * x(2, 3, 6, 37), y > 0.0, target=target)
+    y = convolution(dict(x=(2, 3, 7, 7), w=(5, 3, 3, 3), stride=(1, 1), pad=(1, 1)))
+    check(ops.maximum(y + x(2, 2, 5, 7, 7), 0.0), target=target)
+    if target == "host":
+        y = product(30, 2100, 140)  # K in blocks
+        check(ops.maximum(y + x(2, 30, 140), 0.0), tolerance=1e-4)
 
 
 def test_epilogues_that_are_steps_of_their_own() -> None:

@@ -8,6 +8,7 @@ it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from chainrule.ir.graph import Graph, topological
@@ -26,6 +27,8 @@ from chainrule.shapes import Shape
 #: Ops that are long when written out; and how much may be written out in all.
 _LONG = frozenset({"exp", "tanh", "erf", "log", "sigmoid", "pow", "sin", "cos", "expm1", "log1p"})
 _WRITTEN_OUT = 400
+#: Results of fewer elements are near, whatever the order.
+_STREAM = 1 << 15
 
 
 def is_elementwise(graph: Graph, node: Node) -> bool:
@@ -70,42 +73,43 @@ class Epilogue:
             x: vector_reader(b, buffer, x.shape) for x, buffer in inputs.items()
         }
         self.plain = all(_reshaped(y) is node for y in graph.outputs)
-        self.scratch: Buffer | None = None
+        self.in_strips = not self.plain and self._streams()
+        self.in_memory = not self.plain and (self.in_strips or self._long())
 
-    def long(self) -> bool:
+    def _inside(self) -> list[Node]:
+        return topological(self.graph.outputs, stop=lambda n: n in self.sources or n is self.node)
+
+    def _long(self) -> bool:
         """Whether the ops are too many to be written once for each vector of a tile."""
-        inside = topological(self.graph.outputs, stop=lambda n: n in self.sources or n is self.node)
-        size = sum(30 if n.op.name in _LONG else 1 for n in inside)
+        size = sum(30 if n.op.name in _LONG else 1 for n in self._inside())
         return size * self.plan.tile.rows * self.plan.tile.vectors > _WRITTEN_OUT
 
-    def prepare(self) -> None:
-        """Scratch memory, at the beginning of a chunk."""
-        if not self.plain and self.long():
-            self.scratch = self.b.local(self.kind, self.plan.tile.rows * self.plan.width)
+    def _streams(self) -> bool:
+        """Whether arrays as large as the result are read: tile by tile every row of them would be
+        waited for.
+        """
+        size = math.prod(self.node.shape)
+        large = (n in self.sources and math.prod(n.shape) >= size for n in self._inside())
+        return size >= _STREAM and any(large)
 
-    def finish(self, b: Builder, block: Block, sums: Sequence[Sequence[Value]]) -> None:
+    def registers(self, b: Builder, block: Block, sums: Sequence[Sequence[Value]]) -> None:
         """Stores the outputs of a tile."""
         lanes = self.plan.lanes
-        if self.scratch is None:
-            for r, row in enumerate(sums):
-                for j, x in enumerate(row):
-                    left = block.columns - j * lanes
-                    self._store(block, b.const(r, "i64"), b.const(j * lanes, "i64"), left, x)
-            return
-        width = self.plan.width
         for r, row in enumerate(sums):
             for j, x in enumerate(row):
-                b.store(self.scratch, r * width + j * lanes, x)
+                left = block.columns - j * lanes
+                self._store(block, b.const(r, "i64"), b.const(j * lanes, "i64"), left, x)
+
+    def row(self, b: Builder, block: Block, r: Value, scratch: Buffer, at: Value) -> None:
+        """Stores the outputs of one row, whose sums lie at `at`."""
+        lanes = self.plan.lanes
         whole = block.columns // lanes * lanes
-        with b.loop(0, block.rows) as r_:
-            if whole:
-                with b.loop(0, whole, lanes) as j_:
-                    x = b.load(self.scratch, b.add(b.mul(r_, width), j_), lanes)
-                    self._store(block, r_, j_, lanes, x)
-            if whole < block.columns:
-                at = b.const(whole, "i64")
-                x = b.load(self.scratch, b.add(b.mul(r_, width), whole), lanes)
-                self._store(block, r_, at, block.columns - whole, x)
+        if whole:
+            with b.loop(0, whole, lanes) as j:
+                self._store(block, r, j, lanes, b.load(scratch, b.add(at, j), lanes))
+        if whole < block.columns:
+            x = b.load(scratch, b.add(at, whole), lanes)
+            self._store(block, r, b.const(whole, "i64"), block.columns - whole, x)
 
     def _store(self, block: Block, r: Value, j: Value, left: int, x: Value) -> None:
         """One vector: `left` lanes from row r and lane j of a block on."""

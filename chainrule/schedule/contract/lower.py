@@ -154,10 +154,9 @@ class _Lowering:
         vector, scalar = (operands[1], operands[0]) if second else (operands[0], operands[1])
         writer = Writer(
             b, plan, buffers[vector.source], buffers[scalar.source],
-            (vector.offset, scalar.offset), self.kind, self.target.fma, epilogue.finish,
+            (vector.offset, scalar.offset), self.kind, self.target.fma, epilogue,
         )  # fmt: skip
         with b.kernel(self._name(), plan.chunks, self._cost(plan)) as i:
-            epilogue.prepare()
             writer.chunk(i)
         self.steps.append(Step(b.finish(), tuple(where), plan.chunks))
 

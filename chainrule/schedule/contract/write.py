@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from chainrule.schedule.build import Builder
 from chainrule.schedule.contract.micro import Numbers, Steps, Vectors, multiply
@@ -36,8 +36,23 @@ class Block(NamedTuple):
     split: Value
 
 
-#: What becomes of the sums [row][vector] of a block.
-Finish = Callable[[Builder, Block, Sequence[Sequence[Value]]], None]
+class Finish(Protocol):
+    """What becomes of finished sums.
+
+    in_memory   they are put into scratch memory first, and finished row by row
+    in_strips   … all panels of a row one after another
+    """
+
+    @property
+    def in_memory(self) -> bool: ...
+    @property
+    def in_strips(self) -> bool: ...
+
+    def registers(self, b: Builder, block: Block, sums: Sequence[Sequence[Value]]) -> None:
+        """The sums [row][vector] of a block."""
+
+    def row(self, b: Builder, block: Block, r: Value, scratch: Buffer, at: Value) -> None:
+        """One row of a block, whose sums lie at `at`."""
 
 
 class Writer:
@@ -52,10 +67,12 @@ class Writer:
         p = plan
         #: A packed tile, and room for what its last vector writes too much.
         self.pitch_s = p.depth * p.tile.rows + p.lanes
+        self.pitch_scratch = p.width * (p.panels if finish.in_strips else 1)
         self.waits = -(-p.parts // p.splits) > 1
         self.packed_v: Buffer | None = None
         self.packed_s: Buffer | None = None
         self.waiting: Buffer | None = None
+        self.scratch: Buffer | None = None
 
     def chunk(self, i: Value) -> None:
         """Chunk number i."""
@@ -67,6 +84,8 @@ class Writer:
             self.packed_s = b.local(self.kind, p.row_tiles * self.pitch_s)
         if self.waits:
             self.waiting = b.local(self.kind, p.row_tiles * p.panels * p.tile.rows * p.width)
+        if self.finish.in_memory:
+            self.scratch = b.local(self.kind, p.tile.rows * self.pitch_scratch)
         sizes = (math.prod(a.size for a in p.batch), p.splits, p.column_blocks, p.row_blocks)
         batch, split, column_block, row_block = divided(b, i, sizes)
         self.split = split
@@ -106,7 +125,9 @@ class Writer:
         if self.packed_s is not None:
             self.pack_s(self.packed_s)
         heavy = p.row_tiles * p.tile.rows * p.depth > 1 << 16 or p.depth > 512
-        if heavy:  # a tile's rows of S stay in the first cache while panels pass
+        if self.finish.in_strips:
+            self.each_tile(self.strip)
+        elif heavy:  # a tile's rows of S stay in the first cache while panels pass
             self.each_tile(lambda t: self.each_panel(lambda q: self.sums(t, q)))
         else:  # a panel stays in the first cache while rows pass
             self.each_panel(lambda q: self.each_tile(lambda t: self.sums(t, q)))
@@ -234,14 +255,45 @@ class Writer:
         with b.branch(self.last):
             self._finish(t, q, done)
 
+    def strip(self, t: Rows) -> None:
+        """All panels of a row tile, and then its rows, each from one end to the other: what else
+        is read and written for them lies in neighbours.
+        """
+        b, scratch = self.b, self.scratch
+        assert scratch is not None
+        self.each_panel(lambda q: self.sums(t, q))
+        with _branch(b, self.last) as taken:
+            if taken:
+                with b.loop(0, t.rows) as r:
+                    self.each_panel(lambda q: self._row(t, q, r, scratch))
+
     def _finish(self, t: Rows, q: Columns, done: Sequence[Sequence[Register]]) -> None:
+        b, p, scratch = self.b, self.plan, self.scratch
+        if scratch is None:
+            block, values = self._block(t, q), [[b.get(x) for x in row] for row in done]
+            self.finish.registers(b, block, values)
+            return
+        first = b.mul(q.number, p.width) if self.finish.in_strips else b.const(0, "i64")
+        for r, row in enumerate(done):
+            for j, x in enumerate(row):
+                b.store(scratch, b.add(first, r * self.pitch_scratch + j * p.lanes), b.get(x))
+        if not self.finish.in_strips:
+            with b.loop(0, t.rows) as r_:
+                self._row(t, q, r_, scratch)
+
+    def _row(self, t: Rows, q: Columns, r: Value, scratch: Buffer) -> None:
+        b, at = self.b, self.b.mul(r, self.pitch_scratch)
+        if self.finish.in_strips:
+            at = b.add(at, b.mul(q.number, self.plan.width))
+        self.finish.row(b, self._block(t, q), r, scratch, at)
+
+    def _block(self, t: Rows, q: Columns) -> Block:
         b, p = self.b, self.plan
         _, row_out, row_at = self.row_place(t)
         _, _, column_out, column_at = places(b, q.outer, p.columns_outer)
         base = b.add(b.add(self.batch_out, row_out), b.add(column_out, b.mul(q.first, lane_out(p))))
         outer = {**self.batch_at, **row_at, **column_at}
-        block = Block(outer, t.first, t.rows, q.first, q.lanes, base, self.split)
-        self.finish(b, block, [[b.get(x) for x in row] for row in done])
+        return Block(outer, t.first, t.rows, q.first, q.lanes, base, self.split)
 
     def steps(self, rows: int) -> list[Steps]:
         """The loops of K inside a block."""
