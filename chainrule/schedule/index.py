@@ -8,6 +8,8 @@ or a quotient or remainder of such a sum. Reshapes and windows of views stay rea
 >>> flat = i * 8 + j
 >>> flat // 8 == i, flat % 8 == j, (flat // 4) * 4 + flat % 4 == flat
 (True, True, True)
+>>> linear(unravel(flat + 5, (3, 5, 7)), (3, 5, 7)) == flat + 5
+True
 """
 
 from __future__ import annotations
@@ -92,7 +94,7 @@ class Index:
         found = dict(self.terms)
         for atom, c in other.terms:
             found[atom] = found.get(atom, 0) + c
-        return Index(self.const + other.const, _rejoined(found).items())
+        return _rejoined(self.const + other.const, found)
 
     def __sub__(self, other: Index | int) -> Index:
         return self + other * -1
@@ -151,22 +153,21 @@ def _bounds(atom: Atom) -> tuple[int, int]:
     return atom.bounds
 
 
-def _rejoined(terms: dict[Atom, int]) -> dict[Atom, int]:
+def _rejoined(const: int, terms: dict[Atom, int]) -> Index:
     """by · ⌊w / by⌋ + w mod by = w."""
     for atom, c in list(terms.items()):
-        if not isinstance(atom, Remainder):
+        if not isinstance(atom, Remainder) or not c:
             continue
-        other = Quotient(atom.whole, atom.by)
-        if c and terms.get(other) == c * atom.by:
+        quotient = atom.whole // atom.by
+        if len(quotient.terms) != 1 or quotient.const:
+            continue
+        ((other, k),) = quotient.terms
+        if k == 1 and terms.get(other) == c * atom.by:
             del terms[atom], terms[other]
-            whole = atom.whole * c
-            if whole.const:  # it belongs to no atom
-                terms[atom], terms[other] = c, c * atom.by
-                continue
-            for a, k in whole.terms:
-                terms[a] = terms.get(a, 0) + k
-            return _rejoined(terms)
-    return {a: c for a, c in terms.items() if c}
+            for part, times in atom.whole.terms:
+                terms[part] = terms.get(part, 0) + c * times
+            return _rejoined(const + c * atom.whole.const, terms)
+    return Index(const, ((a, c) for a, c in terms.items() if c))
 
 
 ZERO = Index(0)
