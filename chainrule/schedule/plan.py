@@ -23,7 +23,7 @@ from chainrule.shapes import size
 #: Places in the arena begin at multiples of this.
 ALIGNMENT = 64
 #: Nanoseconds: what one claim should take, and what is not worth sharing.
-CHUNK, SMALL = 12_000.0, 8_000.0
+CHUNK, SMALL = 8_000.0, 5_000.0
 
 
 class Work(NamedTuple):

@@ -19,7 +19,7 @@ _WAITING = 128 << 10
 _DEEP = (1024, 512, 256)
 #: Products (of two numbers) that are worth a chunk of their own; and chunks that a large
 #: contraction has at least, so that a few threads finish together.
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
 _CHUNKS = 8
 #: With so many tiles, K is not cut into parts that are summed afterwards.
 _FEW = 512
@@ -41,6 +41,15 @@ class Facts(NamedTuple):
     inner: tuple[Axis, ...]
     must_pack_v: bool
     must_pack_s: bool
+
+    def sliding(self) -> Facts | None:
+        """The same with vectors along the last axis of lanes only, where the last axis of K moves
+        along it: windows of neighbours lie in what is packed once.
+        """
+        last, taps = self.lane[-1], self.inner[-1]
+        if last.v != 1 or taps.v < 1 or len(self.inner) < 2 or taps.size * taps.v >= last.size:
+            return None
+        return self._replace(columns_outer=(*self.columns_outer, *self.lane[:-1]), lane=(last,))
 
 
 def facts(
@@ -84,6 +93,13 @@ class Choice(NamedTuple):
 
 def choose(machine: Machine, itemsize: int, f: Facts) -> Choice:
     """The plan with the fewest cycles."""
+    found = [_choose(machine, itemsize, f, 0)]
+    if (alone := f.sliding()) is not None:
+        found.append(_choose(machine, itemsize, alone, f.inner[-1].v))
+    return min(found, key=lambda c: c.cycles)
+
+
+def _choose(machine: Machine, itemsize: int, f: Facts, slide: int) -> Choice:
     lanes = machine.vector_bytes // itemsize
     depth_all = math.prod(a.size for a in f.inner)
     lane_size = math.prod(a.size for a in f.lane)
@@ -94,9 +110,11 @@ def choose(machine: Machine, itemsize: int, f: Facts) -> Choice:
     across = math.prod(a.size for a in (*f.batch, *f.columns_outer)) * -(-lane_size // lanes)
     few = across * math.prod(a.size for a in f.rows) < _FEW * tile.rows * tile.vectors
     for at, step, splits in _depths(f.inner, (1, 2, 4, 8) if few else (1,)):
+        if slide and at == len(f.inner) - 1:
+            continue
         plan = Plan(
             lanes, tile, f.batch, outer, row, f.columns_outer, f.lane, f.inner, False, False,
-            at, step, 1, 1, splits,
+            at, step, 1, 1, splits, slide,
         )  # fmt: skip
         model = _Model(f, plan, itemsize)
         for row_tiles in _pieces(plan.all_tiles):
@@ -144,20 +162,20 @@ class _Model:
         self.tiles, self.panels, self.parts = base.all_tiles, base.all_panels, base.parts
         self.batch = math.prod(a.size for a in base.batch)
         self.rows = math.prod(a.size for a in f.rows)
-        self.columns = self.panels * base.width
         self.block = base.tile.rows * base.width * itemsize
         scattered = abs(f.inner[-1].s) * itemsize >= 64 and self.panels > 2
         self.packs_s = f.must_pack_s or scattered
-        self.packs_v = f.must_pack_v or not _reads_v(base, itemsize)
+        self.packs_v = f.must_pack_v or base.slide > 0 or not _reads_v(base, itemsize)
         tiled = cycles(base.tile, base.row.size, base.lane_size, base.lanes, self.depth_all)
         outer = math.prod(a.size for a in base.rows_outer)
         self.sums = tiled * outer * math.prod(a.size for a in base.columns_outer)
-        self.pack_v = _pack_v(f, base) * self.columns * self.depth_all if self.packs_v else 0.0
+        packed = self.panels * base.panel * self.depth_all // self.depth
+        self.pack_v = _pack_v(f, base) * packed if self.packs_v else 0.0
         self.each_panel = False  # whether S comes from far again for every panel
         self.read_s = self._read_s(f) * self.rows * self.depth_all
         self.store = base.size / self.batch * (0.1 if base.lane[-1].out == 1 else _SCATTERED)
         work = base.size * self.depth_all
-        self.wanted = max(min(_CHUNKS, work // _CHUNK), 1)
+        self.wanted = 1 << (max(min(_CHUNKS, work // _CHUNK), 1).bit_length() - 1)  # even shares
 
     def _read_s(self, f: Facts) -> float:
         """Cycles for an element of S, each time that it comes from far."""
@@ -182,7 +200,7 @@ class _Model:
     def cycles(self, row_tiles: int, panels: int) -> float | None:
         """All of them, and what threads wait for each other; None if the blocks do not fit."""
         p, item = self.base, self.itemsize
-        if self.packs_v and panels > 1 and panels * self.depth * p.width * item > _NEAR:
+        if self.packs_v and panels > 1 and panels * p.panel * item > _NEAR:
             return None
         if self.packs_s and row_tiles > 1 and row_tiles * self.depth * p.tile.rows * item > _NEAR:
             return None
