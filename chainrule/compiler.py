@@ -4,7 +4,8 @@ after it.
 stage          what it does                                       what holds afterwards
 ─────          ────────────                                       ─────────────────────
 (recorded)     ops as the user wrote them, gradients derived      typed, acyclic
-decompose      composites become their formulas                   primitives only
+decompose      composites become their formulas                   primitives only, and attention
+                                                                  where `claims` holds
 merge_loops    loops that others contain are dropped              as before
 fold           arithmetic on constants is done                    as before
 simplify       identities and double moves go                     no stop_gradient, copy, boundary
@@ -17,10 +18,10 @@ vectorise      loops become loops over vectors                    Loop IR
 plan           kernels get an order, values get places            steps, with waits
 emit           loops become LLVM IR, and machine code             runs
 
-The reference backend needs the first four only. It also computes what is too small to be compiled: a
-graph of few, small nodes (`TINY`). Both give the same numbers but for rounding, and which of them
-computes a graph depends on the graph alone, so that a program that is run again gives the same
-bits.
+The reference backend needs the first four only. It also computes what is too small to be
+compiled: a graph of few, small nodes (`TINY`). Both give the same numbers but for rounding, and
+which of them computes a graph depends on the graph alone, so that a program that is run again gives
+the same bits.
 """
 
 from __future__ import annotations
@@ -42,7 +43,16 @@ from chainrule.ir.graph import count_elements, topological
 from chainrule.ir.node import Node
 from chainrule.ir.text import print_graph, print_type
 from chainrule.ir.verify import verify
-from chainrule.rewrite import convolve, decompose, fold, hoist, merge_loops, reduce_once, simplify
+from chainrule.rewrite import (
+    claims,
+    convolve,
+    decompose,
+    fold,
+    hoist,
+    merge_loops,
+    reduce_once,
+    simplify,
+)
 
 Pass = Callable[[Sequence[Node]], list[Node]]
 
@@ -57,18 +67,34 @@ class Stage(NamedTuple):
     primitive: bool
 
 
-STAGES: tuple[Stage, ...] = (
-    Stage(decompose, "composites become their formulas", True),
+def decompose_but_attention(outputs: Sequence[Node]) -> list[Node]:
+    """`decompose`, but for what the compiled backend claims whole."""
+    return decompose(outputs, claims)
+
+
+_SIMPLER: tuple[Stage, ...] = (
     Stage(merge_loops, "loops that others contain are dropped", True),
     Stage(fold, "arithmetic on constants is done", True),
     Stage(simplify, "identities and double moves go", True),
 )
 
+STAGES: tuple[Stage, ...] = (
+    Stage(decompose, "composites become their formulas", True),
+    *_SIMPLER,
+)
+
+
+#: The same for the compiled backend, which has kernels for large attention.
+CLAIMED: tuple[Stage, ...] = (
+    Stage(decompose_but_attention, "composites become formulas, but for large attention", False),
+    *(s._replace(primitive=False) for s in _SIMPLER),
+)
+
 #: What the compiled backend does to the graph beyond that.
 NATIVE: tuple[Stage, ...] = (
-    Stage(hoist, "sums that loops only collect come after them", True),
-    Stage(convolve, "gradients of convolutions become convolutions", True),
-    Stage(reduce_once, "reductions in two forms are one", True),
+    Stage(hoist, "sums that loops only collect come after them", False),
+    Stage(convolve, "gradients of convolutions become convolutions", False),
+    Stage(reduce_once, "reductions in two forms are one", False),
 )
 
 #: A graph of so few nodes that compute, and so few elements in all, is not worth compiling.
@@ -84,7 +110,7 @@ _NOTHING: Mapping[int, int] = MappingProxyType({})
 
 
 def primitives(outputs: Sequence[Node]) -> list[Node]:
-    """The stages that all backends share."""
+    """The stages that all backends share, to the end."""
     return _through(STAGES, outputs)
 
 
@@ -101,11 +127,17 @@ def compile(outputs: Sequence[Node]) -> Program:
     """Run the stages that all backends share; gives what runs."""
     global built
     built += 1
-    return Program(primitives(outputs))
+    return Program(_through(_shared(), outputs))
+
+
+def _shared() -> tuple[Stage, ...]:
+    return CLAIMED if config.backend == "llvm" else STAGES
 
 
 class Program:
-    """A graph of primitives; `config` says whether the reference runs it, or machine code."""
+    """A graph of primitives, and of what the compiled backend claims; `config` says whether the
+    reference runs it, or machine code.
+    """
 
     __slots__ = ("_native", "_plain", "_tiny", "nodes")
 
@@ -164,6 +196,8 @@ def is_tiny(nodes: Sequence[Node]) -> bool:
         if n.op.name == "contract":
             a, b = (count_elements(i) for i in n.inputs)
             total += int((a * b * max(count_elements(n), 1)) ** 0.5)  # its multiplications
+        if not n.op.is_primitive:
+            return False
         if n.op.name == "scan":
             body = n.attr("body")
             length = n.inputs[n.attr("carries")].shape[0]
@@ -260,7 +294,7 @@ def stages(outputs: Sequence[Node], *, llvm: bool = False, assembly: bool = Fals
     nodes = list(outputs)
     parts = [f"── recorded\n{print_graph(nodes)}"]
     native = config.backend == "llvm"
-    for stage in STAGES + (NATIVE if native else ()):
+    for stage in _shared() + (NATIVE if native else ()):
         start = time.perf_counter()
         nodes = stage.run(nodes)
         spent = (time.perf_counter() - start) * 1e3

@@ -106,12 +106,7 @@ def _expanded(nodes: list[Node], expand: Expand) -> list[Node]:
     unknown = set() if expand is True else {n for n in expand if n not in registry}
     if unknown:
         raise ValueError(f"expand names ops that do not exist: {sorted(unknown)}")
-    keep = [
-        o
-        for o in registry.values()
-        if not o.is_primitive and expand is not True and o.name not in expand
-    ]
-    return decompose(nodes, keep)
+    return decompose(nodes, lambda n: expand is not True and n.op.name not in expand)
 
 
 def _opened(nodes: list[Node]) -> set[str]:

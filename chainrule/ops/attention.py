@@ -11,16 +11,20 @@ from chainrule.ops.activations import softmax
 from chainrule.ops.contract import matmul
 from chainrule.ops.core import op, promote
 from chainrule.ops.elementwise import eq, where
-from chainrule.ops.movement import swap, triangle
-from chainrule.ops.reduce import amax
+from chainrule.ops.loop import items
+from chainrule.ops.movement import broadcast_to, swap, triangle
+from chainrule.ops.reduce import amax, sum
+from chainrule.shapes import broadcast
+
+
+def factor(q: Node, scale: float | None) -> float:
+    """What scores are multiplied by: 1/√d, if nothing else is said."""
+    return 1 / math.sqrt(q.shape[-1]) if scale is None else scale
 
 
 def scores(q: Node, k: Node, scale: float | None, causal: bool) -> Node:
     """Q Kᵀ · scale, −∞ where a causal mask forbids to look."""
-    s = matmul(
-        q * (1 / math.sqrt(q.shape[-1]) if scale is None else scale),
-        swap(k, k.ndim - 2, k.ndim - 1),
-    )
+    s = matmul(q * factor(q, scale), swap(k, k.ndim - 2, k.ndim - 1))
     return where(triangle(s.shape[-2], s.shape[-1]), s, -math.inf) if causal else s
 
 
@@ -47,6 +51,44 @@ def attention(
     q (…, T, d), k (…, S, d), v (…, S, e) → (…, T, e).
     """
     return matmul(softmax(scores(q, k, scale, causal), axis=-1), v)
+
+
+@op(
+    tex=r"\nabla \operatorname{{attention}}({2}, {3}, {4}; {0})",
+    domain=Domain(*((-2, 2),) * 5, cases=[
+        ((2, 3, 2), (2, 3, 2), (2, 3, 4), (2, 5, 4), (2, 5, 2), {}),
+        ((3, 4), (3, 4), (3, 4), (3, 4), (3, 4), {"causal": True}),
+    ]),
+)  # fmt: skip
+def attention_gradient(
+    g: Node, y: Node, q: Node, k: Node, v: Node, *, scale: float | None = None,
+    causal: bool = False,
+) -> tuple[Node, Node, Node]:  # fmt: skip
+    """Derivatives of Σ g · y, y = attention(q, k, v), by q, k and v: with P the probabilities,
+
+    dV = Pᵀ g, dS = P ∘ (g Vᵀ − Δ), Δ = Σ g ∘ y of every row, dQ = dS K / √d, dK = dSᵀ Q / √d.
+
+    The sum over a row of P ∘ g Vᵀ is Δ, for which no P is needed (Dao et al., "FlashAttention",
+    2022). The axes before the last two are the same in all inputs.
+    """
+    p = softmax(scores(q, k, scale, causal), axis=-1)
+    above = matmul(g, swap(v, v.ndim - 2, v.ndim - 1))
+    s = p * (above - sum(g * y, axis=(y.ndim - 1,), keepdim=True))
+    by = factor(q, scale)
+    back = swap(s, s.ndim - 2, s.ndim - 1)
+    return matmul(s, k) * by, matmul(back, q) * by, matmul(swap(p, p.ndim - 2, p.ndim - 1), g)
+
+
+@attention.vjp
+def _(
+    g: Node, y: Node, q: Node, k: Node, v: Node, *, scale: float | None, causal: bool
+) -> tuple[Node, ...]:
+    lead = broadcast(q.shape[:-2], k.shape[:-2], v.shape[:-2])
+    q, k, v = (
+        x if x.shape[:-2] == lead else broadcast_to(x, shape=lead + x.shape[-2:])
+        for x in (q, k, v)
+    )
+    return items(attention_gradient(g, y, q, k, v, scale=scale, causal=causal))
 
 
 @op(

@@ -1,5 +1,6 @@
 """Graph → better graph. Each pass says what it needs and what it leaves."""
 
+from chainrule.rewrite.claim import claims
 from chainrule.rewrite.convolution import convolve
 from chainrule.rewrite.decompose import decompose
 from chainrule.rewrite.fold import fold
@@ -8,4 +9,13 @@ from chainrule.rewrite.loops import merge_loops
 from chainrule.rewrite.once import reduce_once
 from chainrule.rewrite.simplify import simplify
 
-__all__ = ["convolve", "decompose", "fold", "hoist", "merge_loops", "reduce_once", "simplify"]
+__all__ = [
+    "claims",
+    "convolve",
+    "decompose",
+    "fold",
+    "hoist",
+    "merge_loops",
+    "reduce_once",
+    "simplify",
+]

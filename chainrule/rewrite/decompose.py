@@ -1,27 +1,29 @@
 """Composites become their formulas.
 
 needs   any graph
-leaves  primitives only, also in the bodies of loops, but for the composites that `keep` names:
-those that a backend
-        claims whole
+leaves  primitives only, also in the bodies of loops, but for the composites that `keep` asks for:
+        those that a backend claims whole
 
     %1 = sigmoid(%0)   →   %1 = neg(%0); %2 = exp(%1); %3 = add(%2, 1); %4 = div(1, %3)
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 
 from chainrule.ir.graph import Graph, children, topological
 from chainrule.ir.node import Node
-from chainrule.ir.op import Op
 
 
-def decompose(outputs: Sequence[Node], keep: Collection[Op] = ()) -> list[Node]:
-    """The same values, spelled with primitives."""
+def _nothing(node: Node) -> bool:
+    return False
+
+
+def decompose(outputs: Sequence[Node], keep: Callable[[Node], bool] = _nothing) -> list[Node]:
+    """The same values, spelled with primitives, and with composites for which `keep` holds."""
 
     def below(node: Node) -> tuple[Node, ...]:
-        if node.op.is_primitive or node.op in keep:
+        if node.op.is_primitive or keep(node):
             return children(node)
         out = node.op.expand(node)
         return out if isinstance(out, tuple) else (out,)
@@ -30,7 +32,7 @@ def decompose(outputs: Sequence[Node], keep: Collection[Op] = ()) -> list[Node]:
     # up one by one.
     new: dict[Node, Node | tuple[Node, ...]] = {}
     for node in topological(outputs, below=below):
-        if not (node.op.is_primitive or node.op in keep):
+        if not (node.op.is_primitive or keep(node)):
             out = node.op.expand(node)
             new[node] = tuple(_one(new[o]) for o in out) if isinstance(out, tuple) else new[out]
         elif node.op.name == "item" and isinstance(new[node.inputs[0]], tuple):
@@ -51,5 +53,5 @@ def _one(x: Node | tuple[Node, ...]) -> Node:
     return x
 
 
-def _body(v: object, keep: Collection[Op]) -> object:
+def _body(v: object, keep: Callable[[Node], bool]) -> object:
     return Graph(v.inputs, decompose(v.outputs, keep)) if isinstance(v, Graph) else v

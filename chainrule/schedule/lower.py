@@ -2,7 +2,7 @@
 
     contract  →  `contract` (products, convolutions), or loops where that does not take it
     nest      →  `nests`     flat  →  `nests`, with the length given at run time
-    single    →  `scans` for loops over time, `lines` for what goes along an axis
+    single    →  `scans` for loops over time, `attention`, `lines` for what goes along an axis
 
 Equal graphs have equal steps, and are lowered once. What no lowering takes raises `Unsupported`:
 the reference backend then computes that kernel between native ones.
@@ -17,6 +17,7 @@ from typing import Any
 from chainrule.ir.graph import Graph, topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.rewrite.fuse import FLAT, Fused, fuse
+from chainrule.schedule.attention import lower_attention
 from chainrule.schedule.contract import accepts, lower_contraction
 from chainrule.schedule.contract.choose import Machine
 from chainrule.schedule.evaluate import Unsupported
@@ -68,6 +69,8 @@ def _lower(fused: Fused, machine: Machine) -> Lowered:
         name = root.inputs[0].op.name if root.op.name == "item" else root.op.name
         if name == "scan":
             return _scan(graph, machine)
+        if name in ("attention", "attention_gradient"):
+            return _vectorised(lower_attention(graph, machine), machine.vector_bytes)
         return _vectorised(lower_lines(graph), machine.vector_bytes)
     if fused.kind == "contract":
         product = _product(graph)

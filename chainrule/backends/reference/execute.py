@@ -15,6 +15,7 @@ from chainrule import config
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.ops.loop import run_scan
+from chainrule.rewrite.decompose import decompose
 
 
 class Instruction(NamedTuple):
@@ -83,7 +84,8 @@ def _check_finite(node: Node, value: Any, inputs: list[Any]) -> None:
 
 
 def build(outputs: Sequence[Node]) -> Executable:
-    """Plan a graph of primitives."""
+    """Plan a graph; composites that are left in it become their formulas."""
+    outputs = decompose(outputs)
     order = topological(outputs)
     place = {n: i for i, n in enumerate(order)}
     last: dict[Node, Node] = {}
