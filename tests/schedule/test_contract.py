@@ -16,6 +16,7 @@ from chainrule.ir.interpret import interpret as run_graph
 from chainrule.ir.node import Node
 from chainrule.schedule.contract import accepts, epilogue, lower_contraction
 from chainrule.schedule.interpret import interpret, numpy_kind
+from chainrule.schedule.loops import Local, statements
 from chainrule.schedule.lowered import Lowered
 from chainrule.schedule.text import print_kernel
 from chainrule.schedule.vectorise import vectorise
@@ -234,6 +235,8 @@ def test_epilogues_that_are_steps_of_their_own() -> None:
 CONVS = [
     dict(x=(2, 3, 9, 8), w=(5, 3, 3, 3), stride=(1, 1), pad=(1, 1)),
     dict(x=(2, 5, 16, 16), w=(7, 5, 3, 3), stride=(1, 1), pad=(1, 1)),
+    dict(x=(2, 9, 3, 45), w=(20, 9, 3, 3), stride=(1, 1), pad=(1, 1)),
+    dict(x=(1, 9, 5, 37), w=(20, 9, 3, 5), stride=(1, 1), pad=(1, 4), dilation=(1, 2)),
     dict(x=(3, 4, 4, 4), w=(6, 4, 3, 3), stride=(1, 1), pad=(1, 1)),
     dict(x=(3, 4, 2, 2), w=(6, 4, 3, 3), stride=(1, 1), pad=(1, 1)),
     dict(x=(2, 4, 9, 11), w=(6, 4, 3, 3), stride=(2, 2), pad=(1, 1)),
@@ -268,6 +271,14 @@ def test_weight_gradients(c: dict) -> None:
     left, out = anchor.attr("spec").split("->")
     la, lb = left.split(",")
     check(ops.contract(anchor.inputs[0], x(2, *anchor.shape), spec=f"{la},{out}->{lb}"))
+
+
+def test_windows_share_what_is_packed() -> None:
+    """Where vectors lie along an image row, its columns are packed once for all taps."""
+    _, lowered = lower(convolution(CONVS[2]), target=named("avx2"))
+    body = lowered.steps[-1].kernel.body
+    local = [s.buffer.size for s in statements(body) if isinstance(s, Local)]
+    assert local[0] % (9 * 3 * 24) == 0  # channels, rows, two vectors and what is beyond them
 
 
 def test_epilogues_under_another_shape() -> None:

@@ -42,12 +42,12 @@ class Facts(NamedTuple):
     must_pack_v: bool
     must_pack_s: bool
 
-    def sliding(self) -> Facts | None:
+    def sliding(self, lanes: int) -> Facts | None:
         """The same with vectors along the last axis of lanes only, where the last axis of K moves
         along it: windows of neighbours lie in what is packed once.
         """
         last, taps = self.lane[-1], self.inner[-1]
-        if last.v != 1 or taps.v < 1 or len(self.inner) < 2 or taps.size * taps.v >= last.size:
+        if last.v != 1 or taps.v < 1 or len(self.inner) < 2 or last.size < 2 * lanes:
             return None
         return self._replace(columns_outer=(*self.columns_outer, *self.lane[:-1]), lane=(last,))
 
@@ -94,7 +94,7 @@ class Choice(NamedTuple):
 def choose(machine: Machine, itemsize: int, f: Facts) -> Choice:
     """The plan with the fewest cycles."""
     found = [_choose(machine, itemsize, f, 0)]
-    if (alone := f.sliding()) is not None:
+    if (alone := f.sliding(machine.vector_bytes // itemsize)) is not None:
         found.append(_choose(machine, itemsize, alone, f.inner[-1].v))
     return min(found, key=lambda c: c.cycles)
 

@@ -102,6 +102,7 @@ class Plan:
     row_tiles: int  # of a chunk
     panels: int  # of a chunk
     splits: int  # parts of K whose sums are kept apart
+    slide: int = 0  # the last axis of K moves so far along the lanes: panels hold what all need
 
     @property
     def lane_size(self) -> int:
@@ -111,6 +112,21 @@ class Plan:
     def width(self) -> int:
         """Columns of a panel."""
         return self.tile.vectors * self.lanes
+
+    @property
+    def beyond(self) -> int:
+        """Columns behind the last of a panel that sliding needs."""
+        return self.slide * (self.inner[-1].size - 1)
+
+    @property
+    def pitch(self) -> int:
+        """Columns of a panel as it is packed."""
+        return -(-(self.width + self.beyond) // self.lanes) * self.lanes
+
+    @property
+    def panel(self) -> int:
+        """Elements of a packed panel."""
+        return self.pitch * (self.depth // self.inner[-1].size if self.slide else self.depth)
 
     @property
     def rows_cut(self) -> Cut:

@@ -77,9 +77,8 @@ class Writer:
     def chunk(self, i: Value) -> None:
         """Chunk number i."""
         b, p = self.b, self.plan
-        depth = p.depth
         if p.packs_v:
-            self.packed_v = b.local(self.kind, p.panels * depth * p.width)
+            self.packed_v = b.local(self.kind, p.panels * p.panel)
         if p.packs_s:
             self.packed_s = b.local(self.kind, p.row_tiles * self.pitch_s)
         if self.waits:
@@ -139,10 +138,10 @@ class Writer:
             b, p = self.b, self.plan
             outer, _, _, _ = places(b, q.outer, p.columns_outer)
             source = Source(self.v, b.add(self.at_v, outer))
-            at = b.mul(q.number, p.depth * p.width)
+            depth = self.depth_v[:-1] if p.slide else self.depth_v
             panel(
-                b, source, p.lane, q.first, q.lanes, p.lanes, self.depth_v, to, at,
-                p.width, self.kind,
+                b, source, p.lane, q.first, q.lanes + p.beyond, p.lanes, depth, to,
+                b.mul(q.number, p.panel), p.pitch, self.kind,
             )  # fmt: skip
 
         self.each_panel(one)
@@ -297,24 +296,23 @@ class Writer:
 
     def steps(self, rows: int) -> list[Steps]:
         """The loops of K inside a block."""
-        after = 1
+        p = self.plan
         made: list[Steps] = []
+        after_v, after_s = p.pitch, rows
         for v, s in zip(reversed(self.depth_v), reversed(self.depth_s), strict=True):
-            made.append(
-                Steps(
-                    v.size,
-                    after * self.plan.width if self.plan.packs_v else v.pitch,
-                    after * rows if self.plan.packs_s else s.pitch,
-                )
-            )
-            after *= v.size if isinstance(v.size, int) else 1
+            slides = p.slide and not made
+            packed = p.slide if slides else after_v
+            pitch_v, pitch_s = packed if p.packs_v else v.pitch, after_s if p.packs_s else s.pitch
+            made.append(Steps(v.size, pitch_v, pitch_s))
+            size = v.size if isinstance(v.size, int) else 1
+            after_v, after_s = after_v if slides else after_v * size, after_s * size
         return made[::-1]
 
     def vectors(self, q: Columns, count: int, column_v: Value) -> Vectors:
         """V at the first k of the block."""
         b, p = self.b, self.plan
         if self.packed_v is not None:
-            at = b.mul(q.number, p.depth * p.width)
+            at = b.mul(q.number, p.panel)
             return Vectors(self.packed_v, tuple(b.add(at, j * p.lanes) for j in range(count)), None)
         base = b.add(self.at_v, column_v)
         reader = Reader(b, Source(self.v, base), p.lane, p.lanes, self.kind)
