@@ -343,9 +343,9 @@ class Evaluator:
         if all(s >= k and d == 1 for s, k, d in zip(stride, size, dilation, strict=True)):
             # windows do not overlap: a place is in one of them at most
             inside: list[Condition] = []
-            for i, k, s, count in zip(places, size, stride, counts, strict=True):
+            for i, width, s, count in zip(places, size, stride, counts, strict=True):
                 inside.append(Condition(i // s, 0, count))
-                inside.append(Condition(i % s, 0, k))
+                inside.append(Condition(i % s, 0, width))
             taps = tuple(i % s for i, s in zip(places, stride, strict=True))
             windows = tuple(i // s for i, s in zip(places, stride, strict=True))
             return self._guarded(x, (*lead, *windows, *taps), inside, mask)

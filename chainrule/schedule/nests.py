@@ -396,7 +396,8 @@ class _Nest:
         """
         v = probe(fast.size)
         seen = self._along(fast.axes, v)
-        every = [at for r in seen for _, at in r.places] + [c.at for r in seen for c in r.conditions]
+        every = [at for r in seen for _, at in r.places]
+        every += [c.at for r in seen for c in r.conditions]
         asked = {by for at in every for by in divisors(at, v)}
         by = min(asked, default=1)
         return by if by <= MOST_TURNS and fast.size % by == 0 else 1

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.backends.llvm import cores
-from chainrule.backends.llvm.arena import Arena, Block
+from chainrule.backends.llvm.arena import Arena, Block, keep_freed_memory
 from chainrule.backends.llvm.driver import (
     CONTROL,
     LINE,
@@ -48,6 +48,7 @@ class Pool:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        keep_freed_memory()
         self.arena = Arena("a program's temporaries")
         self._control = aligned_words(CONTROL["state"] + LINE * MOST_THREADS)
         self.control = address_of(self._control)
