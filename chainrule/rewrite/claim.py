@@ -5,10 +5,16 @@ formulas need.
 from __future__ import annotations
 
 from chainrule.ir.node import Node
+from chainrule.shapes import size
 
-#: Scores of one head (queries times keys) from which on they are not put into memory; and the
-#: longest queries and values.
-SCORES, WIDE = 4096, 512
+#: Scores of one head (queries times keys) from which on a causal attention is faster whole: half of
+#: them are not computed then.
+CAUSAL = 128 * 128
+#: Bytes of the scores of all heads from which on they are not put into memory in any case. Below,
+#: the formula is faster when it comes to the gradient: it does not compute scores again.
+SCORES = 32 << 20
+#: The longest queries and values.
+WIDE = 512
 
 
 def claims(node: Node) -> bool:
@@ -20,4 +26,9 @@ def claims(node: Node) -> bool:
         return False
     if 0 in (*q.shape, *v.shape) or q.dtype.short not in ("f32", "f64"):
         return False
-    return max(q.shape[-1], v.shape[-1]) <= WIDE and q.shape[-2] * k.shape[-2] >= SCORES
+    if max(q.shape[-1], v.shape[-1]) > WIDE:
+        return False
+    scores = q.shape[-2] * k.shape[-2]
+    if node.attr("causal") and scores >= CAUSAL:
+        return True
+    return size(q.shape[:-2]) * scores * q.dtype.itemsize >= SCORES

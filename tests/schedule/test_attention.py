@@ -6,16 +6,20 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from native import run_kernel
 
-from chainrule import dtypes, ops
-from chainrule.autodiff import gradients
+from chainrule import compiler, dtypes, ops
+from chainrule.autodiff import derivative
 from chainrule.backends import reference
-from chainrule.backends.llvm.target import Target, host
+from chainrule.backends.llvm import execute, pool
+from chainrule.backends.llvm.target import Target, host, named
 from chainrule.ir.graph import Graph, topological
 from chainrule.ir.node import Node
-from chainrule.rewrite import decompose
+from chainrule.rewrite import claims, decompose
 from chainrule.schedule.attention import lower_attention
+from chainrule.schedule.interpret import interpret
 from chainrule.schedule.loops import Kernel
 from chainrule.schedule.lowered import Lowered
 from chainrule.schedule.vectorise import vectorise
@@ -29,12 +33,6 @@ def x(number: int, *shape: int, dtype: dtypes.DType = dtypes.float32) -> Node:
 def graph_of(*outputs: Node) -> Graph:
     inputs = [n for n in topological(outputs) if n.op.name == "input"]
     return Graph(sorted(inputs, key=lambda n: n.attr("index")), outputs)
-
-
-def derived(y: Node, g: Node, inputs: list[Node]) -> list[Node]:
-    """The gradient that follows from the formula of attention."""
-    (opened,) = decompose([y])
-    return [n for n in gradients(opened, inputs, g) if n is not None]
 
 
 Runner = Callable[[Kernel, dict[str, np.ndarray], int, int], object]
@@ -88,12 +86,6 @@ def forward(t: int, s: int, d: int, e: int, causal: bool, dtype: dtypes.DType) -
     return graph_of(ops.attention(q, k, v, causal=causal))
 
 
-def backward(t: int, s: int, d: int, e: int, causal: bool, dtype: dtypes.DType) -> list[Node]:
-    q, k, v = (x(i, 3, *n, dtype=dtype) for i, n in enumerate(((t, d), (s, d), (s, e))))
-    y, g = ops.attention(q, k, v, causal=causal), x(3, 3, t, e, dtype=dtype)
-    return derived(y, g, [q, k, v])
-
-
 def gradient(t: int, s: int, d: int, e: int, causal: bool, dtype: dtypes.DType) -> Graph:
     q, k, v = (x(i, 3, *n, dtype=dtype) for i, n in enumerate(((t, d), (s, d), (s, e))))
     g, y = x(3, 3, t, e, dtype=dtype), x(4, 3, t, e, dtype=dtype)
@@ -115,3 +107,124 @@ def test_blocks_say_what_the_formula_says(sizes: tuple[int, ...], causal: bool) 
 def test_the_gradient_in_blocks_is_its_formula(sizes: tuple[int, ...], causal: bool) -> None:
     graph = gradient(*sizes, causal, dtypes.float32)
     check(graph, list(graph.outputs))
+
+
+def test_the_interpreter_says_the_same() -> None:
+    for make in (forward, gradient):
+        graph = make(9, 7, 3, 2, True, dtypes.float32)
+        check(graph, list(graph.outputs), interpret)
+
+
+@pytest.mark.parametrize("target", ["avx512", "neon", "x86-64"])
+def test_other_processors_compute_the_same(target: str) -> None:
+    graph = gradient(11, 20, 3, 5, True, dtypes.float32)
+    check(graph, list(graph.outputs), interpret, named(target))
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.tuples(st.integers(1, 70), st.integers(1, 70), st.integers(1, 40), st.integers(1, 40)),
+    st.booleans(),
+    st.sampled_from([dtypes.float32, dtypes.float64]),
+)
+def test_any_sizes(sizes: tuple[int, ...], causal: bool, dtype: dtypes.DType) -> None:
+    for make in (forward, gradient):
+        graph = make(*sizes, causal, dtype)
+        check(graph, list(graph.outputs))
+
+
+def test_long_rows_go_through_several_blocks() -> None:
+    for causal in (False, True):
+        for make in (forward, gradient):
+            graph = make(400, 300, 16, 8, causal, dtypes.float32)
+            check(graph, list(graph.outputs))
+
+
+def test_heads_are_read_where_they_lie() -> None:
+    """Queries, keys and values are pieces of one array, turned around."""
+    whole = x(0, 2, 50, 3 * 4 * 9)
+
+    def heads(i: int) -> Node:
+        part = ops.narrow(whole, 2, i * 36, 36)
+        return ops.permute(ops.reshape(part, shape=(2, 50, 4, 9)), order=(0, 2, 1, 3))
+
+    graph = graph_of(ops.attention(heads(0), heads(1), heads(2), causal=True))
+    lowered = lower_attention(graph, host())
+    assert len(lowered.steps) == 1 and not lowered.temporaries
+    check(graph, list(graph.outputs))
+
+
+def test_the_rule_is_the_derivative_of_the_formula() -> None:
+    q, k, v, g = (x(i, 2, 6, 4, dtype=dtypes.float64) for i in range(4))
+    y = ops.attention(q, k, v, causal=True)
+    (opened,) = decompose([y])
+    arrays = [np.random.default_rng(i).normal(size=(2, 6, 4)) for i in range(4)]
+    got, want = (
+        reference.build([n for n in derivative([o], [g], [q, k, v]).gradients if n is not None])(
+            arrays
+        )
+        for o in (y, opened)
+    )
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_rows_with_infinite_scores_are_what_the_formula_says() -> None:
+    graph = forward(9, 200, 4, 3, False, dtypes.float32)
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=n.shape).astype(np.float32) for n in graph.inputs]
+    arrays[0][:] = np.abs(arrays[0])
+    arrays[1][0, :150] = -np.inf
+    arrays[1][1, 3] = np.inf
+    arrays[2][2, 7] = np.nan
+    with np.errstate(invalid="ignore"):
+        (want,) = reference.build(graph.outputs)(arrays)
+    (got,) = run(graph, lower_attention(graph, host()), arrays, native)
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+# ------------------------------------------------------------------ whole programs
+
+
+def training(t: int, heads: int, d: int, causal: bool) -> list[Node]:
+    q, k, v, g = (x(i, heads, t, d) for i in range(4))
+    y = ops.attention(q, k, v, causal=causal)
+    return [y, *(n for n in derivative([y], [g], [q, k, v]).gradients if n is not None)]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_memory_grows_with_the_length(causal: bool) -> None:
+    t, d = 4096, 16
+    program = compiler.compile(training(t, 1, d, causal))
+    made = execute.build(program.nodes)
+    assert not made.report.host
+    biggest = max(np.prod(o.shape) * 4 for w in made.plan.order for o in w.fused.outputs)
+    assert biggest == t * d * 4
+    assert made.plan.arena < 10 * t * d * 4
+    assert max(c.work for c in made.codes.values()) < 2 << 20
+
+
+def test_results_do_not_depend_on_threads() -> None:
+    nodes = training(300, 5, 16, True)
+    arrays = [
+        np.random.default_rng(i).normal(size=(5, 300, 16)).astype(np.float32) for i in range(4)
+    ]
+    program = execute.build(compiler.compile(nodes).nodes)
+    before = pool.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            pool.set_num_threads(threads)
+            found.append(program(arrays))
+    finally:
+        pool.set_num_threads(before)
+    for a, b in zip(*found, strict=True):
+        assert a.tobytes() == b.tobytes()
+    exact = reference.build(nodes)(arrays)
+    for a, b in zip(found[0], exact, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_small_attention_becomes_its_formula() -> None:
+    assert not any(claims(n) for n in topological(training(64, 8, 32, True)))
+    assert sum(claims(n) for n in topological(training(1024, 48, 64, False))) == 2
