@@ -47,6 +47,8 @@ from chainrule.shapes import size
 FEW = 32
 #: A row, with all that is computed for it, should stay in a core's cache: elements.
 ROW = 1 << 16
+#: So many random numbers are worth a loop of their own: elements.
+DEALT = 256
 #: Fewer rows are no work to share; so small a whole may be one row: elements.
 ROWS, SMALL = 8, 4096
 #: Nodes of a kernel that are computed one inside the other: a lowering walks down them.
@@ -119,6 +121,13 @@ def _class(node: Node) -> str:
     return "contract" if name == "contract" else "single"
 
 
+def _overlaps(node: Node) -> bool:
+    """Whether an element may lie in several of the windows that are added back."""
+    sizes = node.inputs[0].shape[-len(node.attr("stride")) :]
+    every = zip(sizes, node.attr("stride"), node.attr("dilation"), strict=True)
+    return any(k > 1 and s < (k - 1) * d + 1 for k, s, d in every)
+
+
 def _bytes(node: Node) -> int:
     """What moving a value costs: bytes, but a stream of single bytes is not so cheap."""
     return size(node.shape) * max(node.dtype.itemsize, 3)
@@ -131,8 +140,8 @@ class _Group:
     """
 
     __slots__ = (
-        "after", "before", "deep", "kind", "nodes", "number", "reduces", "rows", "sizes", "total",
-        "updates",
+        "after", "before", "dealt", "deep", "kind", "nodes", "number", "reduces", "rows", "sealed",
+        "sizes", "total", "updates",
     )  # fmt: skip
 
     def __init__(self, number: int, kind: str, sizes: tuple[int, ...]) -> None:
@@ -142,6 +151,10 @@ class _Group:
         self.reduces = False
         #: Apart from what it reads, which would make it too deep.
         self.deep = False
+        #: It makes random numbers, all of them in one loop: no rows.
+        self.dealt = False
+        #: Nobody else belongs to it.
+        self.sealed = False
         #: Nothing but elementwise nodes before the outputs, such as the update of a parameter.
         self.updates = True
         self.total = 0
@@ -167,6 +180,7 @@ class _Partition:
         self.shows: dict[Node, list[tuple[Node, Carried]]] = {}
         #: How deep a node stands in its kernel, if it joins what it reads.
         self.depth: dict[Node, int] = {}
+        self.sealed = self._sealed()
         self.needed = self._needed()
         self.final = self._final()
         for n in self.order:
@@ -197,11 +211,31 @@ class _Partition:
 
     def _needed(self) -> set[Node]:
         """Nodes that must lie in memory whatever it costs."""
-        out = {n for n in self.outputs if not is_leaf(n)}
+        out = {n for n in self.outputs if not is_leaf(n)} | self.sealed
         for n in self.order:
             if self.cls[n] == "single" and n.op.name != "item":
                 out.update(self._shown_plainly(n))
         return out
+
+    def _sealed(self) -> set[Node]:
+        """Small reductions that are spread over windows that overlap (which element was the largest
+        of its window): every place would ask all of its windows again.
+        """
+        found: set[Node] = set()
+        for n in self.order:
+            if n.op.name != "unwindows" or not _overlaps(n):
+                continue
+            stack, seen = list(n.inputs), set()
+            while stack:
+                i = stack.pop()
+                if i in seen or self.cls[i] not in ("point", "view"):
+                    continue
+                seen.add(i)
+                if i.op.name in REDUCTIONS:
+                    found.add(i)
+                else:
+                    stack.extend(i.inputs)
+        return found
 
     def _shown_plainly(self, node: Node) -> Iterator[Node]:
         """What a node reads, through views that a kernel of its own can read through."""
@@ -276,7 +310,13 @@ class _Partition:
         if cls == "contract":
             self._found(node, "contract", self._sources(node))
             return
+        if node in self.sealed:
+            self._found(node, "nest", self._sources(node))
+            self.home[node].sealed = True
+            return
         self._join(node, cls, self._sources(node))
+        if node.op.name == "random_uniform" and size(node.shape) >= DEALT:
+            self.home[node].dealt = True
 
     def _single(self, node: Node) -> None:
         if node.op.name == "item":
@@ -356,7 +396,9 @@ class _Partition:
         """The axes of `node` that are the rows of the group, None for rows that it sums over; or
         None if it does not belong here.
         """
-        if group.kind == "single" or len(group.nodes) > 200:
+        if group.kind == "single" or group.sealed or len(group.nodes) > 200:
+            return None
+        if group.dealt and (cls != "point" or not self._only(group, node, sources)):
             return None
         update = self.final.get(node, 0) > 3
         if update and not group.updates:
@@ -393,6 +435,11 @@ class _Partition:
         row = group.total // max(rows, 1)
         return axes if self._fits_cache(node, kept, rows, row) else None
 
+    def _only(self, group: _Group, node: Node, sources: Sequence[tuple[Node, Carried]]) -> bool:
+        """Whether a node is computed from members of a group and from numbers."""
+        arrays = [i for i in node.inputs if i.op.name == "input" and i.shape]
+        return not arrays and all(self.home[p] is group for p, _ in sources)
+
     @staticmethod
     def _fits_cache(node: Node, kept: Sequence[int], rows: int, row: int) -> bool:
         """Whether a row of so many elements is worth a kernel: its axes come first, or what comes
@@ -412,6 +459,8 @@ class _Partition:
     def _may_merge(self, a: _Group, b: _Group) -> bool:
         if a.kind != "nest" or b.kind != "nest" or a.sizes != b.sizes or a.deep or b.deep:
             return False
+        if a.sealed or b.sealed or ((a.dealt or b.dealt) and (a.reduces or b.reduces)):
+            return False
         if len(a.nodes) + len(b.nodes) > 200:
             return False
         both = 1 << a.number | 1 << b.number
@@ -423,6 +472,7 @@ class _Partition:
         into.nodes += other.nodes
         into.rows.update(other.rows)
         into.reduces |= other.reduces
+        into.dealt |= other.dealt
         into.updates &= other.updates
         into.total += other.total
         for n in other.nodes:

@@ -174,11 +174,11 @@ ZERO = Index(0)
 
 
 def divisors(x: Index, variable: Value) -> set[int]:
-    """The numbers by which a variable alone is divided in an index."""
+    """The numbers by which a variable (plus a constant) is divided in an index."""
     found: set[int] = set()
     for atom, _ in x.terms:
         if not isinstance(atom, Value):
-            if isinstance(atom, (Quotient, Remainder)) and atom.whole == Index.of(variable):
+            if isinstance(atom, Quotient | Remainder) and atom.whole.terms == ((variable, 1),):
                 found.add(atom.by)
             found |= divisors(atom.whole, variable)
     return found
