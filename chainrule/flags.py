@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import os
+import importlib
 from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -118,16 +118,22 @@ def compile(model: Any = None, **options: Any) -> Any:
 
 
 def get_num_threads() -> int:
-    """How many processors this process may use."""
-    return (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    )
+    """How many threads compiled programs run on: as many as this process may use cores, unless
+    CHAINRULE_NUM_THREADS or OMP_NUM_THREADS says otherwise.
+    """
+    return int(_pool().get_num_threads())
 
 
 def set_num_threads(n: int) -> None:
-    """Checked and accepted: the reference's threads are NumPy's (OMP_NUM_THREADS)."""
+    """Run compiled programs on n threads from the next one on. Results do not depend on it."""
     if not isinstance(n, int) or n < 1:
         raise RuntimeError(f"set_num_threads expects a positive integer, got {n!r}")
+    _pool().set_num_threads(n)
+
+
+def _pool() -> Any:
+    """The threads of the native backend: imported when somebody asks."""
+    return importlib.import_module("chainrule.backends.llvm.pool")
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:

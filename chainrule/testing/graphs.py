@@ -115,7 +115,7 @@ class _Author:
         except ChainruleError:
             del self.inputs[inputs:], self.arrays[inputs:]
             return
-        if size(x.shape) <= self.elements:
+        if 0 < size(x.shape) <= self.elements:
             self.made.append(x)
         else:
             del self.inputs[inputs:], self.arrays[inputs:]
