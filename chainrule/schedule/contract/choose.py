@@ -4,6 +4,7 @@ what packing, reading and waiting cost. Only the order of its answers has to be 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,10 +14,11 @@ from chainrule.schedule.contract.plan import Axis, Cut, Machine, Plan, Tile, mer
 
 #: Bytes that a chunk may keep near: panels of V, tiles of S, and sums that wait for the next part
 #: of K. All three lie in the second cache.
+_FIRST = 32 << 10
 _NEAR = 192 << 10
 _WAITING = 128 << 10
 #: Steps of K that are summed in registers before they are put away: choices.
-_DEEP = (1024, 512, 256)
+_DEEP = (1024, 512, 256, 128)
 #: Products (of two numbers) that are worth a chunk of their own; and chunks that a large
 #: contraction has at least, so that a few threads finish together.
 _CHUNK = 1 << 17
@@ -25,10 +27,14 @@ _CHUNKS = 8
 _FEW = 512
 
 #: Cycles for an element that is packed: neighbours copied, squares turned, pieces put together,
-#: gathered; or stored, one by one.
-_COPIED, _TURNED, _PIECES, _GATHERED, _SCATTERED = 0.25, 0.45, 0.6, 1.6, 4.0
+#: rows that begin and end inside of vectors, gathered; or stored, one by one.
+_COPIED, _TURNED, _PIECES, _CROSSING, _GATHERED, _SCATTERED = 0.25, 0.45, 0.6, 1.0, 1.6, 4.0
 #: Cycles for a line of memory that is read where it lies: in a long run, alone, alone in a cache.
 _LINE_IN_RUN, _LINE_ALONE, _LINE_NEAR = 2.0, 3.0, 0.2
+#: Cycles that a step of K waits for a line that is far from that of the step before: if those of a
+#: tile stay in the first cache, if not, and if they lie in more pages than are known at once.
+_STEP_NEAR, _STEP_FAR, _STEP_APART = 0.3, 0.9, 2.2
+_PAGES = 48
 
 
 class Facts(NamedTuple):
@@ -47,7 +53,7 @@ class Facts(NamedTuple):
         along it: windows of neighbours lie in what is packed once.
         """
         last, taps = self.lane[-1], self.inner[-1]
-        if last.v != 1 or taps.v < 1 or len(self.inner) < 2 or last.size < 2 * lanes:
+        if last.v != 1 or taps.v < 1 or len(self.inner) < 2 or last.size <= lanes:
             return None
         return self._replace(columns_outer=(*self.columns_outer, *self.lane[:-1]), lane=(last,))
 
@@ -116,12 +122,13 @@ def _choose(machine: Machine, itemsize: int, f: Facts, slide: int) -> Choice:
             lanes, tile, f.batch, outer, row, f.columns_outer, f.lane, f.inner, False, False,
             at, step, 1, 1, splits, slide,
         )  # fmt: skip
-        model = _Model(f, plan, itemsize)
-        for row_tiles in _pieces(plan.all_tiles):
-            for panels in _pieces(plan.all_panels):
-                total = model.cycles(row_tiles, panels)
-                if total is not None and (best is None or total < best.cycles):
-                    best = Choice(total, model.plan(row_tiles, panels))
+        for packs_v, packs_s in _packings(f, plan, itemsize):
+            model = _Model(f, replace(plan, packs_v=packs_v, packs_s=packs_s), itemsize)
+            for row_tiles in _pieces(plan.all_tiles):
+                for panels in _pieces(plan.all_panels):
+                    total = model.cycles(row_tiles, panels)
+                    if total is not None and (best is None or total < best.cycles):
+                        best = Choice(total, model.plan(row_tiles, panels))
     assert best is not None
     return best
 
@@ -153,6 +160,20 @@ def _pieces(count: int) -> list[int]:
     return [*found, 1]
 
 
+def _packings(f: Facts, p: Plan, itemsize: int) -> Iterator[tuple[bool, bool]]:
+    """What may be packed: V and S."""
+    last = p.lane[-1]
+    in_place = last.v == 1 and (len(p.lane) == 1 or last.size % p.lanes == 0)
+    v = [True] if f.must_pack_v or p.slide or not in_place else [False, True]
+    s = [True] if f.must_pack_s else [False, True] if _scattered(p, itemsize) else [False]
+    return itertools.product(v, s)
+
+
+def _scattered(p: Plan, itemsize: int) -> bool:
+    """Whether every step of K finds S in a line of its own."""
+    return abs(p.inner[-1].s) * itemsize >= 64
+
+
 class _Model:
     """What blocks cost, for one tile and one way to cut K."""
 
@@ -163,14 +184,14 @@ class _Model:
         self.batch = math.prod(a.size for a in base.batch)
         self.rows = math.prod(a.size for a in f.rows)
         self.block = base.tile.rows * base.width * itemsize
-        scattered = abs(f.inner[-1].s) * itemsize >= 64 and self.panels > 2
-        self.packs_s = f.must_pack_s or scattered
-        self.packs_v = f.must_pack_v or base.slide > 0 or not _reads_v(base, itemsize)
+        self.packs_s, self.packs_v = base.packs_s, base.packs_v
         tiled = cycles(base.tile, base.row.size, base.lane_size, base.lanes, self.depth_all)
         outer = math.prod(a.size for a in base.rows_outer)
         self.sums = tiled * outer * math.prod(a.size for a in base.columns_outer)
         packed = self.panels * base.panel * self.depth_all // self.depth
         self.pack_v = _pack_v(f, base) * packed if self.packs_v else 0.0
+        if not self.packs_v:
+            self.sums += self._steps(base.inner[-1].v, base.width) * self.panels * self.tiles
         self.each_panel = False  # whether S comes from far again for every panel
         self.read_s = self._read_s(f) * self.rows * self.depth_all
         self.store = base.size / self.batch * (0.1 if base.lane[-1].out == 1 else _SCATTERED)
@@ -182,6 +203,10 @@ class _Model:
         row = self.base.row
         if self.packs_s:
             return _PIECES if row.s == 1 else _GATHERED
+        if _scattered(self.base, self.itemsize) and row.s == 1:
+            self.each_panel = True
+            steps = self._steps(f.inner[-1].s, self.base.tile.rows)
+            return steps * self.panels * self.tiles / (self.rows * self.depth_all)
         run, reach = 1, max(abs(f.inner[-1].s), 1)
         for axis in reversed(f.inner):
             if abs(axis.s) > 2 * reach:
@@ -196,6 +221,18 @@ class _Model:
             self.each_panel = True
             return line * max(1.0, size / 64) / run * self.panels
         return _LINE_IN_RUN * size / 64 / run
+
+    def _steps(self, pitch: int, count: int) -> float:
+        """Cycles that K waits for `count` neighbours, which are `pitch` from one step to the next,
+        in one tile.
+        """
+        far = abs(pitch) * self.itemsize
+        lines = (count - 1) * self.itemsize / 64 + 1
+        if self.depth * far > _PAGES * 4096:
+            return self.depth_all * _STEP_APART * lines
+        if far < 64 or self.depth * lines * 64 <= _FIRST // 2:
+            return self.depth_all * _STEP_NEAR * min(far / 64, 1)
+        return self.depth_all * _STEP_FAR * lines
 
     def cycles(self, row_tiles: int, panels: int) -> float | None:
         """All of them, and what threads wait for each other; None if the blocks do not fit."""
@@ -214,7 +251,7 @@ class _Model:
         elif self.packs_s or column_blocks > 1:
             total += self.read_s * column_blocks
         if waits:
-            total += 8 / self.depth * self.sums
+            total += 5 / self.depth * self.sums
         if p.splits > 1:
             total += p.splits * p.size / self.batch * 1.5 + 5000
         chunks = self.batch * row_blocks * column_blocks * p.splits
@@ -223,18 +260,7 @@ class _Model:
         return self.batch * total + 200 * chunks
 
     def plan(self, row_tiles: int, panels: int) -> Plan:
-        return replace(
-            self.base, packs_v=self.packs_v, packs_s=self.packs_s,
-            row_tiles=row_tiles, panels=panels,
-        )  # fmt: skip
-
-
-def _reads_v(p: Plan, itemsize: int) -> bool:
-    """Whether vectors can and should be read where V lies."""
-    last = p.lane[-1]
-    if last.v != 1 or (len(p.lane) > 1 and last.size % p.lanes):
-        return False
-    return p.all_tiles <= 2 or p.depth_all * p.width * itemsize <= 8 << 10
+        return replace(self.base, row_tiles=row_tiles, panels=panels)
 
 
 def _pack_v(f: Facts, p: Plan) -> float:
@@ -244,8 +270,10 @@ def _pack_v(f: Facts, p: Plan) -> float:
     if last.v in (1, 2):
         if run % p.lanes == 0:
             return _COPIED * last.v
-        if p.lanes % run == 0 or (run > p.lanes // 2 and last.v == 1):
+        if p.lanes % run == 0:
             return _PIECES * last.v
+        if run > p.lanes // 2 and last.v == 1:
+            return _CROSSING
         return _GATHERED
     return _TURNED if f.inner[-1].v == 1 and f.inner[-1].size >= p.lanes else _GATHERED
 
