@@ -32,6 +32,8 @@ from chainrule.shapes import Shape
 
 #: Elements of one step of the shared loop, where it can be chosen.
 BLOCK = 2048
+#: A loop is cut into so few pieces, of so many elements at least.
+MOST_CUTS, PIECE = 8, 16
 #: So many neighbours may be written at once because they share what they read.
 MOST_TURNS = 4
 #: Random numbers that are dealt together.
@@ -379,16 +381,35 @@ class _Nest:
             return
         whole = isinstance(stop, int) and b.value(first, "i64") is b.const(0, "i64")
         turns = self._turns(fast) if whole else 1
+        ends = self._cuts(fast) if whole and turns == 1 else []
         if turns > 1:
             stop = fast.size // turns
-        with b.loop(first, stop, note="vector") as v:
-            v.bounds = (0, fast.size // turns - 1)
-            self.write.vectors.add(v)
-            for turn in range(turns):
-                inner = list(index)
-                self._spread(inner, fast, Index.of(v) * turns + turn)
-                self._store(inner, which)
-            self.write.vectors.discard(v)
+        known = zip([0, *ends], [*ends, fast.size // turns], strict=True)
+        for low, high in known:
+            start, end = (low, high) if ends else (first, stop)
+            with b.loop(start, end, note="vector") as v:
+                v.bounds = (low, high - 1)
+                self.write.vectors.add(v)
+                for turn in range(turns):
+                    inner = list(index)
+                    self._spread(inner, fast, Index.of(v) * turns + turn)
+                    self._store(inner, which)
+                self.write.vectors.discard(v)
+
+    def _cuts(self, fast: _Loop) -> list[int]:
+        """Where a loop is cut, so that each piece knows which of several arrays it reads (pieces
+        put together, a part that is written).
+        """
+        v = probe(fast.size)
+        ends: set[int] = set()
+        for r in self._along(fast.axes, v):
+            for c in r.conditions:
+                if c.at.terms == ((v, 1),):
+                    ends |= {c.low - c.at.const, c.high - c.at.const}
+        inside = sorted(n for n in ends if 0 < n < fast.size)
+        pieces = zip([0, *inside], [*inside, fast.size], strict=True)
+        worth = len(inside) < MOST_CUTS and all(b - a >= PIECE for a, b in pieces)
+        return inside if worth else []
 
     def _turns(self, fast: _Loop) -> int:
         """How many neighbours share what they read, such as a window: the loop then takes so many

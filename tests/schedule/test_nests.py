@@ -106,6 +106,11 @@ NESTS: dict[str, list[Node]] = {
     "transposed": [ops.permute(x(0, 20, 33), order=(1, 0)) + 1.0],
     "a border": [ops.pad(x(0, 2, 5, 6), low=(0, 1, 2), high=(1, 0, 2), value=3.0)],
     "pieces": [ops.cat(x(0, 3, 4), x(1, 3, 2), x(2, 3, 5), axis=1)],
+    "long pieces": [ops.cat(x(0, 3, 20), x(1, 3, 40), x(2, 3, 17), axis=1) * 2.0],
+    "parts written and added": [
+        ops.slice_update(x(0, 3, 60), x(1, 3, 20), start=(0, 20), stop=(3, 40), step=(1, 1))
+        + ops.slice_update(x(0, 3, 60), x(2, 3, 20), start=(0, 40), stop=(3, 60), step=(1, 1))
+    ],
     "every second, backwards": [
         ops.slice(x(0, 4, 9), start=(1, 8), stop=(4, -1), step=(2, -2)) * 2.0
     ],
