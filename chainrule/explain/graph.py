@@ -25,6 +25,8 @@ from chainrule.explain.symbols import plain
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.text import print_graph, print_type
+from chainrule.runtime.programs import watched
+from chainrule.tensor import Tensor
 
 
 def graph(x: Any, *, names: Any = None, expand: Expand = False) -> Drawing:
@@ -38,9 +40,30 @@ def graph(x: Any, *, names: Any = None, expand: Expand = False) -> Drawing:
     return Drawing(subject.nodes, subject.names)
 
 
-def stages(x: Any) -> str:
-    """Every stage of the compiler as text, from what was recorded to what runs, with its time."""
-    return compiler.stages(recorded(subjects_of(x)).nodes)
+def stages(
+    x: Any, *args: Any, llvm: bool = False, assembly: bool = False, **keywords: Any
+) -> str:
+    """Every stage of the compiler as text, from what was recorded to what runs, with its time.
+
+    `x` is a tensor (a node, a graph, or several), or a function that is called with `args` and
+    `keywords`: a model, or a whole training step. If something is computed while it runs (the step
+    of an optimiser), the last program of these is shown, else what it gives back. With `llvm` and
+    `assembly` also the code of every kernel.
+
+    >>> import chainrule as torch
+    >>> from chainrule import explain
+    >>> model = torch.nn.Linear(20, 30)
+    >>> print(explain.stages(model, torch.zeros(64, 20)).splitlines()[0])
+    ── recorded
+    """
+    if callable(x) and not isinstance(x, Tensor):
+        with watched() as programs:
+            x = x(*args, **keywords)
+        if programs:
+            return compiler.stages(programs[-1], llvm=llvm, assembly=assembly)
+    elif args or keywords:
+        raise TypeError(f"arguments are for a function; {type(x).__name__} cannot be called")
+    return compiler.stages(recorded(subjects_of(x)).nodes, llvm=llvm, assembly=assembly)
 
 
 class Drawing:

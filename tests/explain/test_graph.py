@@ -5,9 +5,10 @@ from __future__ import annotations
 import xml.etree.ElementTree
 
 import numpy as np
+import pytest
 
 import chainrule as torch
-from chainrule import explain
+from chainrule import config, explain
 from chainrule.explain.recorded import recorded
 from chainrule.ir import parse
 from chainrule.ir.interpret import interpret
@@ -84,3 +85,22 @@ def test_stages_are_those_of_the_compiler():
     text = explain.stages(torch.sigmoid(x))
     assert text.startswith("── recorded") and "── simplify" in text and "sigmoid" in text
     assert "sigmoid" not in text.split("── fold")[1]
+
+
+def test_stages_of_a_training_step_go_down_to_loops_and_assembly():
+    model = torch.nn.Linear(20, 30)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+    def step(x):
+        model(x).square().sum().backward()
+        optimizer.step()
+
+    text = explain.stages(step, torch.ones(64, 20))
+    if config.backend == "llvm":
+        assert "── fuse" in text and "kernel contract" in text
+        assert "ret" in explain.stages(model, torch.ones(64, 20), assembly=True)
+
+
+def test_arguments_are_for_functions():
+    with pytest.raises(TypeError, match="cannot be called"):
+        explain.stages(torch.ones(2), torch.ones(2))
