@@ -20,7 +20,7 @@ from chainrule.schedule.contract.plan import Plan
 from chainrule.schedule.contract.write import Block, lane_out
 from chainrule.schedule.evaluate import Evaluator, Source
 from chainrule.schedule.index import Index, emit, linear, unravel, variables
-from chainrule.schedule.loops import Buffer, Value
+from chainrule.schedule.loops import SIZE, Buffer, Value
 from chainrule.schedule.moves import MOVES, Indices, reshaped
 from chainrule.shapes import Shape
 
@@ -114,7 +114,6 @@ class Epilogue:
     def _store(self, block: Block, r: Value, j: Value, left: int, x: Value) -> None:
         """One vector: `left` lanes from row r and lane j of a block on."""
         b, p = self.b, self.plan
-        mask = None if left >= p.lanes else first_lanes(b, left, p.lanes)
         if self.plain:
             step = lane_out(p)
             at = b.add(b.add(block.base, b.mul(r, p.row.out)), b.mul(j, step))
@@ -122,8 +121,9 @@ class Epilogue:
             if step != 1:
                 at = b.add(b.mul(b.ramp(0, p.lanes), step), b.splat(at, p.lanes))
             for out in self.outputs:
-                b.store(out, at, b.cast(x, out.kind), mask)
+                store_first(b, out, at, b.cast(x, out.kind), left)
             return
+        mask = None if left >= p.lanes else first_lanes(b, left, p.lanes)
         index = self._index(block, r, j)
         kind = scalars.KIND[self.node.dtype.short]
         sums = b.cast(x, kind)
@@ -134,8 +134,7 @@ class Epilogue:
             value = write.at(y, here, mask)
             if value.type.lanes == 1:
                 value = b.splat(value, p.lanes)
-            at = vector_place(b, linear(here, y.shape))
-            b.store(out, at, value, mask)
+            store_first(b, out, vector_place(b, linear(here, y.shape)), value, left)
 
     def _index(self, block: Block, r: Value, j: Value) -> Indices:
         b, p = self.b, self.plan
@@ -155,6 +154,27 @@ class Epilogue:
         spread("".join(a.letters for a in p.lane), Index.of(lane))
         zero = Index(0)
         return tuple(found.get(c, zero) for c in self.letters)
+
+
+def store_first(b: Builder, to: Buffer, at: Value, value: Value, count: int) -> None:
+    """The first lanes of a vector. Neighbours are stored by powers of two: a masked store takes
+    some processors (those with 256 bits) more than ten times as long as a plain one.
+    """
+    lanes = value.type.lanes
+    if count >= lanes or at.type.lanes > 1 or lanes * SIZE[to.kind] > 32:
+        mask = None if count >= lanes else first_lanes(b, count, lanes)
+        b.store(to, at, value, mask)
+        return
+    done = 0
+    while done < count:
+        piece = 1 << ((count - done).bit_length() - 1)
+        part = (
+            b.extract(value, done)
+            if piece == 1
+            else b.shuffle(value, value, tuple(range(done, done + piece)))
+        )
+        b.store(to, b.add(at, done), part)
+        done += piece
 
 
 def vector_place(b: Builder, at: Index) -> Value:
