@@ -51,6 +51,7 @@ from chainrule.rewrite import (
     hoist,
     merge_loops,
     reduce_once,
+    share_rows,
     simplify,
 )
 
@@ -87,6 +88,7 @@ STAGES: tuple[Stage, ...] = (
 #: The same for the compiled backend, which has kernels for large attention.
 CLAIMED: tuple[Stage, ...] = (
     Stage(decompose_but_attention, "composites become formulas, but for large attention", False),
+    Stage(share_rows, "attention gives its gradient the sums of rows", False),
     *(s._replace(primitive=False) for s in _SIMPLER),
 )
 

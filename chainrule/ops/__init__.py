@@ -28,7 +28,12 @@ from chainrule.ops.activations import (
     softsign,
     threshold,
 )
-from chainrule.ops.attention import attention, attention_biased, attention_gradient
+from chainrule.ops.attention import (
+    attention,
+    attention_biased,
+    attention_gradient,
+    attention_rows,
+)
 from chainrule.ops.attention import scores as attention_scores
 from chainrule.ops.attention import weights as attention_weights
 from chainrule.ops.contract import contract, conv, conv_transpose, linear, matmul, project

@@ -10,10 +10,10 @@ from chainrule.ir.op import Domain
 from chainrule.ops.activations import softmax
 from chainrule.ops.contract import matmul
 from chainrule.ops.core import op, promote
-from chainrule.ops.elementwise import eq, where
+from chainrule.ops.elementwise import eq, exp, where
 from chainrule.ops.loop import items
-from chainrule.ops.movement import broadcast_to, swap, triangle
-from chainrule.ops.reduce import amax, sum
+from chainrule.ops.movement import broadcast_to, expand_dims, swap, triangle
+from chainrule.ops.reduce import amax, logsumexp, sum
 from chainrule.shapes import broadcast
 
 
@@ -54,14 +54,29 @@ def attention(
 
 
 @op(
+    tex=r"\operatorname{{attention}}({0}, {1}, {2})",
+    domain=Domain(*((-2, 2),) * 3, cases=[*_QKV, ((3, 4), (3, 4), (3, 4), {"causal": True})]),
+)
+def attention_rows(
+    q: Node, k: Node, v: Node, *, scale: float | None = None, causal: bool = False
+) -> tuple[Node, Node]:
+    """`attention`, and log Σ eˢ of every row of scores: what its gradient needs to compute
+    probabilities again.
+    """
+    s = scores(q, k, scale, causal)
+    return matmul(softmax(s, axis=-1), v), logsumexp(s, axis=(s.ndim - 1,))
+
+
+@op(
     tex=r"\nabla \operatorname{{attention}}({2}, {3}, {4}; {0})",
     domain=Domain(*((-2, 2),) * 5, cases=[
         ((2, 3, 2), (2, 3, 2), (2, 3, 4), (2, 5, 4), (2, 5, 2), {}),
         ((3, 4), (3, 4), (3, 4), (3, 4), (3, 4), {"causal": True}),
+        ((3, 2), (3, 2), (3, 4), (5, 4), (5, 2), (3,), {}),
     ]),
 )  # fmt: skip
 def attention_gradient(
-    g: Node, y: Node, q: Node, k: Node, v: Node, *, scale: float | None = None,
+    g: Node, y: Node, q: Node, k: Node, v: Node, *rows: Node, scale: float | None = None,
     causal: bool = False,
 ) -> tuple[Node, Node, Node]:  # fmt: skip
     """Derivatives of Σ g · y, y = attention(q, k, v), by q, k and v: with P the probabilities,
@@ -69,14 +84,16 @@ def attention_gradient(
     dV = Pᵀ g, dS = P ∘ (g Vᵀ − Δ), Δ = Σ g ∘ y of every row, dQ = dS K / √d, dK = dSᵀ Q / √d.
 
     The sum over a row of P ∘ g Vᵀ is Δ, for which no P is needed (Dao et al., "FlashAttention",
-    2022). The axes before the last two are the same in all inputs.
+    2022). The axes before the last two are the same in all inputs. `rows`, where given: log Σ eˢ of
+    every row, as `attention_rows` gives it.
     """
-    p = softmax(scores(q, k, scale, causal), axis=-1)
+    s = scores(q, k, scale, causal)
+    p = exp(s - expand_dims(rows[0], q.ndim - 1)) if rows else softmax(s, axis=-1)
     above = matmul(g, swap(v, v.ndim - 2, v.ndim - 1))
-    s = p * (above - sum(g * y, axis=(y.ndim - 1,), keepdim=True))
+    ds = p * (above - sum(g * y, axis=(y.ndim - 1,), keepdim=True))
     by = factor(q, scale)
-    back = swap(s, s.ndim - 2, s.ndim - 1)
-    return matmul(s, k) * by, matmul(back, q) * by, matmul(swap(p, p.ndim - 2, p.ndim - 1), g)
+    back = swap(ds, s.ndim - 2, s.ndim - 1)
+    return matmul(ds, k) * by, matmul(back, q) * by, matmul(swap(p, p.ndim - 2, p.ndim - 1), g)
 
 
 @attention.vjp

@@ -1,6 +1,6 @@
 """Graph → better graph. Each pass says what it needs and what it leaves."""
 
-from chainrule.rewrite.claim import claims
+from chainrule.rewrite.claim import claims, share_rows
 from chainrule.rewrite.convolution import convolve
 from chainrule.rewrite.decompose import decompose
 from chainrule.rewrite.fold import fold
@@ -17,5 +17,6 @@ __all__ = [
     "hoist",
     "merge_loops",
     "reduce_once",
+    "share_rows",
     "simplify",
 ]

@@ -69,7 +69,7 @@ def _lower(fused: Fused, machine: Machine) -> Lowered:
         name = root.inputs[0].op.name if root.op.name == "item" else root.op.name
         if name == "scan":
             return _scan(graph, machine)
-        if name in ("attention", "attention_gradient"):
+        if name in ("attention", "attention_rows", "attention_gradient"):
             return _vectorised(lower_attention(graph, machine), machine.vector_bytes)
         return _vectorised(lower_lines(graph), machine.vector_bytes)
     if fused.kind == "contract":

@@ -12,6 +12,7 @@ lines of the values are what is looked up.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from chainrule.schedule.contract.pack import Depth, Source, panel
 from chainrule.schedule.contract.plan import Axis, Machine
 from chainrule.schedule.loops import SIZE, Buffer, Value
 
-#: Lines that are turned and copied near at once; about so many, in whole panels.
+#: Lines that are turned and copied near at once; about so many, in whole panels and tiles.
 COLUMNS = 128
 
 
@@ -65,8 +66,8 @@ def frame(machine: Machine, kind: str) -> Frame:
     """Tiles that leave room for a vector and a number beside the sums."""
     rows = 8 if machine.registers >= 32 else 6
     lanes = max(machine.vector_bytes // SIZE[kind], 1)
-    width = 2 * lanes
-    return Frame(rows, 2, lanes, max(COLUMNS // width, 1) * width, kind, machine.fma)
+    even = math.lcm(2 * lanes, rows)
+    return Frame(rows, 2, lanes, max(round(COLUMNS / even), 1) * even, kind, machine.fma)
 
 
 #: What becomes of a vector of a tile: row of the tile, column in the block, value.
@@ -130,10 +131,11 @@ class Tiles:
 
     def product(
         self, numbers: Buffer, row: Value, depth: int, turned: Buffer, start: Value, stop: Value,
-        to: Buffer, use: Use | None = None,
+        to: Buffer, use: Use | None = None, base: Value | None = None,
     ) -> None:  # fmt: skip
-        """A tile of rows × panels start … stop, to `to` [rows, columns]."""
+        """A tile of rows × panels start … stop, to `to` [rows, columns], from row `base` on."""
         b, f = self.b, self.f
+        begin = b.mul(b.const(0, "i64") if base is None else base, f.columns)
         with b.loop(start, stop) as p:
             at = b.mul(p, depth * f.width)
             sums = multiply(
@@ -146,24 +148,27 @@ class Tiles:
                     column = b.add(b.mul(p, f.width), j * f.lanes)
                     x = b.get(sums[r][j])
                     x = x if use is None else use(r, column, x)
-                    b.store(to, b.add(column, r * f.columns), x)
+                    b.store(to, b.add(b.add(begin, column), r * f.columns), x)
 
     def accumulate(
-        self, numbers: Buffer, start: Value, stop: Value, lines: Buffer, width: int, to: Buffer,
-        row: Value, scale: Buffer | None = None,
+        self, numbers: Numbers, step: int, start: Value, stop: Value, lines: Buffer, width: int,
+        to: Buffer, row: Value, scale: Buffer | None = None,
     ) -> None:  # fmt: skip
-        """to[row + r] ← to[row + r] · scale[r] + Σ numbers[r, c] · lines[c], start ≤ c < stop."""
+        """to[row + r] ← to[row + r] · scale[r] + Σ numbers[r, c] · lines[c], start ≤ c < stop. The
+        numbers of a row are `step` apart.
+        """
         b, f = self.b, self.f
         pad = f.padded(width)
         count = b.sub(stop, start)
+        numbers = numbers._replace(at=b.add(numbers.at, b.mul(start, step)))
         whole, rest = divmod(pad // f.lanes, f.vectors)
 
         def one(c: Value, vectors: int) -> None:
             at = b.add(b.mul(start, pad), c)
             sums = multiply(
-                b, f.rows, f.lanes, [Steps(count, pad, 1)],
+                b, f.rows, f.lanes, [Steps(count, pad, step)],
                 Vectors(lines, tuple(b.add(at, j * f.lanes) for j in range(vectors)), None),
-                Numbers(numbers, start, f.columns), f.kind, f.fused,
+                numbers, f.kind, f.fused,
             )  # fmt: skip
             for r in range(f.rows):
                 for j in range(vectors):
