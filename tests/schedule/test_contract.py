@@ -3,6 +3,7 @@ and epilogue, on every target.
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,19 @@ def test_products_on_every_target(shape: tuple[int, int, int], target: str) -> N
     check(product(*shape), target=target)
     m, k, n = shape
     check(ops.contract(x(0, m, k), x(1, n, k), spec="ik,jk->ij"), target=target)
+
+
+@pytest.mark.skipif(not named("avx2").runs_here, reason="needs AVX2")
+def test_plans_for_wide_vectors_run_on_halves() -> None:
+    """What is planned for 512 bits, as machine code of 256."""
+    wide = replace(named("avx2"), vector_bytes=64, registers=32, caches=named("avx512").caches)
+    check(product(33, 40, 50), target=wide)
+    check(ops.contract(x(0, 300, 70), x(1, 300, 90), spec="ki,kj->ij"), target=wide)
+    check(ops.contract(x(0, 70, 300), x(1, 90, 300), spec="ik,jk->ij"), target=wide)
+    y = convolution(CONVS[2])
+    check(ops.maximum(y + x(2, 20, 1, 1), 0.0), target=wide)
+    y = convolution(dict(x=(3, 4, 8, 8), w=(20, 4, 3, 3), stride=(2, 2), pad=(1, 1)))
+    check(y, target=wide)
 
 
 SPECS = [

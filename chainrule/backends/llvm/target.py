@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import llvmlite.binding as llvm
 
@@ -27,6 +28,9 @@ _NEEDS = {
     "x86-64": ("sse2",),
     "neon": ("neon",),
 }
+
+#: Where Linux tells the caches of a core.
+_CPU = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Target:
     registers: int
     #: Whether a fused multiply-add is one instruction.
     fma: bool
+    #: Bytes of a core's first cache (for data) and of its second one.
+    caches: tuple[int, int] = (32 << 10, 512 << 10)
 
     def lanes(self, itemsize: int) -> int:
         """How many elements of `itemsize` bytes one vector register holds."""
@@ -86,6 +92,9 @@ _VECTORS = {
     "neon": (16, 32, True),
     "other": (16, 16, False),
 }
+#: Bytes of the first and the second cache, where the system does not tell them.
+_CACHES = {"avx512": (48 << 10, 1 << 20), "neon": (64 << 10, 512 << 10)}
+_USUAL = (32 << 10, 512 << 10)
 _CPUS = {"avx512": "x86-64-v4", "avx2": "x86-64-v3", "x86-64": "x86-64", "neon": "generic"}
 NAMES = tuple(_CPUS)
 
@@ -122,7 +131,30 @@ def named(name: str) -> Target:
     else:
         triple = ours if ours.startswith("x86_64") else "x86_64-unknown-linux-gnu"
     features = "-prefer-256-bit" if name == "avx512" else ""
-    return Target(name, triple, _CPUS[name], features, vector_bytes, registers, fma)
+    caches = _CACHES.get(name, _USUAL)
+    return Target(name, triple, _CPUS[name], features, vector_bytes, registers, fma, caches)
+
+
+def _size(text: str) -> int:
+    """Bytes of "48K"."""
+    unit = {"K": 10, "M": 20}.get(text[-1:], 0)
+    return int(text.rstrip("KM")) << unit
+
+
+def host_caches(folder: Path = _CPU) -> tuple[int, int] | None:
+    """First and second cache as Linux tells them; None if it does not, or what it says is odd."""
+    found: dict[str, int] = {}
+    for place in sorted(folder.glob("index*")):
+        try:
+            level, kind, size = (
+                (place / f).read_text().strip() for f in ("level", "type", "size")
+            )
+            if kind != "Instruction":
+                found[level] = _size(size)
+        except (OSError, ValueError):
+            return None
+    first, second = found.get("1", 0), found.get("2", 0)
+    return (first, second) if 8 << 10 <= first < second else None
 
 
 @functools.cache
@@ -140,7 +172,8 @@ def _detected() -> Target:
         features.append("-prefer-256-bit")
     vector_bytes, registers, fma = _VECTORS[name]
     cpu = str(llvm.get_host_cpu_name())
-    return Target(name, triple, cpu, ",".join(features), vector_bytes, registers, fma)
+    caches = host_caches() or _CACHES.get(name, _USUAL)
+    return Target(name, triple, cpu, ",".join(features), vector_bytes, registers, fma, caches)
 
 
 def host() -> Target:

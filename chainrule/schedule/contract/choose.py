@@ -12,11 +12,9 @@ from typing import NamedTuple
 
 from chainrule.schedule.contract.plan import Axis, Cut, Machine, Plan, Tile, merged
 
-#: Bytes that a chunk may keep near: panels of V, tiles of S, and sums that wait for the next part
-#: of K. All three lie in the second cache.
-_FIRST = 32 << 10
-_NEAR = 192 << 10
-_WAITING = 128 << 10
+#: Parts of the second cache that a chunk may fill: with panels of V (or tiles of S), and with sums
+#: that wait for the next part of K. Of a larger one several cores have a share.
+_NEAR, _WAITING, _SECOND = 3 / 8, 1 / 4, 2 << 20
 #: Steps of K that are summed in registers before they are put away: choices.
 _DEEP = (1024, 512, 256, 128)
 #: Products (of two numbers) that are worth a chunk of their own; and chunks that a large
@@ -123,7 +121,7 @@ def _choose(machine: Machine, itemsize: int, f: Facts, slide: int) -> Choice:
             at, step, 1, 1, splits, slide,
         )  # fmt: skip
         for packs_v, packs_s in _packings(f, plan, itemsize):
-            model = _Model(f, replace(plan, packs_v=packs_v, packs_s=packs_s), itemsize)
+            model = _Model(f, replace(plan, packs_v=packs_v, packs_s=packs_s), itemsize, machine)
             for row_tiles in _pieces(plan.all_tiles):
                 for panels in _pieces(plan.all_panels):
                     total = model.cycles(row_tiles, panels)
@@ -177,7 +175,9 @@ def _scattered(p: Plan, itemsize: int) -> bool:
 class _Model:
     """What blocks cost, for one tile and one way to cut K."""
 
-    def __init__(self, f: Facts, base: Plan, itemsize: int) -> None:
+    def __init__(self, f: Facts, base: Plan, itemsize: int, machine: Machine) -> None:
+        first, second = machine.caches[0], min(machine.caches[1], _SECOND)
+        self.first, self.near, self.waiting = first, _NEAR * second, _WAITING * second
         self.base, self.itemsize = base, itemsize
         self.depth, self.depth_all = base.depth, base.depth_all
         self.tiles, self.panels, self.parts = base.all_tiles, base.all_panels, base.parts
@@ -216,8 +216,8 @@ class _Model:
             run, reach = run * self.base.tile.rows, max(abs(row.s) * self.base.tile.rows, reach)
         size = reach * self.itemsize
         if size < 256:
-            near = self.rows * self.depth * self.itemsize <= _NEAR  # the second cache has all of it
-            line = _LINE_NEAR if near else _LINE_ALONE
+            whole = self.rows * self.depth * self.itemsize
+            line = _LINE_NEAR if whole <= self.near else _LINE_ALONE
             self.each_panel = True
             return line * max(1.0, size / 64) / run * self.panels
         return _LINE_IN_RUN * size / 64 / run
@@ -230,19 +230,20 @@ class _Model:
         lines = (count - 1) * self.itemsize / 64 + 1
         if self.depth * far > _PAGES * 4096:
             return self.depth_all * _STEP_APART * lines
-        if far < 64 or self.depth * lines * 64 <= _FIRST // 2:
+        if far < 64 or self.depth * lines * 64 <= self.first // 2:
             return self.depth_all * _STEP_NEAR * min(far / 64, 1)
         return self.depth_all * _STEP_FAR * lines
 
     def cycles(self, row_tiles: int, panels: int) -> float | None:
         """All of them, and what threads wait for each other; None if the blocks do not fit."""
         p, item = self.base, self.itemsize
-        if self.packs_v and panels > 1 and panels * p.panel * item > _NEAR:
+        if self.packs_v and panels > 1 and panels * p.panel * item > self.near:
             return None
-        if self.packs_s and row_tiles > 1 and row_tiles * self.depth * p.tile.rows * item > _NEAR:
+        of_tile = self.depth * p.tile.rows * item
+        if self.packs_s and row_tiles > 1 and row_tiles * of_tile > self.near:
             return None
         waits = self.parts > p.splits
-        if waits and row_tiles * panels > 1 and row_tiles * panels * self.block > _WAITING:
+        if waits and row_tiles * panels > 1 and row_tiles * panels * self.block > self.waiting:
             return None
         row_blocks, column_blocks = -(-self.tiles // row_tiles), -(-self.panels // panels)
         total = self.sums + self.store + self.pack_v * row_blocks

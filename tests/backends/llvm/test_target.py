@@ -1,11 +1,12 @@
 """Each level uses the vectors that it has, and all of their width."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from chainrule.backends.llvm.code import assemble, assembly
-from chainrule.backends.llvm.target import NAMES, Target, host, named
+from chainrule.backends.llvm.target import NAMES, Target, host, host_caches, named
 from chainrule.errors import DeviceError
 
 
@@ -84,3 +85,26 @@ def test_the_environment_restricts_the_host(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_key_tells_targets_apart() -> None:
     assert len({named(name).key for name in NAMES}) == len(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        (["48K", "32K", "1M"], (48 << 10, 1 << 20)),
+        (["32K", "32K", "1280K"], (32 << 10, 1280 << 10)),
+        (["", "32K", "1M"], None),
+        (["0K", "0K", "0K"], None),
+    ],
+    ids=["zen5", "intel", "odd", "hidden"],
+)
+def test_caches_as_the_system_tells_them(
+    tmp_path: Path, sizes: list[str], expected: tuple[int, int] | None
+) -> None:
+    levels = [("1", "Data"), ("1", "Instruction"), ("2", "Unified")]
+    for k, ((level, kind), size) in enumerate(zip(levels, sizes, strict=True)):
+        folder = tmp_path / f"index{k}"
+        folder.mkdir()
+        for name, text in (("level", level), ("type", kind), ("size", size)):
+            (folder / name).write_text(text + "\n")
+    assert host_caches(tmp_path) == expected
+    assert host_caches(tmp_path / "none") is None
