@@ -113,7 +113,7 @@ def _opened(nodes: list[Node]) -> set[str]:
     """Layers whose gradient speaks of what is inside them: loops, rows of probabilities."""
     found = set()
     for n in topological(nodes):
-        if not n.op.is_primitive and n.op.gradient is None:
+        if not n.op.is_primitive:
             inside = n.op.expand(n)
             if any(
                 m.op.name in ("scan", "softmax")

@@ -57,8 +57,9 @@ def graph(op: Op, dtype: DType) -> tuple[list[Node], list[Node], list[np.ndarray
 
 def compare(op: Op, dtype: DType) -> None:
     values, gradients, arrays = graph(op, dtype)
-    nodes = prepared([*values, *gradients])
-    want, got = expected(nodes, arrays), execute.build(nodes)(arrays)
+    outputs = [*values, *gradients]
+    nodes = prepared(outputs)
+    want, got = expected(outputs, arrays), execute.build(nodes)(arrays)
     for k, (a, b) in enumerate(zip(got, want, strict=True)):
         agree(a, b, nodes[k].dtype, GRADIENT if k >= len(values) else 0)
 
