@@ -26,12 +26,12 @@ _FEW = 512
 
 #: Cycles for an element that is packed: neighbours copied, squares turned, pieces put together,
 #: rows that begin and end inside of vectors, gathered; or stored, one by one.
-_COPIED, _TURNED, _PIECES, _CROSSING, _GATHERED, _SCATTERED = 0.25, 0.45, 0.6, 1.0, 1.6, 4.0
+_COPIED, _TURNED, _PIECES, _CROSSING, _GATHERED, _SCATTERED = 0.25, 0.9, 0.6, 1.0, 1.6, 4.0
 #: Cycles for a line of memory that is read where it lies: in a long run, alone, alone in a cache.
 _LINE_IN_RUN, _LINE_ALONE, _LINE_NEAR = 2.0, 3.0, 0.2
-#: Cycles that a step of K waits for a line that is far from that of the step before: if those of a
-#: tile stay in the first cache, if not, and if they lie in more pages than are known at once.
-_STEP_NEAR, _STEP_FAR, _STEP_APART = 0.3, 0.9, 2.2
+#: Cycles that a tile waits for a line: if its lines stay in the first cache, if not, and if they
+#: lie in more pages than are known at once.
+_FETCH_NEAR, _FETCH_FAR, _FETCH_APART = 0.2, 0.7, 2.0
 _PAGES = 48
 
 
@@ -172,6 +172,15 @@ def _scattered(p: Plan, itemsize: int) -> bool:
     return abs(p.inner[-1].s) * itemsize >= 64
 
 
+class Wait(NamedTuple):
+    """Cycles that one tile waits for an operand, over all of K: the first time in a chunk, and
+    when another tile has read it just before.
+    """
+
+    first: float
+    again: float
+
+
 class _Model:
     """What blocks cost, for one tile and one way to cut K."""
 
@@ -190,8 +199,9 @@ class _Model:
         self.sums = tiled * outer * math.prod(a.size for a in base.columns_outer)
         packed = self.panels * base.panel * self.depth_all // self.depth
         self.pack_v = _pack_v(f, base) * packed if self.packs_v else 0.0
+        self.wait_v = Wait(0.0, 0.0)
         if not self.packs_v:
-            self.sums += self._steps(base.inner[-1].v, base.width) * self.panels * self.tiles
+            self.wait_v = self._waits([a.v for a in base.inner], base.width)
         self.each_panel = False  # whether S comes from far again for every panel
         self.read_s = self._read_s(f) * self.rows * self.depth_all
         self.store = base.size / self.batch * (0.1 if base.lane[-1].out == 1 else _SCATTERED)
@@ -205,8 +215,8 @@ class _Model:
             return _PIECES if row.s == 1 else _GATHERED
         if _scattered(self.base, self.itemsize) and row.s == 1:
             self.each_panel = True
-            steps = self._steps(f.inner[-1].s, self.base.tile.rows)
-            return steps * self.panels * self.tiles / (self.rows * self.depth_all)
+            waits = self._waits([a.s for a in f.inner], self.base.tile.rows).again
+            return waits * self.panels * self.tiles / (self.rows * self.depth_all)
         run, reach = 1, max(abs(f.inner[-1].s), 1)
         for axis in reversed(f.inner):
             if abs(axis.s) > 2 * reach:
@@ -222,17 +232,28 @@ class _Model:
             return line * max(1.0, size / 64) / run * self.panels
         return _LINE_IN_RUN * size / 64 / run
 
-    def _steps(self, pitch: int, count: int) -> float:
-        """Cycles that K waits for `count` neighbours, which are `pitch` from one step to the next,
-        in one tile.
+    def _waits(self, strides: Sequence[int], count: int) -> Wait:
+        """For an operand that is read where it lies: `count` neighbours for every step; `strides`
+        of K's axes.
         """
-        far = abs(pitch) * self.itemsize
-        lines = (count - 1) * self.itemsize / 64 + 1
-        if self.depth * far > _PAGES * 4096:
-            return self.depth_all * _STEP_APART * lines
-        if far < 64 or self.depth * lines * 64 <= self.first // 2:
-            return self.depth_all * _STEP_NEAR * min(far / 64, 1)
-        return self.depth_all * _STEP_FAR * lines
+        p, item = self.base, self.itemsize
+        sizes = (p.block_step, *(a.size for a in p.inner[p.block_axis + 1 :]))
+        axes = sorted(zip(map(abs, strides[p.block_axis :]), sizes, strict=True))
+        run = span = count
+        apart = 1  # runs of neighbours
+        for stride, size in axes:
+            span += stride * (size - 1)
+            if stride <= run:
+                run += stride * (size - 1)
+            else:
+                apart *= size
+        lines = apart * ((run - 1) * item / 64 + 1)
+        if min(apart, span * item / 4096) > _PAGES:
+            each = _FETCH_APART
+        else:
+            each = _FETCH_NEAR if lines * 64 <= self.first / 2 else _FETCH_FAR
+        lines *= self.depth_all / self.depth
+        return Wait(lines * max(each, _FETCH_FAR), lines * each)
 
     def cycles(self, row_tiles: int, panels: int) -> float | None:
         """All of them, and what threads wait for each other; None if the blocks do not fit."""
@@ -247,6 +268,9 @@ class _Model:
             return None
         row_blocks, column_blocks = -(-self.tiles // row_tiles), -(-self.panels // panels)
         total = self.sums + self.store + self.pack_v * row_blocks
+        # panels pass outside of row tiles
+        again = self.tiles - row_blocks
+        total += self.panels * (self.wait_v.first * row_blocks + self.wait_v.again * again)
         if self.each_panel:
             total += self.read_s
         elif self.packs_s or column_blocks > 1:
