@@ -14,10 +14,10 @@ from chainrule.shapes import size
 
 #: Scores of one head (queries times keys) from which on a causal attention is faster whole: half of
 #: them are not computed then.
-CAUSAL = 128 * 128
+CAUSAL = 64 * 64
 #: Bytes of the scores of all heads from which on they are not put into memory in any case. Below,
 #: the formula is faster when it comes to the gradient: it does not compute scores again.
-SCORES = 32 << 20
+SCORES = 8 << 20
 #: The longest queries and values.
 WIDE = 512
 

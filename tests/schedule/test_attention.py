@@ -216,10 +216,11 @@ def test_memory_grows_with_the_length(causal: bool) -> None:
     assert max(c.work for c in made.codes.values()) < 2 << 20
 
 
-def test_results_do_not_depend_on_threads() -> None:
-    nodes = training(300, 5, 16, True)
+@pytest.mark.parametrize("heads", [5, 16])  # with 16, one kernel is all of the gradient
+def test_results_do_not_depend_on_threads(heads: int) -> None:
+    nodes = training(300, heads, 16, True)
     arrays = [
-        np.random.default_rng(i).normal(size=(5, 300, 16)).astype(np.float32) for i in range(4)
+        np.random.default_rng(i).normal(size=(heads, 300, 16)).astype(np.float32) for i in range(4)
     ]
     program = execute.build(compiler.compile(nodes).nodes)
     before = pool.get_num_threads()
@@ -238,5 +239,5 @@ def test_results_do_not_depend_on_threads() -> None:
 
 
 def test_small_attention_becomes_its_formula() -> None:
-    assert not any(claims(n) for n in topological(training(64, 8, 32, True)))
+    assert not any(claims(n) for n in topological(training(48, 8, 32, True)))
     assert sum(claims(n) for n in topological(training(1024, 48, 64, False))) == 2
