@@ -30,6 +30,7 @@ import importlib
 import itertools
 import logging
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -38,7 +39,7 @@ import numpy as np
 
 from chainrule import config
 from chainrule.backends import reference
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, DeviceError
 from chainrule.ir.graph import count_elements, topological
 from chainrule.ir.node import Node
 from chainrule.ir.text import print_graph, print_type
@@ -155,8 +156,7 @@ class Program:
         """Values of the outputs, as `programs.run` describes them."""
         if config.backend == "llvm" and not config.nan_guard:
             if self._native is None and not self._tiny:
-                self._native = _native(self.nodes)
-                self._plain = None
+                self._compile()
             if self._native is not None:
                 values: list[np.ndarray] = self._native(arrays, donated)
                 return values
@@ -166,6 +166,21 @@ class Program:
                 "environment variable CHAINRULE_BACKEND says what it is at first)"
             )
         return self._by_reference(arrays)
+
+    def _compile(self) -> None:
+        try:
+            self._native = _native(self.nodes)
+            self._plain = None
+        except (DeviceError, MemoryError):
+            raise
+        except Exception as e:  # a mistake of the compiler: slow is better than not at all
+            self._tiny = True
+            warnings.warn(
+                f"a program was not compiled and will run slowly, because of {type(e).__name__}: "
+                f"{e}. This is a mistake of chainrule's: please report it.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     @property
     def computed(self) -> list[str]:

@@ -25,7 +25,7 @@ SUITES = ("modules", "optim")
 CHAOTIC = {
     "LBFGS default {}": "PyTorch differs from itself by as much (3.37 in step 2) when its first "
     "weights move by half a unit in the last place: float32, no line search, a target that moves",
-    "LBFGS strong_wolfe {'line_search_fn': 'strong_wolfe'}": "PyTorch differs from itself by as much "
+    "LBFGS strong_wolfe {'line_search_fn': 'strong_wolfe'}": "PyTorch differs from itself by more "
     "(3.49 in step 2) when some of its first weights move by a unit in the last place",
 }
 

@@ -59,3 +59,18 @@ def test_stages_are_shown_as_text(backend: str, monkeypatch: pytest.MonkeyPatch)
     text = compiler.stages([ops.sigmoid(x())])
     assert "recorded" in text and "sigmoid" in text
     assert all(stage.says in text for stage in stages)
+
+
+def test_what_cannot_be_compiled_is_computed_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(nodes: object) -> None:
+        raise AssertionError("no such loop")
+
+    monkeypatch.setattr(config, "backend", "llvm")
+    monkeypatch.setattr(compiler, "_native", broken)
+    monkeypatch.setattr(compiler, "TINY", (0, 0))
+    program = compiler.compile([ops.exp(x())])
+    with pytest.warns(RuntimeWarning, match="AssertionError: no such loop"):
+        first = program([np.ones(3, np.float32)])
+    np.testing.assert_array_equal(program([np.ones(3, np.float32)])[0], first[0])
