@@ -6,6 +6,7 @@ stage          what it does                                       what holds aft
 (recorded)     ops as the user wrote them, gradients derived      typed, acyclic
 decompose      composites become their formulas                   primitives only, and attention
                                                                   where `claims` holds
+share_rows     attention gives its gradient the sums of rows      as before
 merge_loops    loops that others contain are dropped              as before
 fold           arithmetic on constants is done                    as before
 simplify       identities and double moves go                     no stop_gradient, copy, boundary
