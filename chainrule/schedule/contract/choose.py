@@ -192,7 +192,10 @@ class _Model:
         self.tiles, self.panels, self.parts = base.all_tiles, base.all_panels, base.parts
         self.batch = math.prod(a.size for a in base.batch)
         self.rows = math.prod(a.size for a in f.rows)
+        self.size = base.size
         self.block = base.tile.rows * base.width * itemsize
+        self.of_panel = base.panel * itemsize
+        self.of_tile = self.depth * base.tile.rows * itemsize
         self.packs_s, self.packs_v = base.packs_s, base.packs_v
         tiled = cycles(base.tile, base.row.size, base.lane_size, base.lanes, self.depth_all)
         outer = math.prod(a.size for a in base.rows_outer)
@@ -257,11 +260,10 @@ class _Model:
 
     def cycles(self, row_tiles: int, panels: int) -> float | None:
         """All of them, and what threads wait for each other; None if the blocks do not fit."""
-        p, item = self.base, self.itemsize
-        if self.packs_v and panels > 1 and panels * p.panel * item > self.near:
+        p = self.base
+        if self.packs_v and panels > 1 and panels * self.of_panel > self.near:
             return None
-        of_tile = self.depth * p.tile.rows * item
-        if self.packs_s and row_tiles > 1 and row_tiles * of_tile > self.near:
+        if self.packs_s and row_tiles > 1 and row_tiles * self.of_tile > self.near:
             return None
         waits = self.parts > p.splits
         if waits and row_tiles * panels > 1 and row_tiles * panels * self.block > self.waiting:
@@ -278,7 +280,7 @@ class _Model:
         if waits:
             total += 5 / self.depth * self.sums
         if p.splits > 1:
-            total += p.splits * p.size / self.batch * 1.5 + 5000
+            total += p.splits * self.size / self.batch * 1.5 + 5000
         chunks = self.batch * row_blocks * column_blocks * p.splits
         if chunks < 4 * self.wanted:  # the last chunks leave threads without work
             total *= 1 + 0.5 * (-(-chunks // self.wanted) * self.wanted / chunks - 1)
