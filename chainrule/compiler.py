@@ -19,8 +19,8 @@ vectorise      loops become loops over vectors                    Loop IR
 plan           kernels get an order, values get places            steps, with waits
 emit           loops become LLVM IR, and machine code             runs
 
-The reference backend needs the first four only. It also computes what is too small to be
-compiled: a graph of few, small nodes (`TINY`). Both give the same numbers but for rounding, and
+The reference backend needs decompose, merge_loops, fold and simplify only. It also computes what is
+too small to be compiled: a graph of few, small nodes (`TINY`). Both give the same numbers but for rounding, and
 which of them computes a graph depends on the graph alone, so that a program that is run again gives
 the same bits.
 """
