@@ -20,9 +20,9 @@ plan           kernels get an order, values get places            steps, with wa
 emit           loops become LLVM IR, and machine code             runs
 
 The reference backend needs decompose, merge_loops, fold and simplify only. It also computes what is
-too small to be compiled: a graph of few, small nodes (`TINY`). Both give the same numbers but for rounding, and
-which of them computes a graph depends on the graph alone, so that a program that is run again gives
-the same bits.
+too small to be compiled: a graph of few, small nodes (`TINY`). Both give the same numbers but for
+rounding, and which of them computes a graph depends on the graph alone, so that a program that is
+run again gives the same bits.
 """
 
 from __future__ import annotations
