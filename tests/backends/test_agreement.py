@@ -69,6 +69,37 @@ def test_every_op(op: Op, dtype: DType) -> None:
     compare(op, dtype)
 
 
+#: Zeros, limits of the formats, what is nearly and what is not a number.
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.5, -2.5, 7.0, 88.8, -104.0, 710.0, -745.0, 1e5, 1e10,
+           1e-40, -1e-40, 1e-310, 3e38, -3e38, 1e300, np.inf, -np.inf, np.nan]  # fmt: skip
+ELEMENTWISE = [
+    (op, dtype)
+    for op, dtype in OPS
+    if dtype in DERIVED
+    and op.domain is not None
+    and not op.domain.cases
+    and len(op.domain.intervals) <= 2
+    and all(isinstance(over, tuple) for over in op.domain.intervals)
+]
+
+
+@pytest.mark.parametrize(("op", "dtype"), ELEMENTWISE, ids=name)
+def test_special_numbers(op: Op, dtype: DType) -> None:
+    with np.errstate(over="ignore"):
+        numbers = np.array(SPECIAL).astype(dtype.np)
+    assert op.domain is not None
+    grid = np.meshgrid(*[numbers] * len(op.domain.intervals))
+    arrays = [np.ascontiguousarray(a.reshape(-1)) for a in grid]
+    inputs = [ops.input(index=i, shape=a.shape, dtype=dtype) for i, a in enumerate(arrays)]
+    outputs = parts(op(*inputs))
+    for got, want in zip(
+        execute.build(prepared(outputs))(arrays), expected(outputs, arrays), strict=True
+    ):
+        near = 1e-5 if dtype is dtypes.float32 else 1e-12
+        tiny = 0 if want.dtype.kind != "f" else float(np.finfo(want.dtype).tiny)
+        np.testing.assert_allclose(got, want, rtol=near, atol=tiny)
+
+
 #: Schedules for vectors of 64 bytes, in instructions of 32 that LLVM makes of them: what they
 #: compute is the same, and so it can be tested wherever AVX2 is.
 WIDE = replace(named("avx2"), vector_bytes=64, registers=32)

@@ -197,6 +197,7 @@ def lgamma(b: Builder, x: Value) -> Value:
     cosine = b.fma(b.mul(u, u), polynomial(b, u, TURN[kind].cos), b.fma(u, -0.5, 1.0))
     over = b.mul(b.select(steep, cosine, sine), a)
     reflected = b.sub(log(b, b.div(b.const(math.pi, kind), over)), y)
+    reflected = b.select(b.op("eq", v, 0.0), math.inf, reflected)  # the poles, where y may overflow
     negative = b.op("and", b.op("lt", x, -(2.0**-60)), b.op("gt", x, -math.inf))
     return b.select(negative, reflected, y)
 
