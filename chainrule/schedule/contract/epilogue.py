@@ -157,8 +157,8 @@ class Epilogue:
 
 
 def store_first(b: Builder, to: Buffer, at: Value, value: Value, count: int) -> None:
-    """The first lanes of a vector. Neighbours are stored by powers of two: a masked store takes
-    some processors (those with 256 bits) more than ten times as long as a plain one.
+    """The first lanes of a vector. Neighbours are stored by powers of two where vectors have at
+    most 256 bits: there, masked stores are slow on some processors.
     """
     lanes = value.type.lanes
     if count >= lanes or at.type.lanes > 1 or lanes * SIZE[to.kind] > 32:
