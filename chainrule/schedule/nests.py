@@ -40,6 +40,8 @@ MOST_TURNS = 4
 GROUP = 4 * LANES
 #: Rows that one step takes of loops that are taken in tiles.
 STRIP = 64
+#: So much work is worth sharing: nanoseconds.
+WORTH = 5_000.0
 #: Neighbours that one step of a reduction across rows takes.
 COLUMNS = 64
 
@@ -137,7 +139,7 @@ def _name(graph: Graph) -> str:
 def _cost(nodes: Sequence[Node], graph: Graph) -> float:
     """Nanoseconds for an element, roughly."""
     words = 0.03 * (len(graph.inputs) + len(graph.outputs))
-    return words + sum(0.4 if n.op.name in _DEAR else 0.015 for n in nodes)
+    return words + sum(0.7 if n.op.name in _DEAR else 0.015 for n in nodes)
 
 
 class _Loop(NamedTuple):
@@ -297,7 +299,8 @@ class _Nest:
         crossing = self._crossing(order, fast)
         if crossing is not None:  # stays the last one: the vectoriser takes these two in tiles
             order.remove(crossing)
-        while order and rest >= 2 * BLOCK:  # the outer loops are shared, as long as much is inside
+        while order and (rest >= 2 * BLOCK or rest * self._ns() >= WORTH):
+            # the outer loops are shared, as long as much is inside
             shared.append(order.pop(0))
             rest //= shared[-1].size
         blocks = -(-fast.size // BLOCK) if fast.size >= 2 * BLOCK else 1

@@ -496,14 +496,17 @@ def _keep(
 
 
 def _fail(trace: Trace, storages: list[Storage], error: Exception) -> None:
-    """An operation failed: compute one by one what does not depend on it. The graph is gone."""
+    """An operation failed: compute one by one what does not depend on it. The graph is gone. What
+    was to be written in place, such as a parameter by its optimiser, has its last value again.
+    """
     for s in storages:
         assert s.node is not None
         try:
             _settle(s, programs.run((s.node,), trace.arrays)[0])
         except (Exception, NonFinite) as e:
-            s.array, s.node, s.trace = None, None, None
-            s.failure = error if isinstance(e, NonFinite) else e
+            s.node = s.trace = None
+            if s.array is None:
+                s.failure = error if isinstance(e, NonFinite) else e
     for t in trace.handles:
         if t.level and not t.leaf:
             t.level = 2

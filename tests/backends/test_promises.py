@@ -205,8 +205,11 @@ def test_memory_does_not_grow():
     assert int(in_a_process(FLAT)) < 1 << 20
 
 
+@pytest.mark.parametrize("looks", [True, False])
 @pytest.mark.parametrize("index", [11, -12, 1 << 40])
-def test_an_index_out_of_range_is_the_same_error_and_leaves_everything_usable(index, monkeypatch):
+def test_an_index_out_of_range_is_the_same_error_and_leaves_everything_usable(
+    index, looks, monkeypatch
+):
     def fails():
         torch.manual_seed(0)
         model = Attending()
@@ -218,7 +221,10 @@ def test_an_index_out_of_range_is_the_same_error_and_leaves_everything_usable(in
             wrong[2, 3] = index
             loss = model(wrong).sum()
             loss.backward()
-            loss.item()
+            if looks:
+                loss.item()
+            optimizer.step()
+            torch.flush()
         after = [p.detach().numpy().copy() for p in model.parameters()]
         optimizer.zero_grad()
         loss = model(x).square().mean()
@@ -231,7 +237,9 @@ def test_an_index_out_of_range_is_the_same_error_and_leaves_everything_usable(in
     monkeypatch.setattr(config, "backend", "reference")
     want, _, _ = fails()
     assert message == want
-    assert same_bits(before, after)
+    if looks:  # else what does not depend on the batch, such as a last bias, has gone on
+        assert same_bits(before, after)
+    assert same_bits(before[:1], after[:1])
 
 
 def test_too_little_memory_is_an_error_that_leaves_everything_usable():
