@@ -22,7 +22,7 @@ from chainrule.schedule.contract import accepts, lower_contraction
 from chainrule.schedule.contract.choose import Machine
 from chainrule.schedule.evaluate import Unsupported
 from chainrule.schedule.lines import lower_lines
-from chainrule.schedule.loops import For, Kernel, statements
+from chainrule.schedule.loops import Kernel
 from chainrule.schedule.lowered import Lowered, Place, Step
 from chainrule.schedule.nests import BLOCK, lower_flat, lower_nest
 from chainrule.schedule.scans import Body, lower_scan
@@ -105,10 +105,7 @@ def _vectorised(lowered: Lowered, vector_bytes: int) -> Lowered:
     for s in lowered.steps:
         kernel = done.get(id(s.kernel))
         if kernel is None:
-            kernel = s.kernel
-            if any(isinstance(x, For) and x.note == "vector" for x in statements(kernel.body)):
-                kernel = vectorise(kernel, vector_bytes)
-            done[id(s.kernel)] = kernel
+            kernel = done[id(s.kernel)] = vectorise(s.kernel, vector_bytes)
         steps.append(s._replace(kernel=kernel))
     return lowered._replace(steps=tuple(steps))
 

@@ -51,6 +51,7 @@ from chainrule.schedule.loops import (
     Statement,
     Store,
     Value,
+    statements,
 )  # fmt: skip
 from chainrule.schedule.sweep import swept
 from chainrule.schedule.transpose import Pair, crossed, transpose_tile
@@ -62,8 +63,10 @@ _Write = Callable[..., None]
 
 def vectorise(kernel: Kernel, vector_bytes: int) -> Kernel:
     """The kernel with vectors of `vector_bytes` bytes (64: AVX-512, 32: AVX2, 16: SSE, NEON) in its
-    loops noted "vector".
+    loops noted "vector". A kernel without such loops only loses what nobody reads.
     """
+    if not any(isinstance(s, For) and s.note == "vector" for s in statements(kernel.body)):
+        return kernel._replace(body=swept(kernel.body, set()))
     b = Builder()
     walk = _Walk(b, vector_bytes)
     for buffer in kernel.buffers:
