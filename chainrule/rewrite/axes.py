@@ -11,9 +11,9 @@ Fusion is about this: two values belong into one kernel if the rows of one are r
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from chainrule.ir.node import Node
+from chainrule.shapes import size
 
 #: Axis of a value → axis of its input.
 Carried = dict[int, int]
@@ -160,17 +160,21 @@ _RULES: dict[str, Callable[[Node, Node, int], Carried]] = {
 }
 
 
+def reduced_axes(node: Node) -> tuple[int, ...] | None:
+    """The axes that a reduction runs over; None for what is no reduction."""
+    if node.op.name in ("sum", "prod", "amax", "amin", "any_", "all_"):
+        axes: tuple[int, ...] = node.attr("axis")
+        return axes
+    return (node.attr("axis"),) if node.op.name in ("argmax", "argmin") else None
+
+
 def taps(node: Node) -> int:
     """How many elements a reduction combines into one."""
     x = node.inputs[0]
     if node.op.name == "unwindows":
         k = len(node.attr("shape"))
         out = 1
-        for size, stride in zip(x.shape[-k:], node.attr("stride"), strict=True):
-            out *= -(-size // max(stride, 1))
+        for width, stride in zip(x.shape[-k:], node.attr("stride"), strict=True):
+            out *= -(-width // max(stride, 1))
         return out
-    axis: Any = node.attr("axis")
-    out = 1
-    for a in axis if isinstance(axis, tuple) else (axis,):
-        out *= x.shape[a]
-    return out
+    return size([x.shape[a] for a in reduced_axes(node) or ()])

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from chainrule.ir.node import Node
+from chainrule.rewrite.axes import reduced_axes
 from chainrule.schedule.index import ZERO, Index, linear, unravel
 from chainrule.schedule.loops import Type, Value
 from chainrule.schedule.moves import MOVES, Condition, Indices, aligned, origins
@@ -102,14 +103,6 @@ def reads(node: Node, index: Indices, stop: Collection[Node]) -> Reads:
 
 def _loaded(at: Indices, shape: Sequence[int], n: int) -> Index:
     return Index(0, ((Loaded(linear(at, shape), (0, max(n - 1, 0))), 1),))  # type: ignore[arg-type]  # an atom for this walk only
-
-
-def reduced_axes(node: Node) -> tuple[int, ...] | None:
-    """The axes that a reduction runs over; None for what is no reduction."""
-    if node.op.name in ("sum", "prod", "amax", "amin", "any_", "all_"):
-        axes: tuple[int, ...] = node.attr("axis")
-        return axes
-    return (node.attr("axis"),) if node.op.name in ("argmax", "argmin") else None
 
 
 def opened(node: Node, index: Indices, axes: Sequence[int]) -> Indices:

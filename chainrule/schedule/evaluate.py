@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from chainrule.errors import ChainruleError
 from chainrule.ir.node import Node
+from chainrule.rewrite.axes import is_one_hot
 from chainrule.schedule import scalars
 from chainrule.schedule.access import fastest, merged, opened, placed
 from chainrule.schedule.build import Builder
@@ -87,7 +88,7 @@ class Evaluator:
             return self._unwindows(node, index, mask)
         if name == "iota":
             return self.b.cast(emit(self.b, index[0]), scalars.KIND[node.dtype.short])
-        if name == "scatter" and is_one_hot(node):
+        if is_one_hot(node):
             return self._one_hot(node, index, mask)
         if name == "take":
             return self._take(node, index, mask)
@@ -393,19 +394,6 @@ def combine(b: Builder, how: str, x: Value, y: Value) -> Value:
         return b.op(_LOGIC.get(how, how), x, y)
     wide = _wide(kind)
     return b.cast(b.op(how, b.cast(x, wide), b.cast(y, wide)), kind)
-
-
-def is_one_hot(node: Node) -> bool:
-    """Whether a scatter writes one element of each line: it is then an elementwise choice."""
-    base, i, _ = node.inputs
-    axis = node.attr("axis")
-    return (
-        bool(i.shape)
-        and i.shape[axis] == 1
-        and all(
-            a == axis or m == n for a, (m, n) in enumerate(zip(i.shape, base.shape, strict=True))
-        )
-    )
 
 
 def identity(b: Builder, how: str, kind: str) -> Value:

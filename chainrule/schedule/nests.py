@@ -20,8 +20,9 @@ from typing import NamedTuple
 from chainrule.ir.graph import Graph, topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.ops.random import LANES
+from chainrule.rewrite.axes import reduced_axes, taps
 from chainrule.schedule import scalars
-from chainrule.schedule.access import Reads, probe, reads, reduced_axes
+from chainrule.schedule.access import Reads, opened, probe, reads
 from chainrule.schedule.build import Builder
 from chainrule.schedule.evaluate import FEW, FEWEST, Evaluator, Unsupported
 from chainrule.schedule.index import ZERO, Index, depth, divisors, emit, linear, unravel, variables
@@ -444,11 +445,7 @@ class _Nest:
             if widest is None:
                 continue
             v = probe(x.shape[widest])
-            whole = list(at)
-            if len(whole) != x.ndim:
-                for a in sorted(axes):
-                    whole.insert(a, ZERO)
-            whole = [ZERO if a in axes else i for a, i in enumerate(whole)]
+            whole = list(opened(n, at, axes))
             whole[widest] = Index.of(v)
             along += self._reads(x, tuple(whole)).score(v)
         return across > along and self.frame[every[-1]] >= 4
@@ -570,12 +567,9 @@ class _Nest:
 
 
 def reduced_size(node: Node) -> int:
-    """How many elements a reduction combines into one."""
-    axes = reduced_axes(node)
-    if axes is not None:
-        return math.prod(node.inputs[0].shape[a] for a in axes)
-    if node.op.name == "contract":
-        left, out = node.attr("spec").split("->")
-        a = left.split(",")[0]
-        return math.prod(n for c, n in zip(a, node.inputs[0].shape, strict=True) if c not in out)
-    return 1
+    """How many elements a reduction, or a product, combines into one."""
+    if node.op.name != "contract":
+        return taps(node)
+    left, out = node.attr("spec").split("->")
+    a = left.split(",")[0]
+    return math.prod(n for c, n in zip(a, node.inputs[0].shape, strict=True) if c not in out)
