@@ -108,6 +108,7 @@ if TYPE_CHECKING:
         autograd,
         datasets,
         explain,
+        hub,
         keras,
         linalg,
         models,
@@ -122,7 +123,7 @@ if TYPE_CHECKING:
 
 #: Rooms that are loaded when a program names them: each costs time, and few programs need all.
 _ROOMS = frozenset((
-    "autograd", "datasets", "explain", "keras", "linalg", "models", "nn", "optim", "special",
+    "autograd", "datasets", "explain", "hub", "keras", "linalg", "models", "nn", "optim", "special",
     "training", "utils", "vision",
 ))  # fmt: skip
 

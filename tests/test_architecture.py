@@ -31,6 +31,7 @@ ORDER = [
     {"io"},
     {"serialization"},
     {"datasets"},
+    {"hub"},
     {"vision"},
     {"training"},
     {"keras"},
