@@ -17,7 +17,7 @@ import importlib
 import math
 from typing import TYPE_CHECKING, Any
 
-from chainrule import config, cuda, devices, dtypes
+from chainrule import config, devices, dtypes
 from chainrule._version import __version__
 from chainrule.devices import device
 from chainrule.dtypes import DType as dtype
@@ -38,21 +38,13 @@ from chainrule.dtypes import (
 )
 from chainrule.dtypes import bool_ as bool
 from chainrule.flags import (
-    accelerator,
-    amp,
     are_deterministic_algorithms_enabled,
-    autocast,
-    backends,
     compile,
-    distributed,
     get_float32_matmul_precision,
     get_num_threads,
-    jit,
-    mps,
     set_float32_matmul_precision,
     set_num_threads,
     use_deterministic_algorithms,
-    xpu,
 )
 from chainrule.legacy import (
     BoolTensor,
@@ -67,6 +59,7 @@ from chainrule.legacy import (
     set_default_device,
     set_default_tensor_type,
 )
+from chainrule.names import MissingName
 from chainrule.runtime.random import Generator, initial_seed, manual_seed, seed
 from chainrule.tensor import (
     Parameter,
@@ -123,8 +116,12 @@ if TYPE_CHECKING:
 
 #: Rooms that are loaded when a program names them: each costs time, and few programs need all.
 _ROOMS = frozenset((
-    "autograd", "datasets", "explain", "hub", "keras", "linalg", "models", "nn", "optim", "special",
-    "training", "utils", "vision",
+    "_C", "_dynamo", "accelerator", "amp", "ao", "autograd", "backends", "compiler", "cpu", "cuda",
+    "datasets", "distributed", "distributions", "explain", "export", "futures", "fx", "hub", "jit",
+    "keras", "library", "linalg", "models", "monitor", "mps", "multiprocessing", "nn", "onnx",
+    "optim", "overrides", "package", "profiler", "quantization", "random", "serialization",
+    "special", "testing", "torch_version", "training", "types", "utils", "version", "vision",
+    "xpu",
 ))  # fmt: skip
 
 #: PyTorch's functions that live in such a room, and where.
@@ -133,7 +130,14 @@ _ELSEWHERE = dict.fromkeys((
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
     "max_pool1d", "max_pool2d", "avg_pool1d", "layer_norm", "batch_norm", "group_norm",
     "cosine_similarity", "pairwise_distance",
-), "nn.functional") | {"load": "serialization", "save": "serialization"}  # fmt: skip
+), "nn.functional") | {"load": "serialization", "save": "serialization"} | dict.fromkeys((
+    "autocast", "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
+    "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype",
+    "is_autocast_available", "is_autocast_cache_enabled", "is_autocast_cpu_enabled",
+    "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_cpu_dtype",
+    "set_autocast_cpu_enabled", "set_autocast_dtype", "set_autocast_enabled",
+), "amp.autocast_mode") | dict.fromkeys((
+    "fork_rng", "get_rng_state", "set_rng_state"), "random")  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -144,10 +148,7 @@ def __getattr__(name: str) -> Any:
         found = getattr(importlib.import_module(f"chainrule.{_ELSEWHERE[name]}"), name)
         globals()[name] = found  # the next look finds it without coming here
         return found
-    raise AttributeError(
-        f"chainrule has no {name!r}. If it is a name of PyTorch or Keras, it is not implemented in "
-        f"version {__version__}."
-    )
+    raise MissingName("chainrule", name, __dir__)
 
 
 def __dir__() -> list[str]:

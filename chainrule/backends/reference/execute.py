@@ -71,7 +71,7 @@ class NonFinite(ArithmeticError):
 
 
 def _finite(v: Any) -> bool:
-    return not isinstance(v, np.ndarray) or v.dtype.kind not in "fV" or bool(np.isfinite(v).all())
+    return not isinstance(v, np.ndarray) or v.dtype.kind not in "fcV" or bool(np.isfinite(v).all())
 
 
 def _check_finite(node: Node, value: Any, inputs: list[Any]) -> None:

@@ -1,14 +1,16 @@
-"""`torch.cuda`, truthfully: there is no CUDA device, and everything that needs one says so."""
+"""`torch.xpu`: there is no such device."""
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from chainrule import devices
+from chainrule import devices, names
+
+__getattr__ = names.later(__name__)
 
 
 def is_available() -> bool:
-    """False: this version computes on the CPU only."""
+    """False"""
     return False
 
 
@@ -22,13 +24,13 @@ def is_initialized() -> bool:
     return False
 
 
-def is_bf16_supported() -> bool:
-    """False: there is no device."""
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """False"""
     return False
 
 
 def manual_seed(seed: int) -> None:
-    """Seeds nothing: there are no device streams; `torch.manual_seed` seeds those that exist."""
+    """Seeds nothing: the device has no stream."""
 
 
 manual_seed_all = manual_seed
@@ -55,10 +57,9 @@ def reset_peak_memory_stats(device: Any = None) -> None:
 
 
 def _none(*_: Any, **__: Any) -> NoReturn:
-    devices.check("cuda")
+    devices.check("xpu")
     raise AssertionError("unreachable")
 
 
-current_device = set_device = get_device_name = get_device_properties = get_device_capability = (
-    Event
-) = Stream = _none
+current_device = set_device = get_device_name = get_device_properties = Stream = Event = _none
+get_device_capability = current_stream = get_rng_state = set_rng_state = mem_get_info = _none

@@ -1,0 +1,111 @@
+"""Names that a room does not have: loaded when they are first named, or an error that helps.
+
+Every module's `__getattr__` is made here, so that there is one answer to a missing name:
+
+>>> import chainrule as torch
+>>> torch.nn.Lineer
+Traceback (most recent call last):
+    ...
+chainrule.names.MissingName: chainrule.nn has no 'Lineer'. The nearest name there is 'Linear'.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+#: Names of PyTorch that do not exist here, and what does the same.
+INSTEAD = {
+    "chainrule.cholesky_solve": "linalg.solve_triangular",
+    "chainrule.compiled_with_cxx11_abi": "version",
+    "chainrule.lstsq": "linalg.lstsq",
+    "chainrule.qr": "linalg.qr",
+    "chainrule.solve": "linalg.solve",
+    "chainrule.svd": "linalg.svd",
+    "chainrule.symeig": "linalg.eigh",
+    "chainrule.eig": "linalg.eig",
+    "chainrule.rfft": "fft.rfft",
+    "chainrule.irfft": "fft.irfft",
+    "chainrule.stft": "fft.rfft over windows made by Tensor.unfold",
+    "chainrule.nn.Dense": "Linear",
+    "chainrule.nn.Conv2D": "Conv2d",
+    "chainrule.nn.BatchNorm": "BatchNorm2d",
+    "chainrule.nn.DistributedDataParallel": "nn.parallel.DistributedDataParallel",
+    "chainrule.Tensor.as_strided": "unfold, or torch.Tensor.expand",
+    "chainrule.Tensor.resize_": "reshape, or new_empty",
+}
+
+
+class MissingName(AttributeError):
+    """A name that does not exist. What is near to it is looked up when somebody reads the text:
+    `hasattr` asks often.
+    """
+
+    def __init__(self, owner: str, name: str, names: Callable[[], Iterable[str]]) -> None:
+        super().__init__(name=name)
+        self.owner, self.names = owner, names
+
+    def __str__(self) -> str:
+        text = f"{self.owner} has no {self.name!r}."
+        instead = INSTEAD.get(f"{self.owner}.{self.name}")
+        if instead is not None:
+            return f"{text} Use {instead}."
+        near = nearest(str(self.name), self.names())
+        return f"{text} The nearest name there is {near!r}." if near else f"{text} Nothing is near."
+
+
+class NotHere(MissingName, NotImplementedError):
+    """A name of a whole area that does not exist here, and why."""
+
+    def __init__(self, owner: str, name: str, why: str) -> None:
+        super().__init__(owner, name, tuple)
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.owner}.{self.name} does not exist here: {self.why}"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name that differs least, case apart; None where all differ by much."""
+    known = {n.lower(): n for n in names if not n.startswith("_")}
+    found = difflib.get_close_matches(name.lower().strip("_"), known, n=1, cutoff=0.5)
+    return known[found[0]] if found else None
+
+
+def later(
+    module: str, rooms: Iterable[str] = (), elsewhere: Mapping[str, str] | None = None
+) -> Callable[[str], Any]:
+    """A module's `__getattr__`.
+
+    rooms: submodules that are imported when they are named. elsewhere: names that stand in another
+    module, and its name.
+    """
+    inside, outside = frozenset(rooms), dict(elsewhere or {})
+
+    def listed() -> set[str]:
+        return {*vars(sys.modules[module]), *inside, *outside}
+
+    def find(name: str) -> Any:
+        if name in inside:
+            return importlib.import_module(f"{module}.{name}")
+        if name in outside:
+            found = getattr(importlib.import_module(outside[name]), name)
+            setattr(sys.modules[module], name, found)  # the next look finds it without coming here
+            return found
+        raise MissingName(module, name, listed)
+
+    return find
+
+
+def absent(module: str, why: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a module of PyTorch of which nothing exists here."""
+
+    def refuse(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise NotHere(module, name, why)
+
+    return refuse
