@@ -13,6 +13,11 @@ import os
 #: another). The environment variable CHAINRULE_BACKEND says what it is at first.
 backend: str = os.environ.get("CHAINRULE_BACKEND", "llvm")
 
+#: Which random numbers: "philox" (functions of seed, stream and position: the default) or "mt19937"
+#: (PyTorch's own, draw for draw, to compare a program with what it gives there). The environment
+#: variable CHAINRULE_RANDOM says what it is at first.
+random: str = os.environ.get("CHAINRULE_RANDOM", "philox")
+
 #: Compute every operation at once through the reference backend (for debugging: slow, and easy to
 #: step through).
 eager: bool = False

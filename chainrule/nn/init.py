@@ -23,6 +23,8 @@ import numpy as np
 
 from chainrule.runtime.random import Generator, stream
 from chainrule.tensor import Tensor, no_grad
+from chainrule.tensor.creation import empty
+from chainrule.tensor.functions import where
 from chainrule.tensor.handle import from_array
 
 Init = Callable[..., Tensor]
@@ -78,8 +80,26 @@ def trunc_normal_(
             "The distribution of values may be incorrect.",
             stacklevel=2,
         )
-    values = _truncated(_source(generator).numpy(), tensor.numel(), mean, std, a, b)
+    source = _source(generator)
+    if source.twister is not None:
+        return _truncated_as_pytorch(tensor, mean, std, a, b, source)
+    values = _truncated(source.numpy(), tensor.numel(), mean, std, a, b)
     return _put(tensor, values.reshape(tuple(tensor.shape)))
+
+
+def _truncated_as_pytorch(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, source: Generator
+) -> Tensor:
+    """The same distribution, drawn again as whole tensors until nothing is outside."""
+
+    def drawn() -> Tensor:
+        return normal_(empty(tensor.shape, dtype=tensor.dtype), mean, std, source)
+
+    with no_grad():
+        normal_(tensor, mean, std, source)
+        while bool((outside := (tensor < a) | (tensor > b)).any()):
+            tensor.copy_(where(outside, drawn(), tensor))
+    return tensor
 
 
 def _truncated(
@@ -276,7 +296,11 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     if tensor.numel() == 0:
         return tensor
     rows = tensor.shape[0]
-    gaussian = _source(generator).numpy().standard_normal((rows, tensor.numel() // rows))
+    source, matrix = _source(generator), (rows, tensor.numel() // rows)
+    if (twister := source.twister) is not None:
+        gaussian = twister.normal(matrix, tensor.dtype)
+    else:
+        gaussian = source.numpy().standard_normal(matrix)
     tall = gaussian if gaussian.shape[0] >= gaussian.shape[1] else gaussian.T
     q, r = np.linalg.qr(tall)
     q = q * np.sign(np.diagonal(r))
@@ -293,7 +317,13 @@ def sparse_(
     if tensor.dim() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
     rows, columns = tensor.shape
-    random = _source(generator).numpy()
+    source = _source(generator)
+    if (twister := source.twister) is not None:
+        values = std * twister.normal((rows, columns), tensor.dtype)
+        for j in range(columns):
+            values[twister.permutation(rows)[: math.ceil(sparsity * rows)], j] = 0.0
+        return _put(tensor, values)
+    random = source.numpy()
     values = std * random.standard_normal((rows, columns))
     # The rows with the smallest random keys are a random choice, for all columns at once.
     order = np.argsort(random.random((rows, columns)), axis=0)

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import config
+from chainrule.runtime.mersenne import Twister
+
 STREAMS = ("default", "init", "shuffle", "dropout", "augmentation")
 
 
@@ -21,7 +24,7 @@ class Generator:
     `torch.Generator`.
     """
 
-    __slots__ = ("_name", "_seed", "key", "position")
+    __slots__ = ("_name", "_seed", "_twister", "key", "position")
 
     def __init__(self, device: Any = "cpu", *, seed: int | None = None, name: str = "") -> None:
         if isinstance(device, int):  # Generator(42)
@@ -35,7 +38,20 @@ class Generator:
         digest = hashlib.blake2b(f"{self._seed}:{self._name}".encode(), digest_size=8).digest()
         self.key = int.from_bytes(digest, "little", signed=True)
         self.position = 0
+        self._twister: Twister | None = None
         return self
+
+    @property
+    def twister(self) -> Twister | None:
+        """PyTorch's generator, where `config.random` asks for its numbers: one of its own, or the
+        one that all streams share.
+        """
+        if config.random != "mt19937":
+            return None
+        home = _streams["default"] if self._name else self
+        if home._twister is None:
+            home._twister = Twister(home._seed)
+        return home._twister
 
     def seed(self) -> int:
         """Take a seed from the operating system, and return it."""
@@ -60,14 +76,19 @@ class Generator:
         key = np.array([self.key & 0xFFFFFFFFFFFFFFFF, position], np.uint64)
         return np.random.Generator(np.random.Philox(key=key))
 
-    def get_state(self) -> dict[str, int]:
+    def get_state(self) -> dict[str, Any]:
         """What `set_state` takes: enough to go on exactly here."""
-        return {"seed": self._seed, "position": self.position}
+        found: dict[str, Any] = {"seed": self._seed, "position": self.position}
+        if self.twister is not None:
+            found["twister"] = self.twister.state()
+        return found
 
-    def set_state(self, state: dict[str, int]) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken."""
         self.manual_seed(int(state["seed"]))
         self.position = int(state["position"])
+        if self.twister is not None and "twister" in state:
+            self.twister.restore(state["twister"])
 
     @property
     def device(self) -> str:
@@ -101,12 +122,12 @@ def initial_seed() -> int:
     return _streams["default"].initial_seed()
 
 
-def get_state() -> dict[str, dict[str, int]]:
+def get_state() -> dict[str, dict[str, Any]]:
     """The state of all streams."""
     return {name: s.get_state() for name, s in _streams.items()}
 
 
-def set_state(state: dict[str, dict[str, int]]) -> None:
+def set_state(state: dict[str, dict[str, Any]]) -> None:
     """Put all streams back."""
     for name, s in state.items():
         _streams[name].set_state(s)

@@ -408,24 +408,33 @@ def _float(dtype: DType | None, what: str) -> DType:
     return d
 
 
-def random_node(
+def draw(
     kind: str,
     shape: tuple[int, ...],
     dtype: DType,
-    generator: Generator | None,
+    generator: Generator | None = None,
     stream: str = "default",
     **bounds: Any,
-) -> Node:
-    """Record random numbers from a stream: "uniform", "normal", or "integers" (low=, high=)."""
+) -> Tensor:
+    """Random numbers from a stream, recorded: "uniform", "normal", "exponential", "integers" (low=,
+    high=), or "bernoulli" (p=; bool). Under `config.random = "mt19937"` they are PyTorch's.
+    """
     g = generator if generator is not None else streams.stream(stream)
+    if (twister := g.twister) is not None:
+        if kind == "bernoulli":
+            return from_owned(twister.bernoulli(shape, **bounds))
+        return from_array(getattr(twister, kind)(shape, dtype, **bounds), dtype)
     if kind == "normal":
         s, offset = state.trace.random_state(g, normal_blocks(shape, dtype))
-        return ops.random_normal(s, offset=offset, shape=shape, dtype=dtype)
+        return wrap(ops.random_normal(s, offset=offset, shape=shape, dtype=dtype), 0)
     if kind == "integers":
         s, offset = state.trace.random_state(g, blocks(shape, dtypes.float64))
-        return ops.random_integers(s, offset=offset, shape=shape, dtype=dtype, **bounds)
+        return wrap(ops.random_integers(s, offset=offset, shape=shape, dtype=dtype, **bounds), 0)
     s, offset = state.trace.random_state(g, blocks(shape, dtype))
-    return ops.random_uniform(s, offset=offset, shape=shape, dtype=dtype)
+    u = wrap(ops.random_uniform(s, offset=offset, shape=shape, dtype=dtype), 0)
+    if kind == "bernoulli":
+        return u < bounds["p"]
+    return -(-u).log1p() if kind == "exponential" else u
 
 
 def stream_state(stream: str, shape: tuple[int, ...], dtype: DType) -> tuple[Tensor, int]:
@@ -449,8 +458,7 @@ def rand(
 ) -> Tensor:
     """Uniform numbers in [0, 1)."""
     shape = _sizes((kw.pop("size"),) if "size" in kw else size)
-    node = random_node("uniform", shape, _float(dtype, "rand"), generator)
-    return _finish(wrap(node, 0), requires_grad, device)
+    return _finish(draw("uniform", shape, _float(dtype, "rand"), generator), requires_grad, device)
 
 
 def randn(
@@ -463,8 +471,7 @@ def randn(
 ) -> Tensor:
     """Standard normal numbers."""
     shape = _sizes((kw.pop("size"),) if "size" in kw else size)
-    node = random_node("normal", shape, _float(dtype, "randn"), generator)
-    return _finish(wrap(node, 0), requires_grad, device)
+    return _finish(draw("normal", shape, _float(dtype, "randn"), generator), requires_grad, device)
 
 
 def randint(
@@ -487,10 +494,8 @@ def randint(
         raise RuntimeError(
             f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
         )
-    node = random_node(
-        "integers", _sizes((size,)), dtype or dtypes.int64, generator, low=low, high=high
-    )
-    return _finish(wrap(node, 0), requires_grad, device)
+    found = draw("integers", _sizes((size,)), dtype or dtypes.int64, generator, low=low, high=high)
+    return _finish(found, requires_grad, device)
 
 
 def randperm(
@@ -498,7 +503,8 @@ def randperm(
 ) -> Tensor:
     """The numbers 0 … n − 1 in random order."""
     g = generator if generator is not None else streams.stream("default")
-    return _finish(from_array(g.numpy().permutation(n).astype(dtype.np), dtype), False, device)
+    order = (g.twister or g.numpy()).permutation(n)
+    return _finish(from_array(order.astype(dtype.np), dtype), False, device)
 
 
 def rand_like(input: Tensor, *, dtype: DType | None = None, **kw: Any) -> Tensor:
@@ -542,14 +548,16 @@ def normal(
         if size is None:
             raise TypeError("normal() with two numbers needs size=")
         shape, d = _sizes((size,)), _float(dtype, "normal")
-    z = wrap(random_node("normal", shape, d, generator), 0)
+    z = draw("normal", shape, d, generator)
     return _finish(z * std + mean, requires_grad, device)
 
 
 def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = None) -> Tensor:
     """1 with probability `input` (or p), else 0."""
-    u = wrap(random_node("uniform", input._shape, dtypes.float32, generator), 0)
-    return (u < (input if p is None else p)).to(input._dtype).detach()
+    if p is not None:
+        return draw("bernoulli", input._shape, dtypes.float32, generator, p=p).to(input._dtype)
+    wide = input._dtype if input._dtype is dtypes.float64 else dtypes.float32
+    return (draw("uniform", input._shape, wide, generator) < input).to(input._dtype).detach()
 
 
 def multinomial(
@@ -571,9 +579,17 @@ def multinomial(
         raise RuntimeError(
             "probability tensor contains either `inf`, `nan` or element < 0, or sums to zero"
         )
-    g = (generator if generator is not None else streams.stream("default")).numpy()
+    source = generator if generator is not None else streams.stream("default")
     rows = values.reshape(-1, values.shape[-1])
-    if replacement:
+    if not replacement and num_samples > (rows > 0).sum(-1).min():
+        raise RuntimeError(
+            "cannot sample n_sample > prob_dist.size(-1) samples without replacement (zeros do not "
+            "count)"
+        )
+    if (twister := source.twister) is not None:
+        picked = twister.multinomial(rows.astype(p._dtype.np), num_samples, replacement)
+    elif replacement:
+        g = source.numpy()
         edges = np.cumsum(rows, -1)
         u = g.random((len(rows), num_samples)) * edges[:, -1:]
         picked = np.stack(
@@ -581,13 +597,8 @@ def multinomial(
         )
         picked = np.minimum(picked, rows.shape[1] - 1)
     else:
-        if num_samples > (rows > 0).sum(-1).min():
-            raise RuntimeError(
-                "cannot sample n_sample > prob_dist.size(-1) samples without replacement (zeros "
-                "do not count)"
-            )
         with np.errstate(divide="ignore"):
-            score = np.log(rows) + g.gumbel(size=rows.shape)
+            score = np.log(rows) + source.numpy().gumbel(size=rows.shape)
         picked = np.argsort(-score, -1)[:, :num_samples]
     return from_array(
         picked.reshape(*values.shape[:-1], num_samples).astype(np.int64), dtypes.int64

@@ -18,7 +18,7 @@ from chainrule.dtypes import DType
 from chainrule.runtime.random import Generator
 from chainrule.tensor import backward as engine
 from chainrule.tensor import creation, functions, indexing
-from chainrule.tensor.handle import Tensor, wrap
+from chainrule.tensor.handle import Tensor
 from chainrule.tensor.hooks import RemovableHandle
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.printing import text
@@ -255,7 +255,7 @@ def _copy(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
 def _random(self: Tensor, kind: str, generator: Generator | None, **bounds: Any) -> Tensor:
     dtype = self._dtype if self._dtype.is_floating_point or kind == "integers" else dtypes.float32
-    return wrap(creation.random_node(kind, self._shape, dtype, generator, **bounds), 0)
+    return creation.draw(kind, self._shape, dtype, generator, **bounds)
 
 
 def _uniform(
@@ -286,12 +286,16 @@ def _normal(
 
 def _bernoulli(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """1 with probability p, else 0."""
-    return assign(self, functions.to_dtype(_random(self, "uniform", generator) < p, self._dtype))
+    if isinstance(p, Tensor):
+        stays = _random(self, "uniform", generator) < p
+    else:
+        stays = _random(self, "bernoulli", generator, p=p)
+    return assign(self, functions.to_dtype(stays, self._dtype))
 
 
 def _exponential(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Exponentially distributed numbers: −log(1 − u) / λ."""
-    return assign(self, -functions.log1p(-_random(self, "uniform", generator)) / lambd)
+    return assign(self, _random(self, "exponential", generator) / lambd)
 
 
 def _log_normal(

@@ -7,10 +7,9 @@ from typing import Any
 from chainrule import dtypes, ops
 from chainrule.dtypes import DType
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import random_node
+from chainrule.tensor.creation import draw
 from chainrule.tensor.functions import log_softmax as _log_softmax
 from chainrule.tensor.functions import softmax as _softmax
-from chainrule.tensor.handle import wrap
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.record import apply
 
@@ -57,7 +56,7 @@ def rrelu(
     """leaky_relu with a random slope in training, the mean slope else"""
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    u = wrap(random_node("uniform", tuple(input.shape), input.dtype, None, "dropout"), 0)
+    u = draw("uniform", tuple(input.shape), input.dtype, None, "dropout")
     y: Tensor = apply(ops.prelu, input, u * (upper - lower) + lower)
     return assign(input, y) if inplace else y
 
@@ -200,9 +199,8 @@ def gumbel_softmax(
 
     hard: one-hot forward, the soft one's gradient backward. Stream "dropout".
     """
-    u = wrap(random_node("uniform", tuple(logits.shape), logits.dtype, None, "dropout"), 0)
-    tiny = dtypes.finfo(logits.dtype).tiny
-    noise = -(-(u.clamp(min=tiny)).log()).clamp(min=tiny).log()
+    e = draw("exponential", tuple(logits.shape), logits.dtype, None, "dropout")
+    noise = -e.clamp(min=dtypes.finfo(logits.dtype).tiny).log()
     y = _softmax((logits + noise) / tau, dim)
     if not hard:
         return y

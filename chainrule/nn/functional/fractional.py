@@ -9,8 +9,7 @@ import numpy as np
 from chainrule import shapes
 from chainrule.errors import ShapeError
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned, random_node
-from chainrule.tensor.handle import wrap
+from chainrule.tensor.creation import draw, from_owned
 
 
 def _sizes(n: int, x: Tensor, output_size: Any, output_ratio: Any) -> tuple[int, ...]:
@@ -63,7 +62,7 @@ def _pool(
     batch, channels = x.shape[:2]
     if samples is None:
         shape = (batch, channels, n)
-        samples = wrap(random_node("uniform", shape, x.dtype, None, "dropout"), 0)
+        samples = draw("uniform", shape, x.dtype, None, "dropout")
     flat: Tensor | None = None  # (N, C, out…, K…) places in the flattened image
     for axis, (length, out, m) in enumerate(zip(x.shape[2:], sizes, k, strict=True)):
         u = samples[:, :, n - 1 - axis if n == 2 else axis]  # PyTorch's order: W, H, but T, H, W

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule import dtypes, ops
+from chainrule import config, dtypes, ops
 from chainrule.errors import DtypeError
 from chainrule.ir.node import Node
 from chainrule.tensor import Tensor, no_grad
-from chainrule.tensor.creation import from_owned, random_node, stream_state
+from chainrule.tensor.creation import draw, from_owned, stream_state
 from chainrule.tensor.functions import one_hot as _one_hot
 from chainrule.tensor.functions import stack, where
-from chainrule.tensor.handle import node_of, wrap
+from chainrule.tensor.handle import node_of
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.record import apply, steady
 
@@ -24,7 +24,7 @@ def _probability(p: float) -> None:
 def _mask(shape: tuple[int, ...], p: float, like: Tensor) -> Tensor:
     """True where an element stays."""
     kind = like.dtype if like.dtype is dtypes.float64 else dtypes.float32
-    return wrap(random_node("uniform", shape, kind, None, "dropout"), 0) >= p
+    return draw("bernoulli", shape, kind, None, "dropout", p=1.0 - p)
 
 
 def _drop(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool) -> Tensor:
@@ -33,7 +33,7 @@ def _drop(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inpla
         return input
     if p == 1:
         y = input * 0.0
-    elif steady(("dropout", shape), p):
+    elif config.random == "philox" and steady(("dropout", shape), p):
         kind = input._dtype if input._dtype is dtypes.float64 else dtypes.float32
         node_of(input)  # entering may begin another trace: the stream's state is of this one
         key, offset = stream_state("dropout", shape, kind)
@@ -46,7 +46,7 @@ def _drop(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inpla
 def _dropped(
     x: Node, key: Node, *, offset: int, shape: tuple[int, ...], kind: dtypes.DType, p: float
 ) -> Node:
-    stays = ops.random_uniform(key, offset=offset, shape=shape, dtype=kind) >= p
+    stays = ops.random_uniform(key, offset=offset, shape=shape, dtype=kind) < 1.0 - p
     return x * (ops.cast(stays, dtype=x.dtype) * (1.0 / (1.0 - p)))
 
 

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from chainrule import config
 from chainrule.runtime.random import Generator, stream
 from chainrule.utils.data.batching import whole_batch
 from chainrule.utils.data.chance import batch_chance
@@ -206,7 +207,8 @@ class DataLoader(Generic[T_co]):
         elif cutter is not None:
             return None, None
         if (
-            isinstance(sampler, OrderedSampler)
+            config.random == "philox"
+            and isinstance(sampler, OrderedSampler)
             and type(sampler).__iter__ is OrderedSampler.__iter__
         ):
             return sampler, cutter
@@ -220,10 +222,12 @@ class DataLoader(Generic[T_co]):
             return resumed
         ordered, _ = self._ordered()
         source = self.generator if self.generator is not None else stream("augmentation")
+        twister = source.twister  # PyTorch draws a seed for its workers first
+        chance = int(source.numpy().integers(2**63)) if twister is None else twister.seed()
         self._position = _Position(
             epoch=(resumed or self._position).epoch + 1,
             order_seed=None if ordered is None else ordered.draw(),
-            chance_seed=int(source.numpy().integers(2**63)),
+            chance_seed=chance,
         )
         return self._position
 

@@ -270,6 +270,6 @@ def random_split(
     if sum(sizes) != n:
         raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
     source = generator if generator is not None else stream("shuffle")
-    order = source.numpy().permutation(n).tolist()
+    order = (source.twister or source.numpy()).permutation(n).tolist()
     ends = list(itertools.accumulate(sizes))
     return [Subset(dataset, order[end - size : end]) for end, size in zip(ends, sizes, strict=True)]

@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from chainrule import dtypes
+from chainrule.runtime.mersenne import Twister
 from chainrule.runtime.random import Generator, stream
 from chainrule.utils.data.batching import Array
 
@@ -31,15 +33,23 @@ class OrderedSampler(Sampler[int]):
 
     def draw(self) -> int:
         """A seed for the next epoch, from `generator` or from the stream "shuffle"."""
-        source = self.generator if self.generator is not None else stream("shuffle")
-        return int(source.numpy().integers(2**63))
+        return int(self._source().numpy().integers(2**63))
+
+    def _source(self) -> Generator:
+        return self.generator if self.generator is not None else stream("shuffle")
 
     def order(self, seed: int) -> Array:
         """The indices of the epoch with this seed, int64."""
         raise NotImplementedError
 
+    def twisted(self, twister: Twister) -> Array:
+        """The indices of the next epoch as PyTorch draws them."""
+        raise NotImplementedError
+
     def __iter__(self) -> Iterator[int]:
-        return iter(self.order(self.draw()).tolist())
+        twister = self._source().twister
+        order = self.order(self.draw()) if twister is None else self.twisted(twister)
+        return iter(order.tolist())
 
 
 def _rng(seed: int) -> np.random.Generator:
@@ -57,6 +67,9 @@ class SequentialSampler(OrderedSampler):
 
     def order(self, seed: int) -> Array:
         return np.arange(len(self))
+
+    def twisted(self, twister: Twister) -> Array:
+        return self.order(0)
 
     def __len__(self) -> int:
         return len(self.data_source)
@@ -100,6 +113,14 @@ class RandomSampler(OrderedSampler):
         rounds = -(-self.num_samples // n)
         return np.concatenate([rng.permutation(n) for _ in range(rounds)])[: self.num_samples]
 
+    def twisted(self, twister: Twister) -> Array:
+        n, count = len(self.data_source), self.num_samples
+        own = twister if self.generator is not None else Twister(twister.seed())
+        if self.replacement:
+            return own.integers((count,), dtypes.int64, 0, n)
+        rounds = [own.permutation(n) for _ in range(count // n + 1)]  # one more than is used
+        return np.concatenate(rounds)[:count]
+
     def __len__(self) -> int:
         return self.num_samples
 
@@ -113,6 +134,9 @@ class SubsetRandomSampler(OrderedSampler):
 
     def order(self, seed: int) -> Array:
         return np.asarray(self.indices, dtype=np.int64)[_rng(seed).permutation(len(self.indices))]
+
+    def twisted(self, twister: Twister) -> Array:
+        return np.asarray(self.indices, dtype=np.int64)[twister.permutation(len(self.indices))]
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -168,6 +192,9 @@ class WeightedRandomSampler(OrderedSampler):
         drawn = np.searchsorted(up_to, steps[:-1] * (up_to[-1] / steps[-1]), side="right")
         rng.shuffle(drawn)
         return np.minimum(drawn, np.flatnonzero(self.weights)[-1])  # where rounding went past it
+
+    def twisted(self, twister: Twister) -> Array:
+        return twister.multinomial(self.weights[None], self.num_samples, self.replacement)[0]
 
     def __len__(self) -> int:
         return self.num_samples
@@ -243,8 +270,14 @@ class DistributedSampler(OrderedSampler):
         return self.seed + self.epoch
 
     def order(self, seed: int) -> Array:
+        return self._share(_rng(seed))
+
+    def twisted(self, twister: Twister) -> Array:
+        return self._share(Twister(self.draw()))
+
+    def _share(self, rng: np.random.Generator | Twister) -> Array:
         n = len(self.dataset)
-        order = _rng(seed).permutation(n) if self.shuffle else np.arange(n)
+        order = rng.permutation(n) if self.shuffle else np.arange(n)
         return np.resize(order, self.total_size)[self.rank :: self.num_replicas]
 
     def __len__(self) -> int:
