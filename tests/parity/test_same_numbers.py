@@ -11,7 +11,8 @@ from chainrule import config
 
 MODULES = [
     ("Linear", (5, 7)), ("Bilinear", (3, 4, 5)), ("Conv2d", (4, 6, 3)),
-    ("ConvTranspose2d", (4, 6, 3)), ("Embedding", (10, 3, 1)), ("LSTM", (4, 5, 2)), ("GRU", (4, 5)), ("RNNCell", (4, 5)),
+    ("ConvTranspose2d", (4, 6, 3)), ("Embedding", (10, 3, 1)), ("LSTM", (4, 5, 2)),
+    ("GRU", (4, 5)), ("RNNCell", (4, 5)),
     ("MultiheadAttention", (8, 2)), ("Transformer", (8, 2, 1, 1, 16)),
     ("AdaptiveLogSoftmaxWithLoss", (8, 20, [5, 10])),
 ]  # fmt: skip
