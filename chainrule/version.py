@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainrule import names
-from chainrule._version import __version__
+from chainrule._version import __version__ as __version__
 
 __getattr__ = names.later(__name__)
 

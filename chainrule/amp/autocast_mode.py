@@ -12,7 +12,8 @@ from typing import Any
 
 from chainrule import dtypes
 from chainrule.dtypes import DType
-from chainrule.tensor import Tensor, autocast as casting
+from chainrule.tensor import Tensor
+from chainrule.tensor import autocast as casting
 
 #: Device types that PyTorch knows, and whether autocast does something there in this version.
 _KNOWN = {"cpu": True, "cuda": False, "mps": False, "xpu": False, "hpu": False, "mtia": False}

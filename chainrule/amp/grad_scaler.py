@@ -88,7 +88,7 @@ class GradScaler:
         raise ValueError("outputs must be a Tensor or an iterable of Tensors")
 
     def unscale_(self, optimizer: Any) -> None:
-        """Divide this optimiser's gradients by the scale, once in a step; needed before clipping."""
+        """Divide this optimiser's gradients by the scale, once in a step: before clipping them."""
         if not self._enabled:
             return
         state = self._states[id(optimizer)]

@@ -1,4 +1,4 @@
-"""`torch.backends.mha`: whether layers of attention may take a shorter way. Nothing depends on it."""
+"""`torch.backends.mha`: whether attention may take a shorter way. Nothing depends on it."""
 
 from chainrule import names
 

@@ -23,6 +23,7 @@ from chainrule.tensor.hooks import RemovableHandle
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.printing import text
 from chainrule.tensor.record import apply, detach
+from chainrule.tensor.sharing import is_shared, share_memory
 from chainrule.tensor.trace import one_piece, state
 
 #: Functions that take no tensor first, or that `Tensor` spells otherwise.
@@ -539,7 +540,7 @@ _METHODS: dict[str, Any] = {
     "cpu": lambda self, **kw: self,
     "pin_memory": lambda self, device=None: self,
     "is_pinned": lambda self: False,
-    "share_memory_": lambda self: self,
+    "share_memory_": share_memory,
     "float": _convert(dtypes.float32),
     "double": _convert(dtypes.float64),
     "half": _convert(dtypes.float16),
@@ -584,7 +585,7 @@ _METHODS: dict[str, Any] = {
     "is_complex": lambda self: False,
     "is_signed": lambda self: self._dtype.is_signed,
     "is_same_size": lambda self, other: self._shape == other._shape,
-    "is_shared": lambda self: False,
+    "is_shared": is_shared,
     "resize_": _resize,
     "new_empty_strided": _new_empty_strided,
     "resize_as_": lambda self, other: _resize(self, other._shape),

@@ -87,7 +87,7 @@ def assign(t: Tensor, value: Tensor, *, uniform: bool = False) -> Tensor:
             trace.handles.append(t.base)
     elif not keeps and not t.detached and not unseen:
         s.level = max(value.level, t.level) if grad else t.level
-        if s.level and value._dtype.is_floating_point and (value.level or t.level):
+        if s.level and value._dtype.is_differentiable and (value.level or t.level):
             t.level, t.leaf = s.level, False
             _tell_family(s, trace)
         t.node, t.seen_in, t.version = node, trace.serial, s.version
@@ -213,6 +213,8 @@ def update_rows(
                 values.append(node)
                 s.trace, s.node = trace, node
                 s.version += 1
+                if s.export is not None and s.exported:
+                    trace.urgent = True
             else:
                 later.append((t, wrap(node, 0)))
     if later:

@@ -184,6 +184,8 @@ class Trace:
         s.node = new
         s.version += 1
         self.values.append(new)
+        if s.export is not None and s.exported:  # who looks at the memory sees it at once
+            self.urgent = True
 
     @property
     def overwritten(self) -> dict[Node, Node]:
