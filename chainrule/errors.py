@@ -30,6 +30,10 @@ class GraphError(ChainruleError, RuntimeError):
     """A graph that breaks the grammar of `chainrule.ir`: a fault of ours, never of the user's."""
 
 
+class LinAlgError(ChainruleError, RuntimeError):
+    """A matrix that has no such factorisation or inverse."""
+
+
 class DataError(ChainruleError, RuntimeError):
     """A data set that is missing, damaged or cannot be fetched."""
 
