@@ -11,6 +11,7 @@ way in and out.
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Literal
 
 import numpy as np
@@ -18,9 +19,21 @@ import numpy as np
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
 from chainrule.utils.data.batching import values
+from chainrule.vision import planes as arithmetic
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Kind = Literal["image", "tensor"]
+
+#: A way to compute pixels between pixels → Pillow's number for it.
+PILLOW_MODES = {
+    "nearest": 0,
+    "nearest-exact": 0,
+    "lanczos": 1,
+    "bilinear": 2,
+    "bicubic": 3,
+    "box": 4,
+    "hamming": 5,
+}
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
@@ -93,11 +106,25 @@ def make_image(pixels: Array) -> Any:
     return pil.fromarray(np.ascontiguousarray(squeezed))
 
 
+def typed_image(pixels: Array, mode: str) -> Any:
+    """A PIL image in one of the modes that only Pillow has (I, F, I;16, HSV, CMYK, …)."""
+    pil = _pil()
+    if pil is None:
+        raise ImportError(f"an image of mode {mode!r} needs Pillow: pip install 'chainrule[vision]'")
+    flat = np.ascontiguousarray(pixels)
+    if mode in ("I", "F", "I;16"):
+        return pil.fromarray(flat.astype(np.uint16) if mode == "I;16" else flat)
+    return pil.frombytes(mode, (flat.shape[1], flat.shape[0]), flat.tobytes())
+
+
 def is_image(value: Any) -> bool:
     """Whether `value` is an `Image` or a PIL image."""
-    if isinstance(value, Image):
-        return True
-    pil = _pil()
+    return isinstance(value, Image) or is_pil(value)
+
+
+def is_pil(value: Any) -> bool:
+    """Whether `value` is a PIL image. Where nobody imported Pillow, nothing is."""
+    pil = sys.modules.get("PIL.Image")
     return pil is not None and isinstance(value, pil.Image)
 
 
@@ -126,11 +153,6 @@ def planes(value: Any, name: str) -> tuple[Kind, Array]:
             raise TypeError(
                 f"{name}: a tensor image needs at least two axes (…, H, W); got {value.shape}"
             )
-        if value.requires_grad:
-            raise RuntimeError(
-                f"{name} prepares data and takes no derivative; got a tensor that requires grad: "
-                "detach() it, or write the operation with tensor arithmetic"
-            )
         return "tensor", values(value)
     if is_image(value):
         return "image", np.moveaxis(pixels(value), -1, 0)  # a view
@@ -142,3 +164,18 @@ def from_planes(kind: Kind, array: Array) -> Any:
     if kind == "tensor":
         return from_owned(np.array(array, order="C"))
     return make_image(np.ascontiguousarray(np.moveaxis(array, 0, -1)))
+
+
+def planes_resized(
+    x: Array, height: int, width: int, method: str, kind: Kind, antialias: bool
+) -> Array:
+    """Planes (N, C, H, W) at another size: images by Pillow where it is, as they are one by one."""
+    pil = _pil() if kind == "image" else None
+    if pil is None or x.dtype != np.uint8 or x.shape[-2:] == (height, width):
+        return arithmetic.resize(x, height, width, method, kind, antialias)
+    rows = [
+        np.asarray(make_image(np.moveaxis(image, 0, -1)).resize((width, height), PILLOW_MODES[method]))
+        for image in x
+    ]
+    result = np.stack(rows)
+    return result[:, None] if result.ndim == 3 else np.moveaxis(result, -1, 1)

@@ -87,9 +87,11 @@ def grey(x: Array, kind: str, channels: int) -> Array:
     Images: (19595 R + 38470 G + 7471 B + 32768) / 65536, rounded down, as pillow computes it.
     Tensors: 0.2989 R + 0.587 G + 0.114 B, as torchvision does.
     """
-    if x.shape[-3] not in (1, 3, 4):
+    if kind == "tensor" and x.ndim < 3:
+        raise TypeError(f"Input image tensor should have at least 3 dimensions, but found {x.ndim}")
+    if x.shape[-3] not in (1, 3, 4) or (kind == "tensor" and x.shape[-3] == 4):
         raise TypeError(
-            f"Input image tensor permitted channel values are 1 or 3, got {x.shape[-3]}"
+            f"Input image tensor permitted channel values are [1, 3], but found {x.shape[-3]}"
         )
     if x.shape[-3] != 1:
         red, green, blue = (x[..., c : c + 1, :, :] for c in range(3))
@@ -140,19 +142,27 @@ def resized_shape(
 def resize(x: Array, height: int, width: int, method: str, kind: str, antialias: bool) -> Array:
     """The image at another size.
 
-    "nearest": the pixel under the new pixel's centre (images) or its corner (tensors).
-    "bilinear", "bicubic": weighted means with the filter stretched over the pixels that shrink into
-    one (antialias; images always). Images are rounded to bytes after the rows and again after the
+    "nearest": the pixel under the new pixel's centre (images) or its corner (tensors);
+    "nearest-exact": under its centre. "bilinear", "bicubic" and, for images, "box", "hamming",
+    "lanczos": weighted means with the filter stretched over the pixels that shrink into one
+    (antialias; images always). Images are rounded to bytes after the rows and again after the
     columns, with weights of 22 bits, as pillow does (up to its version 12: a newer one may begin
     with the columns, and then differ in the last bit); tensors are computed in float32.
     """
     h, w = x.shape[-2:]
     if (h, w) == (height, width):
         return x
-    if method == "nearest":
-        return x[..., _nearest(h, height, kind)[:, None], _nearest(w, width, kind)]
+    if kind == "image" and method.startswith("nearest"):
+        return x[..., _nearest(h, height, "image")[:, None], _nearest(w, width, "image")]
+    if method.startswith("nearest"):
+        return x[..., _nearest(h, height, method)[:, None], _nearest(w, width, method)]
+    if kind == "tensor" and method not in ("bilinear", "bicubic"):
+        raise NotImplementedError(
+            f"tensors are resized with nearest, nearest-exact, bilinear or bicubic; {method} is "
+            "for images"
+        )
     antialias = antialias or kind == "image"
-    across, down = (_weights(n, m, method, antialias, kind) for n, m in ((w, width), (h, height)))
+    across, down = (_weights(n, m, method, antialias) for n, m in ((w, width), (h, height)))
     if kind == "image" and x.dtype == np.uint8:
         x = _rounded(x @ _fixed(across).T) if w != width else x
         return _rounded(_fixed(down) @ x) if h != height else x
@@ -164,12 +174,24 @@ def resize(x: Array, height: int, width: int, method: str, kind: str, antialias:
     return result.astype(x.dtype)
 
 
-def _nearest(n: int, m: int, kind: str) -> Array:
+def resampling(
+    shape: tuple[int, ...], height: int, width: int, method: str, antialias: bool
+) -> tuple[Array, Array]:
+    """`resize` of a tensor as two matrices: down (height, h) and across (width, w)."""
+    h, w = shape[-2:]
+    if method.startswith("nearest"):
+        rows, columns = _nearest(h, height, method), _nearest(w, width, method)
+        return np.eye(h)[rows], np.eye(w)[columns]
+    return _weights(h, height, method, antialias), _weights(w, width, method, antialias)
+
+
+def _nearest(n: int, m: int, how: str) -> Array:
     """For each of m new pixels the old one, of n; rounded where pillow and PyTorch round."""
-    if kind == "image":  # pillow goes from one centre to the next, adding
+    if how == "image":  # pillow goes from one centre to the next, adding
         places = np.add.accumulate(np.r_[n / m * 0.5, np.full(m - 1, n / m)])
     else:
-        places = np.floor(np.arange(m, dtype=np.float32) * np.float32(n / m))
+        shift = np.float32(0.5 if how == "nearest-exact" else 0)
+        places = np.floor((np.arange(m, dtype=np.float32) + shift) * np.float32(n / m))
     return np.minimum(places.astype(np.int64), n - 1)
 
 
@@ -185,22 +207,36 @@ def _rounded(sums: Array) -> Array:
     return np.floor((sums + 2.0 ** (_FRACTION - 1)) / 2.0**_FRACTION).clip(0, 255).astype(np.uint8)
 
 
-def _weights(n: int, m: int, method: str, antialias: bool, kind: str) -> Array:
+#: Pillow's filters: how far each reaches.
+_SUPPORT = {"box": 0.5, "bilinear": 1.0, "hamming": 1.0, "bicubic": 2.0, "lanczos": 3.0}
+
+
+def _weights(n: int, m: int, method: str, antialias: bool) -> Array:
     """The matrix (m, n) that resamples a row of n pixels to m."""
-    support = {"bilinear": 1.0, "bicubic": 2.0}[method]
     scale = n / m
     stretch = max(scale, 1.0) if antialias else 1.0
     centers = (np.arange(m) + 0.5) * scale
-    first = np.maximum(np.trunc(centers - support * stretch + 0.5), 0)[:, None]
-    last = np.minimum(np.trunc(centers + support * stretch + 0.5), n)[:, None]
-    pixel = np.arange(n)
-    distance = (pixel + 0.5 - centers[:, None]) / stretch
     if not antialias:  # pixels outside of the image count as its edge
         return _without_antialias(n, m, centers, method)
-    # torch's cubic without antialias uses a = -0.75; with it, as pillow's, a = -0.5
-    weights = _triangle(distance) if method == "bilinear" else _cubic(distance, -0.5)
+    reach = _SUPPORT[method] * stretch
+    first = np.maximum(np.trunc(centers - reach + 0.5), 0)[:, None]
+    last = np.minimum(np.trunc(centers + reach + 0.5), n)[:, None]
+    pixel = np.arange(n)
+    weights = _filter(method, (pixel + 0.5 - centers[:, None]) / stretch)
     weights[(pixel < first) | (pixel >= last)] = 0
     return weights / weights.sum(axis=1, keepdims=True)
+
+
+def _filter(method: str, x: Array) -> Array:
+    if method == "bilinear":
+        return _triangle(x)
+    if method == "bicubic":  # torch's cubic without antialias uses a = -0.75; this one a = -0.5
+        return _cubic(x, -0.5)
+    if method == "box":
+        return ((x > -0.5) & (x <= 0.5)).astype(np.float64)
+    if method == "hamming":
+        return np.where(np.abs(x) < 1, np.sinc(x) * (0.54 + 0.46 * np.cos(np.pi * x)), 0.0)
+    return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
 
 
 def _without_antialias(n: int, m: int, centers: Array, method: str) -> Array:

@@ -54,7 +54,7 @@ def test_to_pil_image_and_back() -> None:
     np.testing.assert_array_equal(pixels(F.to_pil_image(F.to_tensor(COLOUR))), COLOUR)
     np.testing.assert_array_equal(pixels(T.ToPILImage()(GREY)), GREY)
     assert pixels(F.to_pil_image(tensor([[0.5, 1.0]]))).tolist() == [[127, 255]]
-    with pytest.raises(ValueError, match="1 to 4 channels"):
+    with pytest.raises(ValueError, match="> 4 channels"):
         F.to_pil_image(zeros(5, 2, 2))
 
 
@@ -297,12 +297,7 @@ def test_the_text_shows_the_chain() -> None:
     )
 
 
-def test_no_silent_gradient() -> None:
-    image = zeros(1, 2, 2, requires_grad=True)
-    with pytest.raises(RuntimeError, match="takes no derivative"):
-        F.hflip(image)
-    F.normalize(image, [0.5], [0.25]).sum().backward()
-    assert image.grad is not None and image.grad.tolist() == [[[4.0, 4.0], [4.0, 4.0]]]
+def test_what_is_no_image_is_refused() -> None:
     with pytest.raises(TypeError, match="should be a PIL image, an Image or a Tensor"):
         F.hflip([1, 2])
 

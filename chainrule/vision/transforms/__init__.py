@@ -4,49 +4,28 @@ They work on PIL images, on `chainrule.vision.Image` (where pillow is not instal
 (…, C, H, W). A chain of them is applied to whole batches by the data sets in memory.
 """
 
-from chainrule.vision.transforms import functional
+from chainrule.vision.transforms import autoaugment, functional, transforms
+from chainrule.vision.transforms.autoaugment import (
+    AugMix,
+    AutoAugment,
+    AutoAugmentPolicy,
+    RandAugment,
+    TrivialAugmentWide,
+)
 from chainrule.vision.transforms.base import Batch, Transform
-from chainrule.vision.transforms.fixed import (
-    CenterCrop,
-    Compose,
-    ConvertImageDtype,
-    Grayscale,
-    Lambda,
-    Normalize,
-    Pad,
-    PILToTensor,
-    Resize,
-    ToPILImage,
-    ToTensor,
-)
-from chainrule.vision.transforms.functional import InterpolationMode
-from chainrule.vision.transforms.random import (
-    RandomApply,
-    RandomCrop,
-    RandomHorizontalFlip,
-    RandomResizedCrop,
-    RandomVerticalFlip,
-)
+from chainrule.vision.transforms.transforms import *  # noqa: F403  # listed there
+from chainrule.vision.transforms.transforms import __all__ as _names
 
 __all__ = [
+    "autoaugment",
     "functional",
-    "InterpolationMode",
-    "Transform",
+    "transforms",
     "Batch",
-    "Compose",
-    "ToTensor",
-    "PILToTensor",
-    "ToPILImage",
-    "ConvertImageDtype",
-    "Normalize",
-    "Resize",
-    "CenterCrop",
-    "Pad",
-    "Grayscale",
-    "Lambda",
-    "RandomHorizontalFlip",
-    "RandomVerticalFlip",
-    "RandomCrop",
-    "RandomResizedCrop",
-    "RandomApply",
+    "Transform",
+    "AugMix",
+    "AutoAugment",
+    "AutoAugmentPolicy",
+    "RandAugment",
+    "TrivialAugmentWide",
+    *_names,
 ]

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.dtypes import DType, float32
+from chainrule.dtypes import DType
 from chainrule.tensor import Tensor
-from chainrule.utils.data.batching import values
 from chainrule.vision import planes as arithmetic
-from chainrule.vision.images import Array, Kind
+from chainrule.vision.images import Array, Kind, planes_resized
 from chainrule.vision.transforms import functional as F
-from chainrule.vision.transforms.base import Batch, Fixed, Transform, batch_method
+from chainrule.vision.transforms.base import (
+    Batch,
+    Fixed,
+    Transform,
+    TransformModule,
+    batch_method,
+)
 
 
 class Compose(Transform):
@@ -29,7 +35,7 @@ class Compose(Transform):
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
         self.transforms = transforms
 
-    def forward(self, img: Any) -> Any:
+    def __call__(self, img: Any) -> Any:
         for transform in self.transforms:
             img = transform(img)
         return img
@@ -51,10 +57,10 @@ class Compose(Transform):
 
 
 class ToTensor(Transform):
-    """Image or array (H, W, C) to tensor (C, H, W); bytes 0 … 255 become float32 0 … 1: x / 255."""
+    """Image or array (H, W, C) to tensor (C, H, W); bytes 0 … 255 become floats 0 … 1: x / 255."""
 
-    def forward(self, img: Any) -> Tensor:
-        return F.to_tensor(img)
+    def __call__(self, pic: Any) -> Tensor:
+        return F.to_tensor(pic)
 
     def batch(self, batch: Batch) -> Any:
         if batch.kind == "tensor":
@@ -65,8 +71,8 @@ class ToTensor(Transform):
 class PILToTensor(Transform):
     """Image to tensor (C, H, W) with the same values."""
 
-    def forward(self, img: Any) -> Tensor:
-        return F.pil_to_tensor(img)
+    def __call__(self, pic: Any) -> Tensor:
+        return F.pil_to_tensor(pic)
 
     def batch(self, batch: Batch) -> Any:
         if batch.kind == "tensor":
@@ -75,55 +81,50 @@ class PILToTensor(Transform):
 
 
 class ToPILImage(Transform):
-    """Tensor (C, H, W) or array (H, W, C) to image."""
+    """Tensor (C, H, W) or array (H, W, C) to image, of `mode` or of the usual one."""
 
     def __init__(self, mode: str | None = None) -> None:
         self.mode = mode
 
-    def forward(self, img: Any) -> Any:
-        image = F.to_pil_image(img)
-        if self.mode is not None and image.mode != self.mode:
-            raise ValueError(f"Incorrect mode ({self.mode}) for an image of mode {image.mode}")
-        return image
+    def __call__(self, pic: Any) -> Any:
+        return F.to_pil_image(pic, self.mode)
+
+    def extra_repr(self) -> str:
+        return "" if self.mode is None else f"mode={self.mode}"
 
 
-class ConvertImageDtype(Transform):
+class ConvertImageDtype(TransformModule):
     """Tensor to another element type, the range of its values scaled along."""
 
-    def __init__(self, dtype: DType = float32) -> None:
+    def __init__(self, dtype: DType) -> None:
+        super().__init__()
         self.dtype = dtype
 
-    def forward(self, img: Tensor) -> Tensor:
-        return F.convert_image_dtype(img, self.dtype)
+    def forward(self, image: Tensor) -> Tensor:
+        return F.convert_image_dtype(image, self.dtype)
 
 
-class Normalize(Transform):
+class Normalize(TransformModule):
     """(x - mean) / std for each channel of a float tensor (…, C, H, W)."""
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> None:
+        super().__init__()
         self.mean = mean
         self.std = std
         self.inplace = inplace
 
     def forward(self, tensor: Tensor) -> Tensor:
-        return F.normalize(tensor, _values(self.mean), _values(self.std), self.inplace)
+        return F.normalize(tensor, self.mean, self.std, self.inplace)
 
     def batch(self, batch: Batch) -> Any:
         x = batch.planes
         if batch.kind == "image" or x.dtype.kind in "iub":
             return NotImplemented
-        mean, std = F.statistics(_values(self.mean), _values(self.std), x.shape[-3], x.dtype)
+        mean, std = F.statistics(F.plain(self.mean), F.plain(self.std), x.shape[-3], x.dtype)
         return Batch("tensor", arithmetic.normalize(x, mean, std))
 
     def extra_repr(self) -> str:
         return f"mean={self.mean}, std={self.std}"
-
-
-def _values(given: Any) -> Sequence[float]:
-    """One number, a sequence, an array or a tensor, as a sequence."""
-    if isinstance(given, Tensor):
-        given = values(given)
-    return [float(value) for value in np.atleast_1d(given)]
 
 
 class Resize(Fixed):
@@ -136,19 +137,22 @@ class Resize(Fixed):
         max_size: int | None = None,
         antialias: bool | None = True,
     ) -> None:
+        super().__init__()
         if not isinstance(size, int | Sequence):
             raise TypeError(f"Size should be int or sequence. Got {type(size)}")
         if isinstance(size, Sequence) and len(size) not in (1, 2):
             raise ValueError("If size is a sequence, it should have 1 or 2 values")
         self.size = size
-        self.interpolation = F.InterpolationMode(interpolation)
         self.max_size = max_size
+        self.interpolation = F.interpolation_mode(interpolation)
         self.antialias = antialias
 
-    def apply(self, x: Array, kind: Kind) -> Array:
+    def forward(self, img: Any) -> Any:
+        return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
+
+    def apply(self, x: Array, kind: Kind) -> Array:  # type: ignore[override]  # see Fixed
         h, w = arithmetic.resized_shape(x.shape, self.size, self.max_size)
-        method = self.interpolation.value
-        return arithmetic.resize(x, h, w, method, kind, bool(self.antialias))
+        return planes_resized(x, h, w, self.interpolation.value, kind, bool(self.antialias))
 
     def extra_repr(self) -> str:
         return (
@@ -161,9 +165,13 @@ class CenterCrop(Fixed):
     """The middle of the image; zeros around an image that is smaller."""
 
     def __init__(self, size: int | Sequence[int]) -> None:
+        super().__init__()
         self.size = F.pair(size)
 
-    def apply(self, x: Array, kind: Kind) -> Array:
+    def forward(self, img: Any) -> Any:
+        return F.center_crop(img, self.size)
+
+    def apply(self, x: Array, kind: Kind) -> Array:  # type: ignore[override]  # see Fixed
         return arithmetic.center_crop(x, *self.size)
 
     def extra_repr(self) -> str:
@@ -179,12 +187,18 @@ class Pad(Fixed):
         fill: float | Sequence[float] = 0,
         padding_mode: str = "constant",
     ) -> None:
+        super().__init__()
+        if not isinstance(fill, numbers.Number | tuple | list):
+            raise TypeError("Got inappropriate fill arg")
+        self._around = F.four(padding)
         self.padding = padding
         self.fill = fill
         self.padding_mode = F.checked_mode(padding_mode)
-        self._around = F.four(padding)
 
-    def apply(self, x: Array, kind: Kind) -> Array:
+    def forward(self, img: Any) -> Any:
+        return F.pad(img, self.padding, self.fill, self.padding_mode)
+
+    def apply(self, x: Array, kind: Kind) -> Array:  # type: ignore[override]  # see Fixed
         return arithmetic.pad(x, self._around, self.fill, self.padding_mode)
 
     def extra_repr(self) -> str:
@@ -195,9 +209,13 @@ class Grayscale(Fixed):
     """The image in grey, of one channel or three equal ones."""
 
     def __init__(self, num_output_channels: int = 1) -> None:
+        super().__init__()
         self.num_output_channels = num_output_channels
 
-    def apply(self, x: Array, kind: Kind) -> Array:
+    def forward(self, img: Any) -> Any:
+        return F.rgb_to_grayscale(img, self.num_output_channels)
+
+    def apply(self, x: Array, kind: Kind) -> Array:  # type: ignore[override]  # see Fixed
         return arithmetic.grey(x, kind, self.num_output_channels)
 
     def extra_repr(self) -> str:
@@ -212,5 +230,79 @@ class Lambda(Transform):
             raise TypeError(f"Argument lambd should be callable, got {type(lambd).__name__!r}")
         self.lambd = lambd
 
-    def forward(self, img: Any) -> Any:
+    def __call__(self, img: Any) -> Any:
         return self.lambd(img)
+
+
+class FiveCrop(TransformModule):
+    """A tuple of five: the four corners and the middle."""
+
+    def __init__(self, size: int | Sequence[int]) -> None:
+        super().__init__()
+        self.size = F.pair(size)
+
+    def forward(self, img: Any) -> tuple[Any, ...]:
+        return F.five_crop(img, self.size)
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}"
+
+
+class TenCrop(TransformModule):
+    """A tuple of ten: `FiveCrop` of the image and of its mirror image."""
+
+    def __init__(self, size: int | Sequence[int], vertical_flip: bool = False) -> None:
+        super().__init__()
+        self.size = F.pair(size)
+        self.vertical_flip = vertical_flip
+
+    def forward(self, img: Any) -> tuple[Any, ...]:
+        return F.ten_crop(img, self.size, self.vertical_flip)
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}, vertical_flip={self.vertical_flip}"
+
+
+class LinearTransformation(TransformModule):
+    """(x - mean_vector) @ transformation_matrix with x the image as one row of D = C·H·W numbers.
+
+    For whitening: the matrix (D, D) is then a root of the inverse covariance.
+    """
+
+    def __init__(self, transformation_matrix: Tensor, mean_vector: Tensor) -> None:
+        super().__init__()
+        shape = tuple(transformation_matrix.shape)
+        if shape[0] != shape[1]:
+            raise ValueError(
+                f"transformation_matrix should be square. Got {shape} rectangular matrix."
+            )
+        if mean_vector.shape[0] != shape[0]:
+            raise ValueError(
+                f"mean_vector should have the same length {mean_vector.shape[0]} as any one of the "
+                f"dimensions of the transformation_matrix [{shape}]"
+            )
+        if transformation_matrix.dtype != mean_vector.dtype:
+            raise ValueError(
+                f"Input tensors should have the same dtype. Got {transformation_matrix.dtype} and "
+                f"{mean_vector.dtype}"
+            )
+        self.transformation_matrix = transformation_matrix
+        self.mean_vector = mean_vector
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        shape = tensor.shape
+        n = shape[-3] * shape[-2] * shape[-1]
+        if n != self.transformation_matrix.shape[0]:
+            raise ValueError(
+                "Input tensor and transformation matrix have incompatible shape."
+                f"[{shape[-3]} x {shape[-2]} x {shape[-1]}] != "
+                f"{self.transformation_matrix.shape[0]}"
+            )
+        flat = tensor.reshape(-1, n) - self.mean_vector
+        return (flat @ self.transformation_matrix.to(flat.dtype)).reshape(shape)
+
+    def extra_repr(self) -> str:
+        return (
+            f"transformation_matrix={self.transformation_matrix.tolist()}, "
+            f"mean_vector={self.mean_vector.tolist()}"
+        )

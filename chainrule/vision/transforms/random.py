@@ -1,4 +1,4 @@
-"""Data augmentation: transforms that draw numbers, from the stream "augmentation".
+"""Data augmentation: crops, flips and erased rectangles, from the stream "augmentation".
 
 Inside a DataLoader the numbers are a function of the epoch's seed and the batch's number (see
 `chainrule.utils.data.chance`), and so the same for any number of workers.
@@ -7,23 +7,30 @@ Inside a DataLoader the numbers are a function of the epoch's seed and the batch
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule.tensor import Tensor
+from chainrule.tensor.creation import from_owned
 from chainrule.utils.data.chance import augmentation
 from chainrule.vision import planes as arithmetic
-from chainrule.vision.images import Array, Kind, planes
+from chainrule.vision.images import Array, Kind, planes_resized
 from chainrule.vision.transforms import functional as F
-from chainrule.vision.transforms.base import Random, Transform
+from chainrule.vision.transforms.base import Random, happens
 
 
 class RandomHorizontalFlip(Random):
     """Each image mirrored, left and right exchanged, with probability p."""
 
     def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
         self.p = p
+
+    def forward(self, img: Any) -> Any:
+        return F.hflip(img) if happens(self.p) else img
 
     def apply_each(self, x: Array, kind: Kind, rng: np.random.Generator) -> Array:
         return _flipped(x, rng.random(len(x)) < self.p, arithmetic.hflip)
@@ -36,7 +43,11 @@ class RandomVerticalFlip(Random):
     """Each image upside down with probability p."""
 
     def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
         self.p = p
+
+    def forward(self, img: Any) -> Any:
+        return F.vflip(img) if happens(self.p) else img
 
     def apply_each(self, x: Array, kind: Kind, rng: np.random.Generator) -> Array:
         return _flipped(x, rng.random(len(x)) < self.p, arithmetic.vflip)
@@ -66,6 +77,7 @@ class RandomCrop(Random):
         fill: float | Sequence[float] = 0,
         padding_mode: str = "constant",
     ) -> None:
+        super().__init__()
         self.size = F.pair(size)
         self.padding = padding
         self.pad_if_needed = pad_if_needed
@@ -75,9 +87,22 @@ class RandomCrop(Random):
     @staticmethod
     def get_params(img: Any, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
         """(top, left, height, width) of a random rectangle."""
-        _, x = planes(img, "RandomCrop")
-        (top,), (left,) = _corners(1, x.shape, output_size, augmentation())
-        return int(top), int(left), *output_size
+        _, h, w = F.get_dimensions(img)
+        height, width = output_size
+        (top,), (left,) = _corners(1, (h, w), (height, width), augmentation())
+        return int(top), int(left), height, width
+
+    def forward(self, img: Any) -> Any:
+        if self.padding is not None:
+            img = F.pad(img, self.padding, self.fill, self.padding_mode)
+        if self.pad_if_needed:
+            _, h, w = F.get_dimensions(img)
+            dy, dx = max(self.size[0] - h, 0), max(self.size[1] - w, 0)
+            if dx:
+                img = F.pad(img, [dx, 0], self.fill, self.padding_mode)
+            if dy:
+                img = F.pad(img, [0, dy], self.fill, self.padding_mode)
+        return F.crop(img, *self.get_params(img, self.size))
 
     def apply_each(self, x: Array, kind: Kind, rng: np.random.Generator) -> Array:
         if self.padding is not None:
@@ -125,10 +150,10 @@ class RandomResizedCrop(Random):
         interpolation: F.InterpolationMode = F.InterpolationMode.BILINEAR,
         antialias: bool | None = True,
     ) -> None:
+        super().__init__()
         self.size = F.pair(size)
-        self.scale = scale
-        self.ratio = ratio
-        self.interpolation = F.InterpolationMode(interpolation)
+        self.scale, self.ratio = _checked_ranges(scale, ratio)
+        self.interpolation = F.interpolation_mode(interpolation)
         self.antialias = antialias
 
     @staticmethod
@@ -136,8 +161,11 @@ class RandomResizedCrop(Random):
         img: Any, scale: Sequence[float], ratio: Sequence[float]
     ) -> tuple[int, int, int, int]:
         """(top, left, height, width) of a random rectangle."""
-        _, x = planes(img, "RandomResizedCrop")
-        return _rectangle(x.shape, scale, ratio, augmentation())
+        return _rectangle(tuple(F.get_dimensions(img)), scale, ratio, augmentation())
+
+    def forward(self, img: Any) -> Any:
+        box = self.get_params(img, self.scale, self.ratio)
+        return F.resized_crop(img, *box, self.size, self.interpolation, self.antialias)
 
     def apply_each(self, x: Array, kind: Kind, rng: np.random.Generator) -> Array:
         method, antialias = self.interpolation.value, bool(self.antialias)
@@ -145,8 +173,8 @@ class RandomResizedCrop(Random):
         for image in x:
             box = _rectangle(x.shape, self.scale, self.ratio, rng)
             part = arithmetic.crop(image, *box)
-            parts.append(arithmetic.resize(part, *self.size, method, kind, antialias))
-        return np.stack(parts)
+            parts.append(planes_resized(part[None], *self.size, method, kind, antialias))
+        return np.concatenate(parts)
 
     def extra_repr(self) -> str:
         return (
@@ -154,6 +182,16 @@ class RandomResizedCrop(Random):
             f"ratio={tuple(round(r, 4) for r in self.ratio)}, "
             f"interpolation={self.interpolation.value}, antialias={self.antialias}"
         )
+
+
+def _checked_ranges(scale: Any, ratio: Any) -> tuple[Sequence[float], Sequence[float]]:
+    if not isinstance(scale, Sequence):
+        raise TypeError("Scale should be a sequence")
+    if not isinstance(ratio, Sequence):
+        raise TypeError("Ratio should be a sequence")
+    if scale[0] > scale[1] or ratio[0] > ratio[1]:
+        warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=3)
+    return scale, ratio
 
 
 def _rectangle(
@@ -176,18 +214,109 @@ def _rectangle(
     return (h - height) // 2, (w - width) // 2, height, width
 
 
-class RandomApply(Transform):
-    """All of `transforms`, with probability p; none of them otherwise."""
+class RandomErasing(Random):
+    """A rectangle of each tensor image replaced by `value`, with probability p.
 
-    def __init__(self, transforms: Sequence[Callable[[Any], Any]], p: float = 0.5) -> None:
-        self.transforms = transforms
+    `value` is one number, one for each channel, or "random" for normal noise; the rectangle's share
+    of the area and its height / width are drawn from `scale` and `ratio`.
+    """
+
+    def __init__(
+        self,
+        p: float = 0.5,
+        scale: Sequence[float] = (0.02, 0.33),
+        ratio: Sequence[float] = (0.3, 3.3),
+        value: float | str | Sequence[float] = 0,
+        inplace: bool = False,
+    ) -> None:
+        super().__init__()
+        if not isinstance(value, int | float | str | tuple | list):
+            raise TypeError("Argument value should be either a number or str or a sequence")
+        if isinstance(value, str) and value != "random":
+            raise ValueError("If value is str, it should be 'random'")
+        self.scale, self.ratio = _checked_ranges(scale, ratio)
+        if scale[0] < 0 or scale[1] > 1:
+            raise ValueError("Scale should be between 0 and 1")
+        if p < 0 or p > 1:
+            raise ValueError("Random erasing probability should be between 0 and 1")
         self.p = p
+        self.value = value
+        self.inplace = inplace
 
-    def forward(self, img: Any) -> Any:
-        if augmentation().random() < self.p:
-            for transform in self.transforms:
-                img = transform(img)
-        return img
+    @staticmethod
+    def get_params(
+        img: Tensor,
+        scale: Sequence[float],
+        ratio: Sequence[float],
+        value: Sequence[float] | None = None,
+    ) -> tuple[int, int, int, int, Tensor]:
+        """(top, left, height, width, the new pixels); the whole image where ten did not fit."""
+        rng = augmentation()
+        found = _hole(tuple(img.shape), scale, ratio, rng)
+        if found is None:
+            return 0, 0, img.shape[-2], img.shape[-1], img
+        return *found, from_owned(_filling(img.shape[-3], found, value, rng))
+
+    def forward(self, img: Tensor) -> Tensor:
+        if not happens(self.p):
+            return img
+        value = self._values(img.shape[-3])
+        top, left, height, width, pixels = self.get_params(img, self.scale, self.ratio, value)
+        return F.erase(img, top, left, height, width, pixels, self.inplace)
+
+    def _values(self, channels: int) -> list[float] | None:
+        if isinstance(self.value, str):
+            return None
+        if isinstance(self.value, int | float):
+            return [float(self.value)]
+        if len(self.value) not in (1, channels):
+            raise ValueError(
+                "If value is a sequence, it should have either a single value or "
+                f"{channels} (number of input channels)"
+            )
+        return [float(v) for v in self.value]
+
+    def batch(self, batch: Any) -> Any:
+        return NotImplemented if batch.kind == "image" else super().batch(batch)
+
+    def apply_each(self, x: Array, kind: Kind, rng: np.random.Generator) -> Array:
+        value, result = self._values(x.shape[1]), x.copy()
+        for i in np.flatnonzero(rng.random(len(x)) < self.p):
+            found = _hole(x.shape, self.scale, self.ratio, rng)
+            if found is not None:
+                top, left, height, width = found
+                pixels = _filling(x.shape[1], found, value, rng)
+                result[i, :, top : top + height, left : left + width] = pixels
+        return result
 
     def extra_repr(self) -> str:
-        return f"p={self.p}, transforms={list(self.transforms)}"
+        return (
+            f"p={self.p}, scale={self.scale}, ratio={self.ratio}, value={self.value}, "
+            f"inplace={self.inplace}"
+        )
+
+
+def _hole(
+    shape: tuple[int, ...], scale: Sequence[float], ratio: Sequence[float], rng: np.random.Generator
+) -> tuple[int, int, int, int] | None:
+    h, w = shape[-2:]
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    for _ in range(10):
+        area = h * w * rng.uniform(scale[0], scale[1])
+        aspect = math.exp(rng.uniform(low, high))
+        height, width = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if height < h and width < w:
+            top = int(rng.integers(h - height + 1))
+            return top, int(rng.integers(w - width + 1)), height, width
+    return None
+
+
+def _filling(
+    channels: int,
+    box: tuple[int, int, int, int],
+    value: Sequence[float] | None,
+    rng: np.random.Generator,
+) -> Array:
+    if value is None:
+        return rng.standard_normal((channels, box[2], box[3]), dtype=np.float32)
+    return np.array(value, np.float32)[:, None, None]
