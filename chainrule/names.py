@@ -57,15 +57,13 @@ class MissingName(AttributeError):
         return f"{text} The nearest name there is {near!r}." if near else f"{text} Nothing is near."
 
 
-class NotHere(MissingName, NotImplementedError):
-    """A name of a whole area that does not exist here, and why."""
+class NotHere(ImportError, NotImplementedError):
+    """A name of a whole area that does not exist here, and why: no AttributeError, so that
+    `from torch.area import name` says it, too.
+    """
 
     def __init__(self, owner: str, name: str, why: str) -> None:
-        super().__init__(owner, name, tuple)
-        self.why = why
-
-    def __str__(self) -> str:
-        return f"{self.owner}.{self.name} does not exist here: {self.why}"
+        super().__init__(f"{owner}.{name} does not exist here: {why}", name=name)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

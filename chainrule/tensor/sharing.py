@@ -1,9 +1,9 @@
-"""Memory that several processes see: `share_memory_`, and how such a tensor goes to another process.
+"""Memory that several processes see: `share_memory_`, and how such a tensor is sent.
 
 A shared array lies in a file of its own (in memory where the system has `/dev/shm`), which every
-process maps. Its storage counts as seen from outside, as after `from_numpy`: it is read as it is now
-when it enters a trace, and results are written into the very memory (decision 0007). What is sent to
-another process is the file's name; the process that made it removes it.
+process maps. Its storage counts as seen from outside, as after `from_numpy`: it is read as it is
+when it enters a trace, and results are written into the very memory (decision 0007). What another
+process is sent is the name of the file; the process that made it removes it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _place(path: str, array: np.ndarray) -> tuple[Any, ...]:
 
 
 def send_by_name() -> None:
-    """Let `multiprocessing` send shared tensors by the names of their files, and others by value."""
+    """Let `multiprocessing` send shared tensors by the names of their files, others by value."""
     from multiprocessing.reduction import ForkingPickler
 
     for kind in (Tensor, Parameter):

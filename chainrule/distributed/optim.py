@@ -1,0 +1,5 @@
+"""`torch.distributed.optim`: nothing of it, with one process."""
+
+from chainrule import names
+
+__getattr__ = names.absent(__name__, "one process computes, with all cores; use torch.optim")
