@@ -1,0 +1,141 @@
+"""Run a program on one side, and write down when (or with what loss) `backward` was called.
+
+    python -m benchmarks.launch [--stop N] [--losses] chainrule|torch REPORT PROGRAM ARGUMENTS
+
+The program is not changed: `backward` is watched. It ends after N calls, or by itself. REPORT is JSON:
+the seconds at which it began, was at half of its calls, and ended; or the losses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import importlib
+import json
+import os
+import random
+import runpy
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+THREADS = 2
+SEED = 0
+
+
+class Enough(SystemExit):
+    """The program has run as long as was asked."""
+
+
+class Watch:
+    """Counts the calls of `backward`."""
+
+    def __init__(self, library: Any, stop: int, losses: bool) -> None:
+        self.library, self.stop, self.keeps = library, stop, losses
+        self.calls = 0
+        self.times: list[float] = []
+        self.losses: list[float] = []
+        self._backward = library.Tensor.backward
+        library.Tensor.backward = lambda tensor, *a, **k: self.backward(tensor, *a, **k)
+
+    def backward(self, tensor: Any, *arguments: Any, **keywords: Any) -> Any:
+        if self.keeps:
+            self.losses.append(float(tensor.detach().sum()))
+        elif self.calls in (0, self.stop // 2, self.stop):
+            self.mark()
+        self.calls += 1
+        if self.calls > self.stop:
+            raise Enough(0)
+        return self._backward(tensor, *arguments, **keywords)
+
+    def mark(self) -> None:
+        """All that was asked for so far is computed now."""
+        if hasattr(self.library, "flush"):
+            self.library.flush()
+        self.times.append(time.perf_counter())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("library", choices=["chainrule", "torch"])
+    parser.add_argument("report", type=Path)
+    parser.add_argument("--stop", type=int, default=100)
+    parser.add_argument("--losses", action="store_true")
+    parser.add_argument("program", nargs=argparse.REMAINDER)
+    given = parser.parse_args()
+    program = given.program
+    library = importlib.import_module(given.library)
+    library.set_num_threads(THREADS)
+    if given.library == "torch":
+        _local_data()
+    watch = Watch(library, given.stop, given.losses)
+    for seed in (random.seed, np.random.seed, library.manual_seed):
+        seed(SEED)
+    sys.argv, sys.path[0] = program, os.path.dirname(os.path.abspath(program[0]))
+    began = time.perf_counter()
+    try:
+        runpy.run_path(program[0], run_name="__main__")
+    except SystemExit as ended:
+        if ended.code not in (0, None):
+            raise
+    if watch.calls <= watch.stop:
+        watch.mark()
+    report = {
+        "began": began, "times": watch.times, "calls": watch.calls, "losses": watch.losses,
+        "half": watch.stop // 2,
+    }  # fmt: skip
+    given.report.write_text(json.dumps(report))
+
+
+def _local_data() -> None:
+    """torchvision's data sets from the files at hand (CHAINRULE_DATA), as ours find them."""
+    try:
+        import torch
+        from torchvision import datasets
+    except ImportError:
+        return
+    at_hand = Path(os.environ.get("CHAINRULE_DATA", "."))
+
+    class Local(datasets.MNIST):
+        folder = "mnist"
+
+        def _check_legacy_exist(self) -> bool:
+            return False
+
+        def _check_exists(self) -> bool:
+            return True
+
+        def _load_data(self) -> tuple[Any, Any]:
+            kind = "train" if self.train else "t10k"
+            files = (f"{kind}-{part}-ubyte.gz" for part in ("images-idx3", "labels-idx1"))
+            images, labels = (_idx(at_hand / self.folder / file) for file in files)
+            return torch.from_numpy(images), torch.from_numpy(labels).long()
+
+    class LocalFashion(Local):
+        folder = "fashion-mnist"
+
+    class LocalCIFAR10(datasets.CIFAR10):
+        def __init__(
+            self, root: Any = None, train: bool = True, transform: Any = None,
+            target_transform: Any = None, download: bool = False,
+        ) -> None:  # fmt: skip
+            datasets.VisionDataset.__init__(self, root, None, transform, target_transform)
+            name = "data_batch_1_first4000.bin" if train else "test_batch_first1000.bin"
+            rows = np.fromfile(at_hand / "cifar10-subset" / name, np.uint8).reshape(-1, 3073)
+            self.train, self.targets = train, rows[:, 0].tolist()
+            self.data = rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+    datasets.MNIST, datasets.FashionMNIST, datasets.CIFAR10 = Local, LocalFashion, LocalCIFAR10
+
+
+def _idx(path: Path) -> np.ndarray:
+    content = gzip.decompress(path.read_bytes())
+    shape = np.frombuffer(content, ">i4", content[3], 4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape).copy()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Public programs, unchanged but for their import lines, beside PyTorch: the same losses, less time.
+
+    python -m benchmarks.programs --root FOLDER --fetch       clone the repositories of programs.toml
+    python -m benchmarks.programs --root FOLDER --losses      equal draws: compare every loss
+    python -m benchmarks.programs --root FOLDER               time a call of `backward` on both sides
+    python -m benchmarks.programs --root FOLDER --only mnist  those whose name has it (a pattern)
+
+The losses are those of a run with PyTorch's random numbers (CHAINRULE_RANDOM=mt19937). Training that
+is chaotic amplifies rounding, so the table says for how many calls the two agree, and how far apart
+they are at the end. Time is that of the second half of the calls, with everything between them, the
+median of some rounds in which the sides take turns; each run is a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.pipes import ROOT, two_processors
+from benchmarks.report import Table, seconds
+from chainrule.cli import port
+
+SIDES = ("chainrule", "torch")
+LIMIT = 300  # seconds a run may take
+CLOSE = 1e-3  # relative difference up to which two losses are the same
+
+
+@dataclass
+class Program:
+    """A row of programs.toml."""
+
+    repository: str
+    file: str
+    stop: int
+    arguments: list[str] = field(default_factory=list)
+    before: str | None = None  # a program of the same repository to be run first
+    copy: dict[str, str] = field(default_factory=dict)  # a data file → where the program reads it
+    replace: dict[str, str] = field(default_factory=dict)  # a choice that is made in its text
+
+    @property
+    def name(self) -> str:
+        return f"{self.repository}/{Path(self.file).with_suffix('')}"
+
+
+@dataclass
+class Outcome:
+    """What a run left: its report, or the last line of what it said."""
+
+    report: dict[str, Any] | None
+    said: str
+
+    @property
+    def step(self) -> float:
+        """Seconds of a call of `backward` and all between two; of everything where there is none."""
+        assert self.report is not None
+        times, calls = self.report["times"], self.report["calls"]
+        if calls < 4:
+            return float(times[-1] - self.report["began"])
+        middle = len(times) - 2
+        first = (0, self.report["half"])[middle > 0]
+        return float((times[-1] - times[middle]) / max(calls - 1 - first, 1))
+
+
+def main() -> None:
+    given = _arguments()
+    table = tomllib.loads((ROOT / "benchmarks" / "programs.toml").read_text())
+    if given.fetch:
+        _fetch(table["repositories"], given.root)
+    chosen = [Program(**row) for row in table["program"]]
+    chosen = [program for program in chosen if re.search(given.only, program.name)]
+    two_processors()
+    pythons = {side: sys.executable for side in SIDES} | dict(p.split("=", 1) for p in given.python)
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Bench(given.root, Path(scratch), pythons)
+        found = bench.losses(chosen) if given.losses else bench.times(chosen, given.rounds)
+    print(found.text())
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.programs", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--root", type=Path, required=True, help="folder of the repositories")
+    parser.add_argument("--fetch", action="store_true", help="clone what is not there")
+    parser.add_argument("--only", default="", metavar="PATTERN")
+    parser.add_argument("--losses", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--python", action="append", default=[], metavar="SIDE=PATH")
+    return parser.parse_args()
+
+
+def _fetch(repositories: dict[str, list[str]], root: Path) -> None:
+    for name, (url, commit) in repositories.items():
+        folder = root / name
+        if not folder.exists():
+            subprocess.run(["git", "clone", "--quiet", url, str(folder)], check=True)
+            subprocess.run(["git", "-C", str(folder), "checkout", "--quiet", commit], check=True)
+
+
+class Bench:
+    """Runs programs, each in a fresh copy of its repository."""
+
+    def __init__(self, root: Path, scratch: Path, pythons: dict[str, str]) -> None:
+        self.root, self.scratch, self.pythons = root.resolve(), scratch, pythons
+
+    def times(self, programs: list[Program], rounds: int) -> Table:
+        """Time per call on both sides, and the ratio."""
+        table = Table(
+            "Programs: time", "PyTorch eager over chainrule; a call of backward and all between two",
+            ["program", "chainrule", "torch", "ratio"],
+        )  # fmt: skip
+        ratios = []
+        for program in programs:
+            runs: dict[str, list[Outcome]] = {side: [] for side in SIDES}
+            for _ in range(rounds):
+                for side in SIDES:
+                    if all(outcome.report for outcome in runs[side]):
+                        runs[side].append(self.run(program, side))
+            failed = [o for side in SIDES for o in runs[side] if o.report is None]
+            if failed:
+                table.add(program.name, failed[0].said)
+            else:
+                ours, theirs = (statistics.median(o.step for o in runs[side]) for side in SIDES)
+                ratios.append(theirs / ours)
+                table.add(program.name, seconds(ours), seconds(theirs), f"{theirs / ours:.2f}")
+            print("  ".join(table.rows[-1]), flush=True)
+        if ratios:
+            slower = sum(ratio < 1 for ratio in ratios)
+            table.note += f"; median {statistics.median(ratios):.2f}, {slower} of {len(ratios)} below 1"
+        return table
+
+    def losses(self, programs: list[Program]) -> Table:
+        """For how many calls the losses agree, from equal seeds."""
+        table = Table(
+            "Programs: losses", f"equal random numbers; the same within {CLOSE:g} relative",
+            ["program", "calls", "the same", "last of chainrule", "last of torch"],
+        )  # fmt: skip
+        for program in programs:
+            ours, theirs = (self.run(program, side, losses=True) for side in SIDES)
+            if ours.report is None or theirs.report is None:
+                table.add(program.name, ours.said if ours.report is None else f"torch: {theirs.said}")
+            else:
+                a, b = ours.report["losses"], theirs.report["losses"]
+                pairs = list(zip(a, b, strict=False))
+                same = next(
+                    (i for i, (x, y) in enumerate(pairs) if abs(x - y) > CLOSE * max(abs(y), 1e-2)),
+                    len(pairs),
+                )
+                ends = [f"{x[-1]:.6g}" if x else "" for x in (a, b)]
+                calls = str(len(a)) if len(a) == len(b) else f"{len(a)} ≠ {len(b)}"
+                table.add(program.name, calls, str(same), *ends)
+            print("  ".join(table.rows[-1]), flush=True)
+        return table
+
+    def run(self, program: Program, side: str, losses: bool = False) -> Outcome:
+        """One run, in a process and a folder of its own."""
+        folder = self.scratch / "run"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self._source(program, side), folder, symlinks=True)
+        target = folder / program.file
+        for old, new in program.replace.items():
+            text = target.read_text()
+            if old not in text:
+                raise SystemExit(f"{program.name}: {old!r} is not in the program")
+            target.write_text(text.replace(old, new))
+        data = Path(os.environ.get("CHAINRULE_DATA", "."))
+        for origin, place in program.copy.items():
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(data / origin, folder / place)
+        environment = os.environ | {
+            "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg",
+            "CHAINRULE_RANDOM": "mt19937" if losses else "philox",
+        }  # fmt: skip
+        python, report = self.pythons[side], self.scratch / "report.json"
+        report.unlink(missing_ok=True)
+        where = target.parent
+        if program.before:
+            first = folder / program.before
+            first = first if first.exists() else where / program.before
+            subprocess.run([python, first], cwd=first.parent, env=environment, check=True,
+                           stdout=subprocess.DEVNULL)  # fmt: skip
+        command = [python, "-m", "benchmarks.launch", f"--stop={program.stop}"]
+        command += ["--losses"] * losses + [side, str(report), target.name, *program.arguments]
+        try:
+            ended = subprocess.run(
+                command, cwd=where, env=environment, timeout=LIMIT, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return Outcome(None, f"{side}: longer than {LIMIT} s")
+        if not report.exists():
+            lines = ended.stderr.strip().splitlines() or [f"exit {ended.returncode}"]
+            return Outcome(None, f"{side}: {lines[-1][:200]}")
+        return Outcome(json.loads(report.read_text()), "")
+
+    def _source(self, program: Program, side: str) -> Path:
+        """The repository, or its copy with other import lines."""
+        original = self.root / program.repository
+        if side == "torch":
+            return original
+        ported = self.scratch / "ported" / program.repository
+        if not ported.exists():
+            ported.parent.mkdir(exist_ok=True)
+            port.folder(original, ported)
+        return ported
+
+
+if __name__ == "__main__":
+    main()
