@@ -23,6 +23,8 @@ from chainrule.devices import device
 from chainrule.dtypes import DType as dtype
 from chainrule.dtypes import (
     bfloat16,
+    complex64,
+    complex128,
     finfo,
     float16,
     float32,
@@ -73,7 +75,6 @@ from chainrule.tensor import (
     no_grad,
     set_grad_enabled,
 )
-from chainrule.tensor import creation as _creation
 from chainrule.tensor import methods as _methods
 from chainrule.tensor.printing import set_printoptions
 
@@ -83,6 +84,7 @@ half = float16
 long = int64
 int = int32
 short = int16
+cfloat, cdouble = complex64, complex128
 inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
 strided, contiguous_format, channels_last, preserve_format = (
     "strided",
@@ -92,9 +94,8 @@ strided, contiguous_format, channels_last, preserve_format = (
 )
 
 # PyTorch's functions: each is written once, in `chainrule.tensor.functions`; here they take `out=`.
-globals().update({name: _methods.with_out(f) for name, f in _methods.public_functions().items()})
+globals().update(_methods.function_forms())
 globals().update(_methods.in_place_functions())
-globals().update({name: getattr(_creation, name) for name in _creation.__all__})
 
 if TYPE_CHECKING:
     from chainrule import (

@@ -2,7 +2,7 @@
 
 Three levels take part in promotion, the stronger first: tensors with dimensions, tensors without
 (shape `()`), Python numbers. A weaker level changes the result only if it is of a higher category
-(bool < integer < float).
+(bool < integer < float < complex).
 
 >>> from chainrule import dtypes as dt
 >>> dt.promote(dt.uint8, dt.int8)
@@ -20,7 +20,7 @@ import numpy as np
 
 from chainrule.errors import DtypeError
 
-BOOL, INTEGER, FLOAT = 0, 1, 2  # categories
+BOOL, INTEGER, FLOAT, COMPLEX = 0, 1, 2, 3  # categories
 NUMBER, SCALAR, ARRAY = (
     0,
     1,
@@ -29,8 +29,7 @@ NUMBER, SCALAR, ARRAY = (
 
 
 class DType:
-    """One element type: `name` as PyTorch spells it, `short` as the text form does, `np` for NumPy.
-    """
+    """One element type: `name` as PyTorch spells it, `short` in the text form, `np` for NumPy."""
 
     __slots__ = ("category", "is_signed", "itemsize", "name", "np", "short")
 
@@ -44,7 +43,12 @@ class DType:
 
     @property
     def is_complex(self) -> bool:
-        return False
+        return self.category == COMPLEX
+
+    @property
+    def is_differentiable(self) -> bool:
+        """Whether values of this type carry gradients: real or complex, but no integers."""
+        return self.category >= FLOAT
 
     def __repr__(self) -> str:
         return f"chainrule.{self.name}"
@@ -53,7 +57,12 @@ class DType:
         return self.name
 
     def to_real(self) -> DType:
-        return self
+        """The type of the parts of a complex number; of others, the type itself."""
+        return _PARTS.get(self, self)
+
+    def to_complex(self) -> DType:
+        """The complex type whose parts have this type (half types: complex64)."""
+        return self if self.category == COMPLEX else complex128 if self is float64 else complex64
 
 
 class _BFloat16(DType):
@@ -86,13 +95,21 @@ bfloat16: DType = _BFloat16()
 float32 = DType("float32", "f32", np.float32, FLOAT, True)
 float64 = DType("float64", "f64", np.float64, FLOAT, True)
 
-ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
+complex64 = DType("complex64", "c64", np.complex64, COMPLEX, True)
+complex128 = DType("complex128", "c128", np.complex128, COMPLEX, True)
+
+ALL = (
+    bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64,
+    complex128,
+)  # fmt: skip
+REAL = tuple(d for d in ALL if d.category != COMPLEX)
+_PARTS = {complex64: float32, complex128: float64}
 BY_NAME = {d.name: d for d in ALL}
 BY_SHORT = {d.short: d for d in ALL}
 _BY_NUMPY = {d.np: d for d in ALL if d is not bfloat16}  # which `from_numpy` tries last
 ALIASES = {
     "float": float32, "double": float64, "half": float16,
-    "long": int64, "int": int32, "short": int16,
+    "long": int64, "int": int32, "short": int16, "cfloat": complex64, "cdouble": complex128,
 }  # fmt: skip
 
 _default: DType = float32
@@ -134,7 +151,7 @@ def is_half(d: np.dtype) -> bool:
 
 
 def as_dtype(d: Any) -> DType:
-    """Accept a dtype, its name, a Python type (`float`, `int`, `bool`) or a NumPy dtype."""
+    """Accept a dtype, its name, a Python type (`float`, `int`, `bool`, `complex`) or NumPy's."""
     if isinstance(d, DType):
         return d
     if d is float:
@@ -143,6 +160,8 @@ def as_dtype(d: Any) -> DType:
         return int64
     if d is bool:
         return bool_
+    if d is complex:
+        return _default.to_complex()
     if isinstance(d, str):
         name = d.rpartition(".")[2]
         found = BY_NAME.get(name) or ALIASES.get(name)
@@ -158,12 +177,17 @@ def of_number(x: object) -> DType:
         return bool_
     if isinstance(x, (int, np.integer)):
         return int64
+    if isinstance(x, (complex, np.complexfloating)):
+        return _default.to_complex()
     return _default
 
 
 def _pair(a: DType, b: DType) -> DType:
     if a is b:
         return a
+    if COMPLEX in (a.category, b.category):
+        parts = [d.to_real() for d in (a, b) if d.category >= FLOAT]
+        return complex128 if float64 in parts else complex64
     if a.category != b.category:
         return a if a.category > b.category else b
     if a.category == FLOAT:  # two halves of unlike make meet in float32
@@ -197,7 +221,7 @@ def result_type(args: Iterable[tuple[DType, int]]) -> DType:
         if out is None:
             out = lower
         elif out.category < lower.category:
-            out = _PAIRS[out, lower]
+            out = out.to_complex() if out.category == FLOAT else _PAIRS[out, lower]
     if out is None:
         raise DtypeError("no argument to take a dtype from")
     return out
@@ -211,7 +235,7 @@ class finfo:
     """
 
     def __init__(self, dtype: DType | None = None) -> None:
-        d = dtype or _default
+        d = (dtype or _default).to_real()
         if not d.is_floating_point:
             raise TypeError(f"finfo takes a floating point dtype, got {d}; use iinfo for integers")
         info = _limits(d)

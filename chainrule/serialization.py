@@ -48,6 +48,7 @@ _DTYPES = {
     "BF16": dtypes.bfloat16,
     "F32": dtypes.float32,
     "F64": dtypes.float64,
+    "C64": dtypes.complex64,
 }
 
 PathLike = str | os.PathLike[str]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule import dtypes
 from chainrule.autodiff.reverse import derivative, placeholder
 from chainrule.ir.graph import Graph, substitute, topological
 from chainrule.ir.node import Node
@@ -27,7 +26,7 @@ def _(
     reverse: bool,
 ) -> tuple[Node | None, ...]:
     outs = body.outputs
-    moving = [i for i, o in enumerate(outs) if o.dtype.category == dtypes.FLOAT]
+    moving = [i for i, o in enumerate(outs) if o.dtype.is_differentiable]
     cts = {i: placeholder(outs[i], i) for i in moving}
     d = derivative([outs[i] for i in moving], [cts[i] for i in moving], body.inputs).gradients
     kinds = _kinds(len(inputs), carries, sequences)
@@ -36,7 +35,7 @@ def _(
     forward = make_scan(inputs, Graph(body.inputs, (*outs, *kept)), carries, sequences, reverse)
     stacks = [item(forward, len(outs) + i) for i in range(len(kept))]
 
-    is_float = [x.dtype.category == dtypes.FLOAT for x in inputs]
+    is_float = [x.dtype.is_differentiable for x in inputs]
     state = [i for i in kinds["carry"] if is_float[i]]
     summed = [i for i in kinds["constant"] if is_float[i] and d[i] is not None]
     stepped = [i for i in kinds["sequence"] if is_float[i] and d[i] is not None]

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chainrule import dtypes
 from chainrule.errors import GradientError
 from chainrule.ir.graph import children, topological
 from chainrule.ir.node import Node, TensorType
@@ -228,7 +227,7 @@ def _step(node: Node, g: Any, active: set[Node], pending: dict[Node, Any]) -> li
         slot[index] = add(slot[index], g) if index in slot else g
         return []
     if node.op.gradient is None:
-        if all(i.dtype.category == dtypes.FLOAT for i in node.inputs if i in active):
+        if all(i.dtype.is_differentiable for i in node.inputs if i in active):
             raise GradientError(
                 f"{node.op.name} has no derivative; take detach() of its input if it should count "
                 "as a constant"
@@ -236,7 +235,7 @@ def _step(node: Node, g: Any, active: set[Node], pending: dict[Node, Any]) -> li
         return []
     made = []
     for x, part in zip(node.inputs, node.op.pull(g, node), strict=True):
-        if part is None or x not in active or x.dtype.category != dtypes.FLOAT:
+        if part is None or x not in active or not x.dtype.is_differentiable:
             continue
         part = cast(sum_to(part, x.shape), x.dtype)
         made.append(part)

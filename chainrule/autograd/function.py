@@ -121,7 +121,7 @@ class Function:
         moving = [
             i
             for i, o in enumerate(outputs)
-            if isinstance(o, Tensor) and o.dtype.is_floating_point and id(o) not in ctx._no_grad
+            if isinstance(o, Tensor) and o.dtype.is_differentiable and id(o) not in ctx._no_grad
         ]
         where = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
 

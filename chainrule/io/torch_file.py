@@ -36,6 +36,8 @@ _STORAGES = {
     "BFloat16Storage": dtypes.bfloat16,
     "FloatStorage": dtypes.float32,
     "DoubleStorage": dtypes.float64,
+    "ComplexFloatStorage": dtypes.complex64,
+    "ComplexDoubleStorage": dtypes.complex128,
     "UntypedStorage": dtypes.uint8,
 }
 _DTYPES = {f"torch.{name}": dtype for name, dtype in dtypes.BY_NAME.items()}

@@ -12,8 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.dtypes import ALL, BOOL, FLOAT, INTEGER, DType, bfloat16, float16, float32, is_half
-from chainrule.errors import GraphError
+from chainrule.dtypes import (
+    ALL,
+    BOOL,
+    COMPLEX,
+    FLOAT,
+    INTEGER,
+    DType,
+    bfloat16,
+    float16,
+    float32,
+    is_half,
+)
+from chainrule.errors import DtypeError, GraphError
 from chainrule.ir.node import Node, TensorType, Type, intern
 
 #: Every op by name. Filled by `chainrule.ops` at import, read by everybody.
@@ -32,6 +43,7 @@ _KINDS: dict[str, tuple[int, ...]] = {
     "logic": (BOOL, INTEGER),
     "number": (INTEGER, FLOAT),
     "any": (BOOL, INTEGER, FLOAT),
+    "complex": (COMPLEX,),
 }
 
 
@@ -41,7 +53,7 @@ class Domain:
     intervals  one for each data argument: (low, high); a number n, for indices 0 … n − 1; or
     "bool". One for all will do
     dtypes     what stands for the intervals: "float", "int", "logic" (bool, integers), "number"
-    (integers, floats), "any"
+    (integers, floats), "any"; and "complex", which is never meant by the others: "float complex"
     order      up to which order of differentiation the tests go
     cases      (shapes of the inputs…, attributes): the attributes as a dictionary, or a function of
     the dtype
@@ -61,7 +73,8 @@ class Domain:
     @property
     def types(self) -> tuple[DType, ...]:
         """The element types that `dtypes` stands for."""
-        return tuple(d for d in ALL if d.category in _KINDS[self.dtypes])
+        wanted = {c for kind in self.dtypes.split() for c in _KINDS[kind]}
+        return tuple(d for d in ALL if d.category in wanted)
 
 
 class Op:
@@ -77,6 +90,9 @@ class Op:
     made
     put        views only: (base, value, **attributes) → base with the view's part replaced
     wide       half types are computed in float32, formula and gradient as well, and rounded once
+    analytic   the gradient rule is that of an analytic function, real for real numbers. Then
+    x̄ = ȳ · conj f'(x) is the rule at the conjugates of `y` and the inputs, and they are what it is
+    given. Rules of other ops (False) are right for complex numbers as they stand.
     tex        how the value is written; {0}, {1} … are the inputs, names are attributes; {over} the
     reduced axes as an
                index (nothing for all of them), {count} how many elements are reduced
@@ -97,6 +113,7 @@ class Op:
         domain: Domain | None = None,
         elementwise: bool = False,
         wide: bool = True,
+        analytic: bool = True,
         torch: str | None = None,
     ) -> None:
         if name in registry:
@@ -108,6 +125,12 @@ class Op:
         self.name, self.formula, self.infer, self.reference = name, formula, infer, reference
         self.gradient, self.prepare, self.put, self.tex = gradient, prepare, put, tex
         self.domain, self.elementwise, self.wide, self.torch = domain, elementwise, wide, torch
+        self.analytic = analytic
+        #: Primitives whose domain does not name complex numbers refuse them.
+        self.complex = formula is not None or domain is None or "complex" in domain.dtypes.split()
+        #: For a batch at once: (node, inputs, which have the batch, its size) → value. See
+        #: `chainrule.ops.batching`.
+        self.batch: Callable[..., Any] | None = None
         self.__doc__ = doc
         self.registry = registry
         self.expansion: dict[Node, Any] = {}
@@ -130,6 +153,12 @@ class Op:
         return intern(self, inputs, attrs, lambda: self._type(inputs, dict(attrs)))
 
     def _type(self, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Type:
+        if not self.complex and any(map(is_complex, inputs)):
+            kind = next(x.dtype for x in inputs if is_complex(x))
+            raise DtypeError(
+                f'"{self.torch or self.name}" not implemented for {kind}: it needs real numbers. '
+                "Take real(), imag(), abs() or view_as_real() first"
+            )
         if self.infer is not None:
             return self.infer(*inputs, **attrs)
         assert self.formula is not None
@@ -158,6 +187,8 @@ class Op:
         if isinstance(node.type, TensorType):
             g, y, *wide = _widened(self, (g, y, *inputs))
             inputs = tuple(wide)
+            if self.analytic and (is_complex(y) or any(map(is_complex, inputs))):
+                y, inputs = conjugate(y), tuple(map(conjugate, inputs))
         out = self.gradient(g, y, *inputs, **dict(node.attrs))
         return out if isinstance(out, tuple) else (out,)
 
@@ -191,6 +222,18 @@ class Op:
 _HALVES = (float16, bfloat16)
 
 
+def is_complex(x: Node) -> bool:
+    """Whether a node's value is an array of complex numbers."""
+    return isinstance(x.type, TensorType) and x.dtype.category == COMPLEX
+
+
+def conjugate(x: Node) -> Node:
+    """x̄; real numbers are their own, and the conjugate of a conjugate is what it was."""
+    if not is_complex(x):
+        return x
+    return x.inputs[0] if x.op.name == "conj" else registry["conj"](x)
+
+
 def _is_half(x: Node) -> bool:
     return isinstance(x.type, TensorType) and x.dtype in _HALVES
 
@@ -205,8 +248,3 @@ def _widened(op: Op, xs: tuple[Node, ...]) -> tuple[Node, ...]:
 
 def _cast(x: Node, like: TensorType) -> Node:
     return x if x.dtype is like.dtype else registry["cast"](x, dtype=like.dtype)
-
-
-def is_float(d: DType) -> bool:
-    """Only floating point values carry gradients."""
-    return d.category == FLOAT

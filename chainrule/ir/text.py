@@ -43,6 +43,8 @@ def _value(v: Any) -> str:
     if isinstance(v, Graph):
         body = print_graph(v.outputs, v.inputs).replace("\n", "; ")
         return f"<{body}>"
+    if isinstance(v, complex):
+        return f"complex({v.real!r}, {v.imag!r})"
     if isinstance(v, tuple):
         return "(" + ", ".join(_value(i) for i in v) + ("," if len(v) == 1 else "") + ")"
     return repr(v)
@@ -103,6 +105,8 @@ def _parse_value(text: str) -> Any:
         return BY_SHORT[text]
     if text.startswith("<"):
         return parse("\n".join(line.strip() for line in text[1:-1].split(";")))
+    if text.startswith("complex("):
+        return complex(*(float(p) for p in _split(text[len("complex(") : -1])))
     if text.startswith("("):
         return tuple(_parse_value(p) for p in _split(text[1:-1]))
     if text in ("inf", "-inf", "nan"):

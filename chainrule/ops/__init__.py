@@ -5,6 +5,7 @@ to them; `activations norms losses pooling attention recurrent updates` hold com
 over the former.
 """
 
+from chainrule.ops import linalg
 from chainrule.ops.activations import (
     elu,
     gelu,
@@ -36,6 +37,18 @@ from chainrule.ops.attention import (
 )
 from chainrule.ops.attention import scores as attention_scores
 from chainrule.ops.attention import weights as attention_weights
+from chainrule.ops.complex import (
+    angle,
+    complex,
+    conj,
+    imag,
+    real,
+    real_part,
+    sgn,
+    squared_size,
+    view_as_complex,
+    view_as_real,
+)
 from chainrule.ops.contract import contract, conv, conv_transpose, linear, matmul, project
 from chainrule.ops.core import (
     cast,
@@ -119,6 +132,7 @@ from chainrule.ops.elementwise import (
     trunc,
     where,
 )
+from chainrule.ops.fourier import fourier, fourier_to_complex, fourier_to_real
 from chainrule.ops.index import one_hot, put, scatter, take, take_along
 from chainrule.ops.loop import boundary, item, items, make_scan, scan
 from chainrule.ops.losses import (
@@ -148,6 +162,7 @@ from chainrule.ops.movement import (
     slice,
     slice_update,
     stack,
+    strided,
     swap,
     triangle,
     unwindows,
@@ -176,3 +191,4 @@ from chainrule.ops.reduce import (
     sum,
     var,
 )
+from chainrule.ops.transforms import after, argument, lane, recomputed

@@ -9,6 +9,7 @@ from typing import Any
 
 from chainrule.ir.node import Node
 from chainrule.ir.op import Domain, Op
+from chainrule.ops.complex import squared_size
 from chainrule.ops.core import convert, op, promote, promote_float, zeros_like
 from chainrule.ops.elementwise import (
     clamp,
@@ -39,7 +40,7 @@ def _act(tex: str, torch: str, domain: Domain = _OPEN) -> Callable[[Callable[...
     return op(tex=tex, prepare=promote_float, elementwise=True, torch=torch, domain=domain)
 
 
-@_act(r"\sigma({0})", "sigmoid")
+@_act(r"\sigma({0})", "sigmoid", Domain((-3.0, 3.0), dtypes="float complex"))
 def sigmoid(x: Node) -> Node:
     """1 / (1 + e⁻ˣ)"""
     return 1.0 / (exp(-x) + 1.0)
@@ -321,11 +322,12 @@ def _(g: Node, y: Node, x: Node, *, axis: int) -> Node:
     tex=r"\lVert {0} \rVert",
     prepare=promote_float,
     torch="linalg.vector_norm",
-    domain=Domain((0.2, 3), cases=[((3, 4), {"axis": (1,)}), ((4,), {})]),
+    domain=Domain((0.2, 3), dtypes="float complex", cases=[((3, 4), {"axis": (1,)}), ((4,), {})]),
+    analytic=False,
 )
 def norm2(x: Node, *, axis: object = None, keepdim: bool = False) -> Node:
-    """√(Σ x²), with derivative 0 at 0"""
-    return sqrt(sum(x * x, axis=axis, keepdim=keepdim))
+    """√(Σ |x|²), with derivative 0 at 0"""
+    return sqrt(sum(squared_size(x), axis=axis, keepdim=keepdim))
 
 
 @norm2.vjp

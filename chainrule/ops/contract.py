@@ -71,7 +71,7 @@ def _contract_type(a: Node, b: Node, *, spec: str) -> TensorType:
 
 @primitive(
     _contract_type, prepare=promote, tex="{0} {1}",
-    domain=Domain((-3, 3), (-3, 3), cases=[
+    domain=Domain((-3, 3), (-3, 3), dtypes="float complex", cases=[
         ((3, 4), (4, 2), {"spec": "ik,kj->ij"}), ((2, 3, 4), (2, 5, 4), {"spec": "bik,bjk->bij"}),
         ((4,), (4,), {"spec": "k,k->"}), ((2, 3), (4,), {"spec": "ij,k->jki"}),
     ]),
@@ -132,7 +132,8 @@ def _(g: Node, y: Node, a: Node, b: Node, *, spec: str) -> tuple[Node, Node]:
     return contract(g, b, spec=f"{out},{lb}->{la}"), contract(a, g, spec=f"{la},{out}->{lb}")
 
 
-@op(tex="{0} {1}", prepare=promote, torch="matmul", domain=Domain((-3, 3), (-3, 3), cases=[
+@op(tex="{0} {1}", prepare=promote, torch="matmul", domain=Domain(
+    (-3, 3), (-3, 3), dtypes="float complex", cases=[
     ((3, 4), (4, 2), {}), ((4,), (4,), {}), ((3, 4), (4,), {}), ((4,), (4, 2), {}),
     ((2, 1, 3, 4), (5, 4, 2), {}),
 ]))  # fmt: skip

@@ -26,7 +26,7 @@ from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain, Op, Prepare
 from chainrule.shapes import Shape, broadcast
 
-Number = (bool, int, float)
+Number = (bool, int, float, complex)
 
 
 # ------------------------------------------------------------------ leaves
@@ -62,8 +62,12 @@ _const = Op(
 )
 
 
-def const(value: float, dtype: DType) -> Node:
+def const(value: complex, dtype: DType) -> Node:
     """A scalar constant of a given type."""
+    if dtype.category == dtypes.COMPLEX:
+        return _const.make((), (("value", complex(value)), ("dtype", dtype)))
+    if isinstance(value, complex):
+        value = value.real
     if dtype.category == dtypes.FLOAT:
         value = float(value)
         if value != value:
@@ -119,7 +123,7 @@ def promote_float(*args: Any, **attrs: Any) -> tuple[tuple[Node, ...], dict[str,
     type.
     """
     common = dtypes.result_type(level(a) for a in args)
-    if common.category != dtypes.FLOAT:
+    if common.category < dtypes.FLOAT:
         common = dtypes.get_default_dtype()
     return tuple(convert(a, common) for a in args), attrs
 
@@ -152,7 +156,7 @@ def zeros_like(x: Node) -> Node:
     return full_like(x, 0)
 
 
-def full_like(x: Node, value: float) -> Node:
+def full_like(x: Node, value: complex) -> Node:
     """One number, in the shape and type of x."""
     c = const(value, x.dtype)
     return c if not x.shape else x.op.registry["broadcast_to"](c, shape=x.shape)
@@ -170,6 +174,7 @@ def unary(
     infer: Callable[..., TensorType] = elementwise_type,
     dtypes: str = "float",
     order: int = 2,
+    analytic: bool = True,
     torch: str | None = None,
 ) -> Op:
     """An elementwise primitive of one argument; gradient(g, y, x)."""
@@ -183,6 +188,7 @@ def unary(
         doc=doc,
         elementwise=True,
         domain=Domain(over, dtypes=dtypes, order=order),
+        analytic=analytic,
         torch=torch or name,
     )
 
@@ -254,6 +260,7 @@ def op(
     prepare: Prepare | None = None,
     domain: Domain | None = None,
     elementwise: bool = False,
+    analytic: bool = True,
     torch: str | None = None,
     name: str | None = None,
 ) -> Callable[[Callable[..., Any]], Op]:
@@ -270,6 +277,7 @@ def op(
             doc=inspect.getdoc(f) or "",
             domain=domain,
             elementwise=elementwise,
+            analytic=analytic,
             torch=torch,
         )
 
@@ -283,6 +291,7 @@ def primitive(
     prepare: Prepare | None = None,
     domain: Domain | None = None,
     wide: bool = True,
+    analytic: bool = True,
     torch: str | None = None,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Decorator: a primitive, given by its NumPy reference. Its gradient: `@name.vjp`."""
@@ -297,6 +306,7 @@ def primitive(
             doc=inspect.getdoc(f) or "",
             domain=domain,
             wide=wide,
+            analytic=analytic,
             torch=torch,
         )
 

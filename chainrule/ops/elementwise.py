@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.dtypes import DType, float64
+from chainrule.dtypes import FLOAT, INTEGER, DType, float64
 from chainrule.ir.node import Node, TensorType
-from chainrule.ir.op import Domain, Op
+from chainrule.ir.op import Domain, Op, is_complex
 from chainrule.ops import special
+from chainrule.ops.complex import real_part, real_type, sgn
 from chainrule.ops.core import (
     binary,
     elementwise_type,
@@ -33,6 +34,9 @@ floor: Op
 sign: Op
 trunc: Op
 where: Op
+
+#: Where rows may be sampled: what is defined for complex numbers says so.
+_FIELD, _RING, _ALL = "float complex", "number complex", "any complex"
 
 # ------------------------------------------------------------------ arithmetic
 
@@ -57,20 +61,21 @@ def _round(x: np.ndarray) -> np.ndarray:
     return np.rint(x) if x.dtype.kind in "fV" else x  # large integers do not fit into a float
 
 
-add = binary("add", np.add, lambda g, y, a, b: (g, g), tex="{0} + {1}", doc="a + b", dtypes="any")
-sub = binary("sub", _sub, lambda g, y, a, b: (g, -g), tex="{0} - {1}", doc="a − b", dtypes="any")
+add = binary("add", np.add, lambda g, y, a, b: (g, g), tex="{0} + {1}", doc="a + b", dtypes=_ALL)
+sub = binary("sub", _sub, lambda g, y, a, b: (g, -g), tex="{0} - {1}", doc="a − b", dtypes=_ALL)
 mul = binary(
     "mul", np.multiply, lambda g, y, a, b: (g * b, g * a),
-    tex=r"{0} \cdot {1}", doc="a · b", dtypes="any",
+    tex=r"{0} \cdot {1}", doc="a · b", dtypes=_ALL,
 )  # fmt: skip
 div = binary(
     "div", np.divide, lambda g, y, a, b: (g / b, -g * (a / b) / b),
     tex=r"\frac{{{0}}}{{{1}}}",
     doc="a / b, in floating point", prepare=promote_float, over=((-3, 3), (0.5, 3)),
+    dtypes=_FIELD,
 )  # fmt: skip
 pow = binary(
     "pow", _power, lambda g, y, a, b: (_pow_base(g, a, b), _pow_exponent(g, y, a, b)),
-    tex="{0}^{{{1}}}", doc="a to the power b", over=((0.3, 3), (-2, 2)), dtypes="number",
+    tex="{0}^{{{1}}}", doc="a to the power b", over=((0.3, 3), (-2, 2)), dtypes=_RING,
 )  # fmt: skip
 maximum = binary(
     "maximum", np.maximum, lambda g, y, a, b: (_wins(g, a, b, a > b), _wins(g, a, b, b > a)),
@@ -102,16 +107,18 @@ atan2 = binary(
     tex=r"\operatorname{{atan2}}({0}, {1})", doc="the angle of the point (b, a)",
     prepare=promote_float, over=((0.3, 3), (0.3, 3)),
 )  # fmt: skip
-neg = unary("neg", _neg, lambda g, y, x: -g, tex="-{0}", doc="−x", prepare=promote, dtypes="number")
+neg = unary("neg", _neg, lambda g, y, x: -g, tex="-{0}", doc="−x", prepare=promote, dtypes=_RING)
 abs = unary(
     "abs",
     np.abs,
-    lambda g, y, x: g * sign(x),
+    lambda g, y, x: g * (sgn(x) if is_complex(x) else sign(x)),
     tex=r"\lvert {0} \rvert",
-    doc="|x|, with derivative 0 at 0",
+    doc="|x|, a real number, with derivative 0 at 0",
     prepare=promote,
+    infer=real_type,
     over=(0.2, 3),
-    dtypes="number",
+    dtypes=_RING,
+    analytic=False,
 )
 
 
@@ -123,7 +130,7 @@ def _pow_base(g: Node, a: Node, b: Node) -> Node:
 def _pow_exponent(g: Node, y: Node, a: Node, b: Node) -> Node:
     """a^b log a, and 0 at a = 0 for b ≥ 0."""
     safe = where(eq(a, 0), 1, a)
-    return where(eq(a, 0) & ge(b, 0), zeros_like(g), g * y * log(safe))
+    return where(eq(a, 0) & ge(real_part(b), 0), zeros_like(g), g * y * log(safe))
 
 
 def _wins(g: Node, a: Node, b: Node, first: Node) -> Node:
@@ -162,70 +169,89 @@ trunc = unary(
 
 # ------------------------------------------------------------------ exponentials and roots
 
-exp = unary("exp", np.exp, lambda g, y, x: g * y, tex="e^{{{0}}}", doc="e to the power x")
+exp = unary(
+    "exp", np.exp, lambda g, y, x: g * y, tex="e^{{{0}}}", doc="e to the power x", dtypes=_FIELD
+)
 expm1 = unary(
     "expm1", np.expm1, lambda g, y, x: g * (y + 1),
-    tex="e^{{{0}}} - 1", doc="eˣ − 1, exact near 0",
+    tex="e^{{{0}}} - 1", doc="eˣ − 1, exact near 0", dtypes=_FIELD,
 )  # fmt: skip
 log = unary(
     "log", np.log, lambda g, y, x: g / x,
-    tex=r"\log {0}", doc="natural logarithm", over=(0.3, 3),
+    tex=r"\log {0}", doc="natural logarithm", dtypes=_FIELD, over=(0.3, 3),
 )  # fmt: skip
 log1p = unary(
     "log1p", np.log1p, lambda g, y, x: g / (x + 1),
-    tex=r"\log(1 + {0})", doc="log(1 + x), exact near 0", over=(-0.7, 3),
+    tex=r"\log(1 + {0})", doc="log(1 + x), exact near 0", dtypes=_FIELD, over=(-0.7, 3),
 )  # fmt: skip
 log2 = unary(
     "log2", np.log2, lambda g, y, x: g / (x * 0.6931471805599453),
-    tex=r"\log_2 {0}", doc="logarithm to base 2", over=(0.3, 3),
+    tex=r"\log_2 {0}", doc="logarithm to base 2", dtypes=_FIELD, over=(0.3, 3),
 )  # fmt: skip
 log10 = unary(
     "log10", np.log10, lambda g, y, x: g / (x * 2.302585092994046),
-    tex=r"\log_{{10}} {0}", doc="logarithm to base 10", over=(0.3, 3),
+    tex=r"\log_{{10}} {0}", doc="logarithm to base 10", dtypes=_FIELD, over=(0.3, 3),
 )  # fmt: skip
 sqrt = unary(
     "sqrt", np.sqrt, lambda g, y, x: g / (y * 2),
-    tex=r"\sqrt{{{0}}}", doc="the root ≥ 0", over=(0.3, 3),
+    tex=r"\sqrt{{{0}}}", doc="the root ≥ 0", dtypes=_FIELD, over=(0.3, 3),
 )  # fmt: skip
 
 # ------------------------------------------------------------------ circular and hyperbolic
 # functions
 
-sin = unary("sin", np.sin, lambda g, y, x: g * cos(x), tex=r"\sin {0}", doc="sine")
-cos = unary("cos", np.cos, lambda g, y, x: -g * sin(x), tex=r"\cos {0}", doc="cosine")
+sin = unary("sin", np.sin, lambda g, y, x: g * cos(x), tex=r"\sin {0}", doc="sine", dtypes=_FIELD)
+cos = unary(
+    "cos", np.cos, lambda g, y, x: -g * sin(x), tex=r"\cos {0}", doc="cosine", dtypes=_FIELD
+)
 tan = unary(
     "tan", np.tan, lambda g, y, x: g * (y * y + 1),
-    tex=r"\tan {0}", doc="tangent", over=(-1.2, 1.2),
+    tex=r"\tan {0}", doc="tangent", dtypes=_FIELD, over=(-1.2, 1.2),
 )  # fmt: skip
 asin = unary(
     "asin", np.arcsin, lambda g, y, x: g / sqrt(1 - x * x),
-    tex=r"\arcsin {0}", doc="inverse sine", over=(-0.8, 0.8),
+    tex=r"\arcsin {0}", doc="inverse sine", dtypes=_FIELD, over=(-0.8, 0.8),
 )  # fmt: skip
 acos = unary(
     "acos", np.arccos, lambda g, y, x: -g / sqrt(1 - x * x),
-    tex=r"\arccos {0}", doc="inverse cosine", over=(-0.8, 0.8),
+    tex=r"\arccos {0}", doc="inverse cosine", dtypes=_FIELD, over=(-0.8, 0.8),
 )  # fmt: skip
 atan = unary(
     "atan", np.arctan, lambda g, y, x: g / (x * x + 1),
-    tex=r"\arctan {0}", doc="inverse tangent",
+    tex=r"\arctan {0}", doc="inverse tangent", dtypes=_FIELD,
 )  # fmt: skip
-sinh = unary("sinh", np.sinh, lambda g, y, x: g * cosh(x), tex=r"\sinh {0}", doc="(eˣ − e⁻ˣ)/2")
-cosh = unary("cosh", np.cosh, lambda g, y, x: g * sinh(x), tex=r"\cosh {0}", doc="(eˣ + e⁻ˣ)/2")
+sinh = unary(
+    "sinh",
+    np.sinh,
+    lambda g, y, x: g * cosh(x),
+    tex=r"\sinh {0}",
+    doc="(eˣ − e⁻ˣ)/2",
+    dtypes=_FIELD,
+)
+cosh = unary(
+    "cosh",
+    np.cosh,
+    lambda g, y, x: g * sinh(x),
+    tex=r"\cosh {0}",
+    doc="(eˣ + e⁻ˣ)/2",
+    dtypes=_FIELD,
+)
 tanh = unary(
     "tanh", np.tanh, lambda g, y, x: g * (1 - y * y),
-    tex=r"\tanh {0}", doc="sinh x / cosh x",
+    tex=r"\tanh {0}", doc="sinh x / cosh x", dtypes=_FIELD,
 )  # fmt: skip
 asinh = unary(
     "asinh", np.arcsinh, lambda g, y, x: g / sqrt(x * x + 1),
-    tex=r"\operatorname{{arsinh}} {0}", doc="inverse of sinh",
+    tex=r"\operatorname{{arsinh}} {0}", doc="inverse of sinh", dtypes=_FIELD,
 )  # fmt: skip
 acosh = unary(
-    "acosh", np.arccosh, lambda g, y, x: g / sqrt(x * x - 1),
-    tex=r"\operatorname{{arcosh}} {0}", doc="inverse of cosh", over=(1.3, 4),
+    "acosh", np.arccosh,
+    lambda g, y, x: g / (sqrt(x - 1) * sqrt(x + 1)) if is_complex(x) else g / sqrt(x * x - 1),
+    tex=r"\operatorname{{arcosh}} {0}", doc="inverse of cosh", dtypes=_FIELD, over=(1.3, 4),
 )  # fmt: skip
 atanh = unary(
     "atanh", np.arctanh, lambda g, y, x: g / (1 - x * x),
-    tex=r"\operatorname{{artanh}} {0}", doc="inverse of tanh", over=(-0.8, 0.8),
+    tex=r"\operatorname{{artanh}} {0}", doc="inverse of tanh", dtypes=_FIELD, over=(-0.8, 0.8),
 )  # fmt: skip
 
 # ------------------------------------------------------------------ special functions
@@ -270,7 +296,7 @@ def digamma(x: Node) -> Node:
 
 eq = binary(
     "eq", np.equal, None,
-    tex="{0} = {1}", doc="a = b", infer=truth_type, dtypes="any", order=0,
+    tex="{0} = {1}", doc="a = b", infer=truth_type, dtypes=_ALL, order=0,
 )  # fmt: skip
 lt = binary(
     "lt", np.less, None,
@@ -282,7 +308,7 @@ le = binary(
 )  # fmt: skip
 ne = binary(
     "ne", np.not_equal, None,
-    tex=r"{0} \ne {1}", doc="a ≠ b", infer=truth_type, dtypes="any", order=0,
+    tex=r"{0} \ne {1}", doc="a ≠ b", infer=truth_type, dtypes=_ALL, order=0,
 )  # fmt: skip
 gt = binary(
     "gt", np.greater, None,
@@ -337,7 +363,7 @@ where = Op(
     elementwise=True,
     tex=r"\begin{{cases}}{1} & {0}\\ {2} & \text{{otherwise}}\end{{cases}}",
     doc="a where the condition holds, else b; no gradient comes from the side not taken",
-    domain=Domain("bool", (-3, 3), (-3, 3), dtypes="any"),
+    domain=Domain("bool", (-3, 3), (-3, 3), dtypes=_ALL),
 )
 
 
@@ -350,11 +376,15 @@ where = Op(
     tex="{0}",
     wide=False,
     domain=Domain(
-        (-3, 3), dtypes="any", cases=[((3, 4), {"dtype": float64}), ((), {"dtype": float64})]
+        (-3, 3), dtypes=_ALL, cases=[((3, 4), {"dtype": float64}), ((), {"dtype": float64})]
     ),
 )
 def cast(x: np.ndarray, *, dtype: DType) -> np.ndarray:
-    """The same numbers in another element type; towards integers, fractions are cut."""
+    """The same numbers in another element type; towards integers, fractions are cut, towards real
+    numbers, imaginary parts.
+    """
+    if x.dtype.kind == "c" and dtype.category in (INTEGER, FLOAT):
+        x = x.real
     return x.astype(dtype.np)
 
 
@@ -375,7 +405,7 @@ stop_gradient = Op(
     tex="{0}",
     doc="x, taken as a constant by the chain rule",
     wide=False,
-    domain=Domain((-3, 3), dtypes="any", order=0),
+    domain=Domain((-3, 3), dtypes=_ALL, order=0),
 )
 copy = Op(
     "copy",
@@ -385,7 +415,7 @@ copy = Op(
     tex="{0}",
     doc="x as a value of its own: a place that may be overwritten without touching x",
     wide=False,
-    domain=Domain((-3, 3), dtypes="any"),
+    domain=Domain((-3, 3), dtypes=_ALL),
 )
 
 passing_to = Op(
@@ -396,12 +426,12 @@ passing_to = Op(
     tex="{0}",
     doc="The value of the first; gradients go to the second, whose value it replaces unnoticed.",
     wide=False,
-    domain=Domain((-3, 3), (-3, 3), dtypes="any", order=0, cases=[((3, 4), (3, 4), {})]),
+    domain=Domain((-3, 3), (-3, 3), dtypes=_ALL, order=0, cases=[((3, 4), (3, 4), {})]),
 )
 
 # ------------------------------------------------------------------ formulas
 
-_SMALL = Domain((-3.0, 3.0))
+_SMALL = Domain((-3.0, 3.0), dtypes=_FIELD)
 
 
 @op(tex=r"{0}^2", prepare=promote, elementwise=True, domain=_SMALL, torch="square")
@@ -477,7 +507,7 @@ def isfinite(x: Node) -> Node:
 )
 def isinf(x: Node) -> Node:
     """Whether x is +∞ or −∞."""
-    return eq(abs(x), float("inf")) if x.dtype.is_floating_point else ne(x, x)
+    return eq(abs(x), float("inf")) if x.dtype.is_differentiable else ne(x, x)
 
 
 @op(

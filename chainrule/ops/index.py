@@ -39,7 +39,7 @@ def _take_prepare(x: Node, i: Node, *, axis: int = 0) -> Any:
     domain=Domain(
         (-3, 3),
         3,
-        dtypes="any",
+        dtypes="any complex",
         cases=[
             ((3, 4), (5,), {"axis": 0}),
             ((2, 3), (2, 2), {"axis": 1}),
@@ -85,7 +85,7 @@ def _put_type(x: Node, i: Node, v: Node, *, axis: int, mode: str) -> TensorType:
         (-3, 3),
         3,
         (-3, 3),
-        dtypes="number",
+        dtypes="number complex",
         cases=[
             ((3, 4), (5,), (5, 4), {"axis": 0, "mode": "add"}),
             ((2, 3), (1,), (2, 1), {"axis": 1, "mode": "set"}),
@@ -158,7 +158,7 @@ def _grid(i: np.ndarray, axis: int) -> tuple[Any, ...]:
     domain=Domain(
         (-3, 3),
         3,
-        dtypes="any",
+        dtypes="any complex",
         cases=[
             ((3, 4), (2, 4), {"axis": 0}),
             ((2, 3), (2, 5), {"axis": 1}),
@@ -198,6 +198,8 @@ def _scatter_type(x: Node, i: Node, v: Node, *, axis: int, mode: str) -> TensorT
         raise ShapeError(f"scatter: index {i.shape} is larger than source {v.shape}")
     if any(k != axis and a > b for k, (a, b) in enumerate(zip(i.shape, x.shape, strict=True))):
         raise ShapeError(f"scatter: index {i.shape} is larger than input {x.shape}")
+    if mode in ("amax", "amin") and x.dtype.is_complex:
+        raise DtypeError(f"scatter: {x.dtype} numbers have no order, so there is no {mode}")
     return TensorType(x.shape, x.dtype)
 
 
@@ -302,6 +304,7 @@ def _grow(part: Node, v: Node) -> Node:
 
 
 scatter.prepare = _scatter_prepare
+scatter.complex = True  # but for extremes, which the domain's cases take
 
 
 def one_hot(i: Node, n: int, dtype: dtypes.DType) -> Node:

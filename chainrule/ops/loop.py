@@ -147,6 +147,7 @@ scan_op = Op(
     wide=False,
     domain=Domain(
         (-3, 3),
+        dtypes="float complex",
         cases=[
             ((2,), (3, 2), (2,), _sample),
             ((2,), (3, 2), (2,), lambda d: {**_sample(d), "reverse": True}),

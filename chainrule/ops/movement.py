@@ -32,7 +32,7 @@ def _reshape_type(x: Node, *, shape: Shape) -> TensorType:
     _reshape_type,
     tex="{0}",
     wide=False,
-    domain=Domain((-3, 3), dtypes="any", cases=[((2, 6), {"shape": (3, 4)})]),
+    domain=Domain((-3, 3), dtypes="any complex", cases=[((2, 6), {"shape": (3, 4)})]),
 )
 def reshape(x: np.ndarray, *, shape: Shape) -> np.ndarray:
     """The same elements, in order, under another shape."""
@@ -55,7 +55,7 @@ def _inverse(order: Shape) -> Shape:
     lambda x, *, order: TensorType(tuple(x.shape[i] for i in order), x.dtype),
     tex="{0}^{{T}}",
     wide=False,
-    domain=Domain((-3, 3), dtypes="any", cases=[((2, 3, 4), {"order": (2, 0, 1)})]),
+    domain=Domain((-3, 3), dtypes="any complex", cases=[((2, 3, 4), {"order": (2, 0, 1)})]),
 )
 def permute(x: np.ndarray, *, order: Shape) -> np.ndarray:
     """The axes in another order."""
@@ -77,7 +77,7 @@ def _broadcast_type(x: Node, *, shape: Shape) -> TensorType:
     _broadcast_type,
     tex="{0}",
     wide=False,
-    domain=Domain((-3, 3), dtypes="any", cases=[((3, 1), {"shape": (2, 3, 4)})]),
+    domain=Domain((-3, 3), dtypes="any complex", cases=[((3, 1), {"shape": (2, 3, 4)})]),
 )
 def broadcast_to(x: np.ndarray, *, shape: Shape) -> np.ndarray:
     """Repeat along axes of size 1 and along new leading axes."""
@@ -107,7 +107,9 @@ def slices(start: Shape, stop: Shape, step: Shape) -> tuple[Any, ...]:
     tex=r"{0}[\cdot]",
     wide=False,
     domain=Domain(
-        (-3, 3), dtypes="any", cases=[((4, 6), {"start": (1, 5), "stop": (4, -1), "step": (2, -2)})]
+        (-3, 3),
+        dtypes="any complex",
+        cases=[((4, 6), {"start": (1, 5), "stop": (4, -1), "step": (2, -2)})],
     ),
 )
 def slice(x: np.ndarray, *, start: Shape, stop: Shape, step: Shape) -> np.ndarray:
@@ -124,7 +126,7 @@ def _(g: Node, y: Node, x: Node, *, start: Shape, stop: Shape, step: Shape) -> N
     lambda x, *, offset: TensorType((*x.shape[:-2], _diagonal_length(x.shape, offset)), x.dtype),
     tex=r"\operatorname{{diag}}({0})",
     wide=False,
-    domain=Domain((-3, 3), dtypes="any", cases=[((2, 3, 4), {"offset": 1})]),
+    domain=Domain((-3, 3), dtypes="any complex", cases=[((2, 3, 4), {"offset": 1})]),
 )
 def diagonal(x: np.ndarray, *, offset: int = 0) -> np.ndarray:
     """x[…, i, i + offset]: a diagonal of the last two axes."""
@@ -161,7 +163,7 @@ def _windows_type(x: Node, *, size: Shape, stride: Shape, dilation: Shape) -> Te
     wide=False,
     domain=Domain(
         (-3, 3),
-        dtypes="any",
+        dtypes="any complex",
         cases=[((2, 5, 6), {"size": (2, 3), "stride": (2, 1), "dilation": (1, 2)})],
     ),
 )
@@ -198,7 +200,7 @@ def _unwindows_type(x: Node, *, shape: Shape, stride: Shape, dilation: Shape) ->
     tex=r"\operatorname{{windows}}^T({0})",
     domain=Domain(
         (-3, 3),
-        dtypes="number",
+        dtypes="number complex",
         cases=[
             ((3, 2), {"shape": (6,), "stride": (1,), "dilation": (1,)}),
             ((2, 4, 2, 2, 2), {"shape": (5, 6), "stride": (1, 3), "dilation": (1, 2)}),
@@ -231,6 +233,65 @@ def _(g: Node, y: Node, x: Node, *, shape: Shape, stride: Shape, dilation: Shape
     return every
 
 
+def _places(size: Shape, stride: Shape, offset: int) -> Node:
+    """For each element of a strided view, its place in the flat row."""
+    at = full(size, offset, dtypes.int64)
+    for axis, (n, step) in enumerate(zip(size, stride, strict=True)):
+        along = tuple(n if a == axis else 1 for a in range(len(size)))
+        at = at + reshape(iota(length=n, dtype=dtypes.int64), shape=along) * step
+    return at
+
+
+@primitive(
+    lambda x, *, size, stride, offset: TensorType(size, x.dtype),
+    tex=r"\operatorname{{strided}}({0})",
+    wide=False,
+    domain=Domain(
+        (-3, 3),
+        dtypes="any complex",
+        cases=[((3, 4), {"size": (2, 3), "stride": (1, 4), "offset": 1})],
+    ),
+)
+def strided(x: np.ndarray, *, size: Shape, stride: Shape, offset: int) -> np.ndarray:
+    """The elements of x as a flat row, read with strides: y[i, j] = x[offset + i·s₀ + j·s₁]."""
+    flat = x.reshape(-1)
+    steps = tuple(s * x.itemsize for s in stride)
+    return np.lib.stride_tricks.as_strided(flat[min(offset, max(flat.size - 1, 0)) :], size, steps)
+
+
+@strided.vjp
+def _(g: Node, y: Node, x: Node, *, size: Shape, stride: Shape, offset: int) -> Node:
+    n = shapes.size(x.shape)
+    at = reshape(_places(size, stride, offset), shape=(shapes.size(size),))
+    put = strided.registry["put"]
+    row = reshape(g, shape=(shapes.size(size),))
+    return reshape(put(full((n,), 0, g.dtype), at, row, axis=0, mode="add"), shape=x.shape)
+
+
+def _put_strided(base: Node, v: Node, *, size: Shape, stride: Shape, offset: int) -> Node:
+    put = strided.registry["put"]
+    flat = reshape(base, shape=(shapes.size(base.shape),))
+    at = reshape(_places(size, stride, offset), shape=(shapes.size(size),))
+    row = reshape(v, shape=(shapes.size(size),))
+    return reshape(put(flat, at, row, axis=0, mode="set"), shape=base.shape)
+
+
+strided.put = _put_strided
+
+
+def _put_windows(base: Node, v: Node, *, size: Shape, stride: Shape, dilation: Shape) -> Node:
+    """Where windows overlap, the last one stays."""
+    if len(size) != 1:
+        raise RuntimeError("cannot write through windows over several axes: clone() them first")
+    count, width = v.shape[-2:]
+    at = reshape(_places((count, width), (stride[0], dilation[0]), 0), shape=(count * width,))
+    rows = reshape(v, shape=(*v.shape[:-2], count * width))
+    return strided.registry["put"](base, at, rows, axis=base.ndim - 1, mode="set")
+
+
+windows.put = _put_windows
+
+
 # ------------------------------------------------------------------ writing through
 
 
@@ -240,7 +301,7 @@ def _(g: Node, y: Node, x: Node, *, shape: Shape, stride: Shape, dilation: Shape
     wide=False,
     domain=Domain(
         (-3, 3),
-        dtypes="any",
+        dtypes="any complex",
         cases=[((4, 6), (2, 2), {"start": (1, 5), "stop": (4, 1), "step": (2, -2)})],
     ),
 )
@@ -264,7 +325,7 @@ def _(g: Node, y: Node, x: Node, v: Node, **at: Any) -> tuple[Node, Node]:
     wide=False,
     domain=Domain(
         (-3, 3),
-        dtypes="any",
+        dtypes="any complex",
         cases=[((2, 3, 4), (2, 3), {"offset": 1}), ((3, 3), (2,), {"offset": -1})],
     ),
 )
@@ -340,7 +401,7 @@ cat = Op(
     wide=False,
     tex=r"[{0}, \dots]",
     doc="Arrays one after another along an axis.",
-    domain=Domain((-3, 3), (-3, 3), dtypes="any", cases=[((2, 3), (2, 2), {"axis": 1})]),
+    domain=Domain((-3, 3), (-3, 3), dtypes="any complex", cases=[((2, 3), (2, 2), {"axis": 1})]),
 )
 
 
@@ -351,7 +412,9 @@ cat = Op(
     tex=r"\operatorname{{pad}}({0})",
     wide=False,
     domain=Domain(
-        (-3, 3), dtypes="any", cases=[((2, 3), {"low": (1, 0), "high": (0, 2), "value": 1.5})]
+        (-3, 3),
+        dtypes="any complex",
+        cases=[((2, 3), {"low": (1, 0), "high": (0, 2), "value": 1.5})],
     ),
 )
 def pad(x: np.ndarray, *, low: Shape, high: Shape, value: float) -> np.ndarray:

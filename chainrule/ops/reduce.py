@@ -12,6 +12,7 @@ from chainrule import dtypes, shapes
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain, Op
+from chainrule.ops.complex import real_part, squared_size
 from chainrule.ops.core import cast, op, primitive, promote_float, zeros_like
 from chainrule.ops.elementwise import eq, exp, isfinite, log, stop_gradient, where
 from chainrule.ops.index import take_along
@@ -69,6 +70,8 @@ _CASES = Domain(
     cases=[((3, 4), {"axis": (0,)}), ((2, 3, 2), {"axis": (0, 2), "keepdim": True}), ((5,), {})],
 )
 _ALONG = Domain((-3, 3), cases=[((3, 4), {"axis": 1}), ((2, 3, 2), {"axis": 0})])
+_CASES_FIELD = Domain((-3, 3), dtypes="float complex", cases=_CASES.cases)
+_ALONG_FIELD = Domain((-3, 3), dtypes="float complex", cases=_ALONG.cases)
 
 
 def _reduction(infer: Any, *, tex: str, torch: str, domain: Domain = _CASES) -> Maker:
@@ -89,7 +92,7 @@ def _along(infer: Any, *, tex: str, torch: str, domain: Domain = _ALONG) -> Make
     return make
 
 
-@_reduction(_reduced, tex=r"\sum{over} {0}", torch="sum")
+@_reduction(_reduced, tex=r"\sum{over} {0}", torch="sum", domain=_CASES_FIELD)
 def sum(x: Any, *, axis: Axes, keepdim: bool) -> Any:
     """Σ over axes, in the type of x. (torch's sum of integers is in int64: cast first.)"""
     if _few(x, axis):
@@ -102,7 +105,7 @@ def _(g: Node, y: Node, x: Node, *, axis: Axes, keepdim: bool) -> Node:
     return broadcast_to(_kept(g, x, axis, keepdim), shape=x.shape)
 
 
-@_reduction(_reduced, tex=r"\prod{over} {0}", torch="prod")
+@_reduction(_reduced, tex=r"\prod{over} {0}", torch="prod", domain=_CASES_FIELD)
 def prod(x: Any, *, axis: Axes, keepdim: bool) -> Any:
     """Π over axes."""
     return np.prod(x, axis=axis, keepdims=keepdim, dtype=x.dtype)
@@ -165,6 +168,7 @@ amin.vjp(_extreme_vjp)
     lambda x, **a: TensorType(_reduced(x, **a).shape, dtypes.bool_),
     tex=r"\exists{over} {0}",
     torch="any",
+    domain=_CASES_FIELD,
 )
 def any_(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
     """Whether any element is non-zero."""
@@ -175,6 +179,7 @@ def any_(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
     lambda x, **a: TensorType(_reduced(x, **a).shape, dtypes.bool_),
     tex=r"\forall{over} {0}",
     torch="all",
+    domain=_CASES_FIELD,
 )
 def all_(x: np.ndarray, *, axis: Axes, keepdim: bool) -> Any:
     """Whether all elements are non-zero."""
@@ -215,7 +220,7 @@ def _same_type(x: Node, **_: Any) -> TensorType:
     return TensorType(x.shape, x.dtype)
 
 
-@_along(_same_type, tex=r"\sum_{{j \le i}} {0}_j", torch="cumsum")
+@_along(_same_type, tex=r"\sum_{{j \le i}} {0}_j", torch="cumsum", domain=_ALONG_FIELD)
 def cumsum(x: np.ndarray, *, axis: int) -> np.ndarray:
     """Running sum."""
     return np.cumsum(x, axis=axis, dtype=x.dtype)
@@ -226,7 +231,7 @@ def _(g: Node, y: Node, x: Node, *, axis: int) -> Node:
     return flip(cumsum(flip(g, (axis,)), axis=axis), (axis,))
 
 
-@_along(_same_type, tex=r"\prod_{{j \le i}} {0}_j", torch="cumprod")
+@_along(_same_type, tex=r"\prod_{{j \le i}} {0}_j", torch="cumprod", domain=_ALONG_FIELD)
 def cumprod(x: np.ndarray, *, axis: int) -> np.ndarray:
     """Running product."""
     return np.cumprod(x, axis=axis, dtype=x.dtype)
@@ -277,7 +282,7 @@ def argsort(x: np.ndarray, *, axis: int, descending: bool) -> np.ndarray:
     tex=r"\frac{{1}}{{{count}}} \sum{over} {0}",
     prepare=promote_float,
     torch="mean",
-    domain=_CASES,
+    domain=_CASES_FIELD,
     name="mean",
 )
 def _mean(x: Node, *, axis: Any = None, keepdim: bool = False) -> Node:
@@ -293,30 +298,30 @@ mean = _mean
 @op(
     tex=r"\operatorname{{Var}}{over}({0})",
     torch="var",
-    domain=Domain((-3, 3), cases=[((3, 4), {"axis": (0,)})]),
+    domain=Domain((-3, 3), dtypes="float complex", cases=[((3, 4), {"axis": (0,)})]),
 )
 def var(x: Node, *, axis: Any = None, correction: float = 1, keepdim: bool = False) -> Node:
-    """Σ (x − x̄)² / (n − correction)"""
+    """Σ |x − x̄|² / (n − correction)"""
     axes = shapes.axes(axis, x.ndim)
     n = shapes.size([x.shape[a] for a in axes])
     d = x - mean(x, axis=axes, keepdim=True)
     left = max(n - correction, 0)
     return (
-        sum(d * d, axis=axes, keepdim=keepdim) / (left if left else float("nan"))
+        sum(squared_size(d), axis=axes, keepdim=keepdim) / (left if left else float("nan"))
         if left
         else _nan_sum(d, axes, keepdim)
     )
 
 
 def _nan_sum(d: Node, axes: Axes, keepdim: bool) -> Node:
-    return sum(d * d, axis=axes, keepdim=keepdim) * float("nan")
+    return sum(squared_size(d), axis=axes, keepdim=keepdim) * float("nan")
 
 
-@op(tex=r"\log \sum{over} e^{{{0}}}", prepare=promote_float, torch="logsumexp", domain=_CASES)
+@op(tex=r"\log \sum{over} e^{{{0}}}", prepare=promote_float, torch="logsumexp", domain=_CASES_FIELD)
 def logsumexp(x: Node, *, axis: Any = None, keepdim: bool = False) -> Node:
     """log Σ eˣ, by way of the largest element, so that nothing overflows."""
     axes = shapes.axes(axis, x.ndim)
-    m = stop_gradient(amax(x, axis=axes, keepdim=True))
+    m = stop_gradient(amax(real_part(x), axis=axes, keepdim=True))
     m = where(isfinite(m), m, zeros_like(m))
     y = log(sum(exp(x - m), axis=axes, keepdim=True)) + m
     return y if keepdim else reshape(y, shape=shapes.reduced(x.shape, axes, False))

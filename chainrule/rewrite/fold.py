@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule.ir.node import Node, TensorType
+from chainrule.ir.op import is_complex
 from chainrule.ops.core import const
 from chainrule.rewrite.walk import rewrite
 
@@ -31,8 +32,8 @@ def _fold(node: Node) -> Node | None:
         return None
     if not isinstance(node.type, TensorType) or node.shape:
         return None
-    if any(i.op.name != "const" for i in node.inputs):
-        return None
+    if any(i.op.name != "const" for i in node.inputs) or is_complex(node):
+        return None  # complex constants do not know the sign of a zero
     with np.errstate(all="ignore"):
         arrays = [i.op.evaluate(i, ()) for i in node.inputs]
         value = node.op.evaluate(node, arrays)

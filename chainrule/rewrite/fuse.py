@@ -30,6 +30,7 @@ from typing import NamedTuple
 from chainrule import ops
 from chainrule.ir.graph import Graph, topological
 from chainrule.ir.node import Node, TensorType
+from chainrule.ir.op import is_complex
 from chainrule.ir.text import print_graph
 from chainrule.rewrite.axes import (
     REDUCTIONS,
@@ -106,10 +107,16 @@ def is_small_reduction(node: Node) -> bool:
     return node.op.name in REDUCTIONS and taps(node) <= FEW
 
 
+def _touches_complex(node: Node) -> bool:
+    return is_complex(node) or any(map(is_complex, node.inputs))
+
+
 def _class(node: Node) -> str:
     name = node.op.name
     if is_leaf(node):
         return "leaf"
+    if _touches_complex(node):  # the reference computes it
+        return "view" if name in _PLAIN else "single"
     if name in VIEWS:
         return "view"
     if is_point(node) or is_small_reduction(node) or is_one_hot(node):
@@ -299,6 +306,9 @@ class _Partition:
             sources = self._sources(node)
             self.shows[node] = sources
             if node not in self.needed:
+                return
+            if is_complex(node):
+                self._single(node)
                 return
             if any(not set(self.home[p].rows.get(p, ())) <= set(m.values()) for p, m in sources):
                 self._found(node, "nest", sources)

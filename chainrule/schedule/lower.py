@@ -16,6 +16,7 @@ from typing import Any
 
 from chainrule.ir.graph import Graph, topological
 from chainrule.ir.node import Node, TensorType
+from chainrule.ir.op import is_complex
 from chainrule.rewrite.fuse import FLAT, Fused, fuse
 from chainrule.schedule.attention import lower_attention
 from chainrule.schedule.contract import accepts, lower_contraction
@@ -64,6 +65,8 @@ def _lower(fused: Fused, machine: Machine) -> Lowered:
     nodes = topological(graph.outputs)
     if any(isinstance(n.type, TensorType) and 0 in n.shape for n in nodes):
         raise Unsupported("an empty array inside of a kernel")
+    if any(map(is_complex, nodes)):
+        raise Unsupported("complex numbers")
     if fused.kind == "single":
         root = graph.outputs[0]
         name = root.inputs[0].op.name if root.op.name == "item" else root.op.name

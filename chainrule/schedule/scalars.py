@@ -38,7 +38,7 @@ from chainrule.schedule.loops import FLOATS, SIZE, Value
 Rule = Callable[..., Value]
 
 #: The Loop IR's kind of a dtype's short name.
-KIND = {d.short: "i1" if d is dtypes.bool_ else d.short for d in dtypes.ALL}
+KIND = {d.short: "i1" if d is dtypes.bool_ else d.short for d in dtypes.REAL}
 
 _HALVES = ("f16", "bf16")
 _UNSIGNED = ("u8", "u16", "u32", "u64")

@@ -189,7 +189,7 @@ class _Placing:
             s = Storage(value, None, None)
         t: Tensor = blank(Tensor, s, n.shape, n.dtype)
         if (
-            self.create_graph and n.dtype.is_floating_point
+            self.create_graph and n.dtype.is_differentiable
         ):  # the gradient of the gradient goes on behind it
             t.level, t.leaf, t.history = 1, False, (self.trace, n)
         return node_of(t)
@@ -276,6 +276,10 @@ def _seed(t: Tensor, g: Any, what: str) -> Node:
             raise RuntimeError(
                 "grad can be implicitly created only for scalar outputs, this one has shape "
                 f"{tuple(t._shape)}"
+            )
+        if t._dtype.is_complex:
+            raise RuntimeError(
+                f"grad can be implicitly created only for real scalar outputs but got {t._dtype}"
             )
         return ops.full_like(node_of_type(t), 1)
     if g._shape != t._shape:
@@ -515,7 +519,7 @@ class CustomFunction:
             )
         out: dict[Node, Node] = {}
         for n, t in zip(self.inputs, self.call(given), strict=True):
-            if t is not None and n.dtype.is_floating_point:
+            if t is not None and n.dtype.is_differentiable:
                 ct = placing.cotangent(n, node_of(t))
                 out[n] = ops.add(out[n], ct) if n in out else ct
         return out

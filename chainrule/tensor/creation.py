@@ -17,7 +17,7 @@ from chainrule.ops.random import blocks, normal_blocks
 from chainrule.runtime import random as streams
 from chainrule.runtime.random import Generator
 from chainrule.tensor.handle import Size, Tensor, blank, from_array, wrap
-from chainrule.tensor.record import varying, varying_fill
+from chainrule.tensor.record import apply, varying, varying_fill
 from chainrule.tensor.trace import Storage, flush_if_due, state
 
 
@@ -52,7 +52,9 @@ def _array(data: Any, dtype: DType | None) -> np.ndarray:
             array = np.asarray(data)
         except ValueError as e:
             raise ValueError(f"expected a rectangular nest of numbers: {e}") from None
-        if array.dtype == np.float64 or (array.size == 0 and array.dtype.kind != "b"):
+        if array.dtype == np.complex128:
+            dtype = dtype or dtypes.get_default_dtype().to_complex()
+        elif array.dtype == np.float64 or (array.size == 0 and array.dtype.kind != "b"):
             dtype = dtype or dtypes.get_default_dtype()
     if array.dtype == object or array.dtype.kind in "USmM":
         raise TypeError(
@@ -209,7 +211,7 @@ def empty(*size: Any, **kw: Any) -> Tensor:
 
 def _constant(
     value: int,
-    size: tuple[Any, ...],
+    sizes: tuple[Any, ...],
     *,
     dtype: DType | None = None,
     device: Any = None,
@@ -220,9 +222,11 @@ def _constant(
     names: Any = None,
     **kw: Any,
 ) -> Tensor:
-    shape = _sizes((kw.pop("size"),) if "size" in kw else size)
+    if not sizes and "size" not in kw:
+        raise TypeError("missing 1 required positional arguments: \"size\"")
+    shape = _sizes((kw.pop("size"),) if "size" in kw else sizes)
     if kw:
-        raise TypeError(f"unexpected arguments {sorted(kw)}")
+        raise TypeError(f"got an unexpected keyword argument '{sorted(kw)[0]}'")
     return _filled(
         ops.full(shape, value, dtype or dtypes.get_default_dtype()), out, requires_grad, device
     )
@@ -403,8 +407,8 @@ def triu_indices(
 
 def _float(dtype: DType | None, what: str) -> DType:
     d = dtype or dtypes.get_default_dtype()
-    if not d.is_floating_point:
-        raise DtypeError(f"{what} takes a floating point dtype, got {d}")
+    if not d.is_differentiable:
+        raise DtypeError(f"{what} takes a floating point or complex dtype, got {d}")
     return d
 
 
@@ -418,7 +422,13 @@ def draw(
 ) -> Tensor:
     """Random numbers from a stream, recorded: "uniform", "normal", "exponential", "integers" (low=,
     high=), or "bernoulli" (p=; bool). Under `config.random = "mt19937"` they are PyTorch's.
+
+    Complex numbers have such parts; normal ones have variance 1 in all.
     """
+    if dtype.is_complex:
+        parts = draw(kind, (*shape, 2), dtype.to_real(), generator, stream, **bounds)
+        z: Tensor = apply(ops.view_as_complex, parts)
+        return z * math.sqrt(0.5) if kind == "normal" else z
     g = generator if generator is not None else streams.stream(stream)
     if (twister := g.twister) is not None:
         if kind == "bernoulli":

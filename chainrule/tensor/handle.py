@@ -6,6 +6,7 @@ a handle: shape, views, gradient flags, the way into a trace, and the way out to
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ class Tensor:
     """
 
     __slots__ = (
-        "__weakref__", "_dtype", "_grad", "_hooks", "_shape", "base", "chain", "detached",
+        "__dict__", "__weakref__", "_dtype", "_grad", "_hooks", "_shape", "base", "chain", "detached",
         "history", "leaf", "level", "node", "seen_in", "storage", "strides", "version",
     )  # fmt: skip
 
@@ -155,10 +156,10 @@ class Tensor:
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients with respect to this tensor (or stop asking); leaves only."""
-        if requires_grad and not self._dtype.is_floating_point:
+        if requires_grad and not self._dtype.is_differentiable:
             raise RuntimeError(
-                "only Tensors of floating point dtype can require gradients, this one is "
-                f"{self._dtype}"
+                "only Tensors of floating point and complex dtype can require gradients, this one "
+                f"is {self._dtype}"
             )
         if not self.leaf and self.level:
             if requires_grad:
@@ -175,21 +176,51 @@ class Tensor:
 
     @property
     def grad(self) -> Tensor | None:
-        return self._grad
+        """The gradient that `backward()` has added up; of leaves, and of what `retain_grad()` was
+        called on.
+        """
+        g = self._grad
+        if g is None and self.level and not self.leaf and not self.retains_grad:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
+                ".grad attribute won't be populated during autograd.backward(). If you indeed want "
+                "the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the "
+                "non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you "
+                "access the leaf Tensor instead.",
+                stacklevel=2,
+            )
+        return g
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             if not isinstance(value, Tensor):
                 raise TypeError(
-                    f"assigned grad expected to be a Tensor or None but got {type(value).__name__}"
+                    "assigned grad expected to be a Tensor or None but got grad of type "
+                    f"{type(value).__name__}"
                 )
             if value._shape != self._shape:
                 raise RuntimeError(
-                    f"assigned grad has data of a different size: {value._shape} for a tensor of "
-                    f"shape {self._shape}"
+                    f"attempting to assign a gradient of size '{list(value._shape)}' to a tensor "
+                    f"of size '{list(self._shape)}'. Please ensure that the gradient and the "
+                    "tensor are the same size"
+                )
+            if value._dtype is not self._dtype:
+                raise RuntimeError(
+                    f"attempting to assign a gradient with dtype '{value._dtype}' to a tensor with "
+                    f"dtype '{self._dtype}'. Please ensure that the gradient and the tensor have "
+                    "the same dtype"
                 )
         self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether a computed tensor keeps its `.grad`: it has a table of hooks of its own then."""
+        return not self.leaf and self._hooks is not None
 
     @property
     def data(self) -> Tensor:
@@ -199,6 +230,8 @@ class Tensor:
 
     @data.setter
     def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         other = value.detach()
         self.storage, self.chain, self.base = other.storage, other.chain, other.base
         self.strides, self._shape, self._dtype = other.strides, other._shape, other._dtype
@@ -230,8 +263,13 @@ class Tensor:
         return "strided"
 
     @property
-    def names(self) -> tuple[None, ...]:
-        return (None,) * self.ndim
+    def output_nr(self) -> int:
+        return 0
+
+    @property
+    def _base(self) -> Tensor | None:
+        """The tensor that this one is a view of."""
+        return self.base
 
     @property
     def itemsize(self) -> int:
@@ -314,6 +352,13 @@ class Tensor:
     def _concrete(self) -> np.ndarray:
         """The array, computed if it must be."""
         trace = self.storage.trace
+        if trace is not None and trace.scopes is not None and self._is_hidden():
+            raise RuntimeError(
+                "vmap: It looks like you're calling .item() on a Tensor (or looking at its value "
+                "in another way: numpy(), tolist(), an operation whose result has a shape that "
+                "depends on values). Inside vmap a tensor stands for many and has no value of its "
+                "own; do it outside of vmap, or with other operations."
+            )
         if trace is not None and trace.thread == get_ident():
             try:
                 flush(trace)
@@ -385,16 +430,45 @@ class Tensor:
                 if n
                 else "Boolean value of Tensor with no values is ambiguous"
             )
+        if self._is_hidden():
+            raise RuntimeError(
+                "vmap: It looks like you're attempting to use a Tensor in some data-dependent "
+                "control flow: inside vmap a tensor stands for many, so there is no one truth "
+                "value. Use torch.where, or decide outside of vmap."
+            )
         return bool(self.item())
 
+    def _is_hidden(self) -> bool:
+        """Whether this is one of a batch, inside a transform: it has a value for all only."""
+        trace = self.storage.trace
+        return (
+            trace is not None and trace.scopes is not None and bool(trace.hidden(self.storage.node))
+        )
+
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._real_number())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._real_number())
+
+    def _number(self) -> Any:
+        if shapes.size(self._shape) != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return self.item()
+
+    def _real_number(self) -> Any:
+        x = self._number()
+        if not isinstance(x, complex):
+            return x
+        if x.imag:
+            raise RuntimeError("value cannot be converted to type double without overflow")
+        return x.real
+
+    def __complex__(self) -> complex:
+        return complex(self._number())
 
     def __index__(self) -> int:
-        if self._dtype.is_floating_point:
+        if self._dtype.is_differentiable:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
 
@@ -414,7 +488,7 @@ class Tensor:
         if not self.is_leaf:
             raise RuntimeError(
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
-                "protocol at the moment"
+                "protocol at the moment.  Take .detach() of a computed one."
             )
         out = self._copy_leaf()
         memo[id(self)] = out
@@ -451,9 +525,10 @@ class Parameter(Tensor):
         out.chain, out.base, out.strides = data.chain, data.base, data.strides
         out.detached = 0
         if requires_grad:
-            if not data._dtype.is_floating_point:
+            if not data._dtype.is_differentiable:
                 raise RuntimeError(
-                    f"only Tensors of floating point dtype can require gradients, got {data._dtype}"
+                    "only Tensors of floating point and complex dtype can require gradients, got "
+                    f"{data._dtype}"
                 )
             out.level = 1
         return out
@@ -527,7 +602,7 @@ def result(node: Node, trace: Trace, level: int) -> Tensor:
     t.leaf = True
     trace.storages.append(s)
     trace.values.append(node)
-    if level and node.dtype.category == FLOAT:
+    if level and node.dtype.category >= FLOAT:
         t.level = s.level = level
         t.leaf = False
         trace.handles.append(t)

@@ -56,7 +56,7 @@ def _entries(x: Tensor, index: Any) -> list[Any]:
                 t = t.long()
             if t.dtype is dtypes.bool_:
                 out.append(("mask", t))
-            elif t.dtype.is_floating_point:
+            elif t.dtype.is_differentiable:
                 raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
             else:
                 out.append(t)

@@ -6,7 +6,6 @@ here.
 
 from __future__ import annotations
 
-import functools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -17,14 +16,16 @@ from chainrule import devices, dtypes, ops, shapes
 from chainrule.dtypes import DType
 from chainrule.runtime.random import Generator
 from chainrule.tensor import backward as engine
-from chainrule.tensor import creation, functions, indexing
+from chainrule.tensor import creation, functions, indexing, overriding
+from chainrule.tensor import storage as storages
+from chainrule.tensor.calling import public, takes_axis, with_names
 from chainrule.tensor.handle import Tensor
 from chainrule.tensor.hooks import RemovableHandle
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.printing import text
 from chainrule.tensor.record import apply, detach
 from chainrule.tensor.sharing import is_shared, share_memory
-from chainrule.tensor.trace import one_piece, state
+from chainrule.tensor.trace import Storage, one_piece
 
 #: Functions that take no tensor first, or that `Tensor` spells otherwise.
 _NO_METHOD = {
@@ -33,7 +34,7 @@ _NO_METHOD = {
     "broadcast_tensors", "broadcast_shapes", "cat", "concat", "concatenate", "stack", "hstack",
     "vstack", "einsum", "tensordot", "cdist", "atleast_1d", "polygamma", "view_as_shape", "where",
     "copy_into", "gather_rows", "to_dtype", "result_type", "rsub", "bucketize", "searchsorted",
-    "kron", "one_hot",
+    "kron", "one_hot", "complex", "polar", "real", "imag", "view_as_complex", "view_as_real",
 }  # fmt: skip
 
 #: In-place forms: x.add_(y) is x ← add(x, y).
@@ -51,7 +52,7 @@ _IN_PLACE = [
     "scatter_add", "scatter_reduce", "sigmoid", "sign", "sin", "sinc", "sinh", "sqrt", "square",
     "sub", "subtract", "tan", "tanh", "tril", "triu", "true_divide", "trunc", "xlogy", "eq", "ne",
     "lt", "le", "gt", "ge", "not_equal", "less", "less_equal", "greater", "greater_equal", "sgn",
-    "float_power",
+    "float_power", "conj_physical",
 ]  # fmt: skip
 
 #: Those that PyTorch also has as functions: torch.relu_(x).
@@ -71,30 +72,6 @@ def _in_place(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
             return assign(self, f(self, *args, **kw))
 
     g.__doc__ = f"In place: {f.__doc__}"
-    return g
-
-
-def with_out(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The function form: takes `out=`, a tensor (or tuple of tensors) that receives the result."""
-
-    @functools.wraps(f)
-    def g(*args: Any, out: Any = None, **kw: Any) -> Any:
-        result = f(*args, **kw)
-        if out is None:
-            return result
-        for o, r in (
-            zip(out, result, strict=True) if isinstance(out, (tuple, list)) else [(out, result)]
-        ):
-            if state.grad and (o.level or r.level):
-                raise RuntimeError(
-                    "functions with out=... arguments don't support automatic differentiation, "
-                    "but one of the arguments requires grad."
-                )
-            if o._shape != r._shape:
-                o.data = creation.empty(r._shape, dtype=o._dtype)
-            assign(o, r)
-        return out
-
     return g
 
 
@@ -138,6 +115,8 @@ _TENSOR_TYPES = {
     "int32": "IntTensor",
     "int64": "LongTensor",
     "bool": "BoolTensor",
+    "complex64": "ComplexFloatTensor",
+    "complex128": "ComplexDoubleTensor",
 }
 
 
@@ -255,7 +234,7 @@ def _copy(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
 
 def _random(self: Tensor, kind: str, generator: Generator | None, **bounds: Any) -> Tensor:
-    dtype = self._dtype if self._dtype.is_floating_point or kind == "integers" else dtypes.float32
+    dtype = self._dtype if self._dtype.is_differentiable or kind == "integers" else dtypes.float32
     return creation.draw(kind, self._shape, dtype, generator, **bounds)
 
 
@@ -353,7 +332,7 @@ def _new(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
 def _number_or_tensor(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         return creation.as_tensor(x)
-    return x if isinstance(x, (Tensor, bool, int, float, np.generic)) else None
+    return x if isinstance(x, (Tensor, bool, int, float, complex, np.generic)) else None
 
 
 def _operator(op: Any, swapped: bool = False) -> Callable[[Tensor, Any], Any]:
@@ -423,8 +402,15 @@ def public_functions() -> dict[str, Any]:
     return {
         name: f
         for name, f in vars(functions).items()
-        if not name.startswith("_") and name in functions.__all__ and name != "values_indices"
+        if not name.startswith("_") and name in functions.__all__
     }
+
+
+def function_forms() -> dict[str, Any]:
+    """All functions as a program calls them, those that make tensors included."""
+    made = {name: getattr(creation, name) for name in creation.__all__}
+    made["as_strided"] = storages.as_strided
+    return {name: public(f) for name, f in {**public_functions(), **made}.items()}
 
 
 def in_place_functions() -> dict[str, Any]:
@@ -444,7 +430,7 @@ def attach() -> None:
     table = public_functions()
     for name, f in table.items():
         if name not in _NO_METHOD:
-            put(name, f)
+            put(name, with_names(f) if takes_axis(f) else f)
     for name in _IN_PLACE:
         put(name + "_", _in_place(table[name]))
     for name, op in _OPERATORS.items():
@@ -470,12 +456,15 @@ def attach() -> None:
     put("__iter__", _iter)
     put("__repr__", text)
     put("__array_priority__", 1000)
+    put("as_strided", storages.as_strided)
     for name, f in _METHODS.items():
         put(name, f)
     put("T", property(lambda self: functions.permute(self, *reversed(range(self.ndim)))))
-    put("mH", property(lambda self: functions.transpose(self, -2, -1)))
+    put("mH", property(functions.adjoint))
+    put("real", property(functions.real, _set_part(functions.real)))
+    put("imag", property(functions.imag, _set_part(functions.imag)))
     put("mT", property(lambda self: functions.transpose(self, -2, -1)))
-    put("H", property(lambda self: functions.t(self)))
+    put("H", property(lambda self: functions.conj(functions.t(self))))
     put("grad_fn", property(_grad_fn))
 
 
@@ -521,6 +510,15 @@ def _in_place_shape(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return g
 
 
+def _set_part(part: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Any], None]:
+    """z.real = …, z.imag = …"""
+
+    def f(self: Tensor, value: Any) -> None:
+        _copy(part(self), value)
+
+    return f
+
+
 def _map_to_dtype(self: Tensor, other: Tensor) -> Tensor:
     return functions.to_dtype(self, other._dtype)
 
@@ -551,6 +549,8 @@ _METHODS: dict[str, Any] = {
     "char": _convert(dtypes.int8),
     "byte": _convert(dtypes.uint8),
     "bool": _convert(dtypes.bool_),
+    "cfloat": _convert(dtypes.complex64),
+    "cdouble": _convert(dtypes.complex128),
     "view": functions.view_as_shape,
     "view_as": lambda self, other: functions.view_as_shape(self, other._shape),
     "reshape_as": lambda self, other: functions.reshape(self, other._shape),
@@ -582,7 +582,6 @@ _METHODS: dict[str, Any] = {
     "nelement": functions.numel,
     "element_size": lambda self: self._dtype.itemsize,
     "get_device": lambda self: -1,
-    "is_complex": lambda self: False,
     "is_signed": lambda self: self._dtype.is_signed,
     "is_same_size": lambda self, other: self._shape == other._shape,
     "is_shared": is_shared,
@@ -596,7 +595,9 @@ _METHODS: dict[str, Any] = {
     "t_": _in_place_shape(functions.t),
     "transpose_": _in_place_shape(functions.transpose),
     "swapaxes_": _in_place_shape(functions.transpose),
-    "storage_offset": lambda self: 0,
+    "storage_offset": storages.storage_offset,
+    "untyped_storage": lambda self: storages.UntypedStorage(self.storage),
+    "_typed_storage": lambda self: storages.TypedStorage(self.storage),
     "sum_to_size": lambda self, *size: apply(_sum_to, self, shape=shapes.unpack(size)),
     "apply_": lambda self, f: self.copy_(
         creation.from_owned(np.vectorize(f, otypes=[self._dtype.np])(self._concrete()))

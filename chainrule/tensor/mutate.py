@@ -64,6 +64,8 @@ def assign(t: Tensor, value: Tensor, *, uniform: bool = False) -> Tensor:
         if state.trace is trace and node is value.node:
             break
     s, grad = t.storage, state.grad
+    for level in state.here.lanes:
+        level.check_write(s, whole)
     # Through `.detach()`, `.data` or under no_grad: PyTorch's gradients do not see such a write.
     keeps = bool(t.leaf and t.level)  # a parameter that was written to under no_grad
     tracked = value.level > 0 and grad
@@ -131,8 +133,9 @@ def _whole(t: Tensor, node: Node) -> Node:
     levels = [_base_node(base)]
     for op, attrs in t.chain[:-1]:
         levels.append(op.make((levels[-1],), attrs))
-    for (op, attrs), outer in zip(reversed(t.chain), reversed(levels), strict=True):
-        if op.put is None or (op is ops.broadcast_to and (op, attrs) is not t.chain[-1]):
+    for i, outer in reversed(list(enumerate(levels))):
+        op, attrs = t.chain[i]
+        if op.put is None or (op is ops.broadcast_to and i + 1 < len(t.chain)):
             raise RuntimeError(
                 f"cannot write through {op.name}: its elements share memory; clone() it first"
             )

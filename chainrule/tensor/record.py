@@ -26,7 +26,7 @@ _FOUND_LIMIT = 200_000
 
 #: Where Python numbers stand: (function, position, nodes) → what was seen there.
 _places: dict[tuple[Any, ...], _Place] = {}
-_NUMBERS = (bool, int, float)
+_NUMBERS = (bool, int, float, complex)
 
 #: Nodes as they are read without gradient.
 _stopped: dict[Node, Node] = {}
@@ -157,17 +157,19 @@ def _with_numbers(
     seen: list[tuple[_Place, Any]] = []
     constant = True
     if isinstance(fn, Op) and fn.prepare is not None:
+        plain = [*args]  # NumPy's numbers as Python's
         kinds = tuple(type(x) for x in args if not isinstance(x, Tensor))
         for i, a in enumerate(args):
             if isinstance(a, Tensor) or a is None:
                 continue
-            a = a.item() if isinstance(a, np.generic) else a
+            if isinstance(a, np.generic):
+                a = plain[i] = a.item()
             if _is_structure(fn, a):
                 continue
             known = [n for n in nodes if isinstance(n, Node)]
             place = _place((fn, i, kinds, *known), a, trace)
             seen.append((place, a))
-            node = _promoted(place, a, trace, functools.partial(_type_at, fn, i, [*args]))
+            node = _promoted(place, a, trace, functools.partial(_type_at, fn, i, plain))
             if node is not None:
                 nodes[i], constant = node, False
     if constant:
@@ -179,7 +181,11 @@ def _with_numbers(
 
 def _is_structure(fn: Op, a: Any) -> bool:
     """x² and x³ are formulas of their own; truth values and NaN do not vary."""
-    return type(a) is bool or a != a or (fn is ops.pow and float(a).is_integer())
+    return (
+        type(a) is bool
+        or a != a
+        or (fn is ops.pow and type(a) is not complex and float(a).is_integer())
+    )
 
 
 def _constant_key(fn: Callable[..., Any], a: Any) -> Any:
@@ -282,6 +288,32 @@ _plans: dict[Any, Any] = {}
 _views: dict[Any, tuple[Node | None, tuple[int, ...], tuple[int, ...] | None]] = {}
 
 
+def recast(t: Tensor, op: Op, dtype: dtypes.DType) -> Tensor:
+    """A view in another element type: complex numbers as pairs, or what is real of them."""
+    out = chain(t, ((op, ()),))
+    out._dtype = dtype
+    return out
+
+
+def _pair_strides(
+    shape: tuple[int, ...], strides: tuple[int, ...], op: Op
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shape and strides of a view between complex numbers and their parts."""
+    if op is ops.view_as_complex:
+        if strides[-1] != 1:
+            raise RuntimeError("Tensor must have a last dimension with stride 1")
+        if any(s % 2 for s in strides[:-1]):
+            raise RuntimeError(
+                "Tensor must have a stride divisible by 2 for all but last dimension"
+            )
+        return shape[:-1], tuple(s // 2 for s in strides[:-1])
+    wide = tuple(2 * s for s in strides)
+    return ((*shape, 2), (*wide, 1)) if op is ops.view_as_real else (shape, wide)
+
+
+_PAIRS = (ops.view_as_complex, ops.view_as_real, ops.real, ops.imag)
+
+
 def plan(f: Callable[..., Any], t: Tensor, *args: Any) -> Any:
     """f(t, *args), which looks at shape and strides of t and at whole numbers only: the view steps
     of a call are worked out once.
@@ -368,15 +400,20 @@ def _layout(
     found = _layouts.get(key)
     if found is None:
         op, attrs = step
-        probe = _probe(shape, strides)
-        assert op.reference is not None
-        out = op.reference(probe, **dict(attrs))
-        made: tuple[int, ...] | None = out.strides
-        if 0 in out.shape or _is_contiguous(out.shape, out.strides):
+        made: tuple[int, ...] | None
+        if op in _PAIRS:
+            seen, made = _pair_strides(
+                shape, contiguous_strides(shape) if strides is None else strides, op
+            )
+        else:
+            assert op.reference is not None
+            out = op.reference(probe(shape, strides), **dict(attrs))
+            seen, made = out.shape, out.strides
+        if 0 in seen or _is_contiguous(seen, made):
             made = None
         if len(_layouts) > 100_000:
             _layouts.clear()
-        found = _layouts[key] = (out.shape, made)
+        found = _layouts[key] = (seen, made)
     return found
 
 
@@ -385,7 +422,8 @@ def _is_contiguous(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     return all(n == 1 or a == b for n, a, b in zip(shape, strides, want, strict=True))
 
 
-def _probe(shape: tuple[int, ...], strides: tuple[int, ...] | None) -> np.ndarray:
+def probe(shape: tuple[int, ...], strides: tuple[int, ...] | None) -> np.ndarray:
+    """An array of this layout that takes no memory, never to be touched: a byte an element."""
     return np.lib.stride_tricks.as_strided(
         np.empty(1, np.int8), shape, contiguous_strides(shape) if strides is None else strides
     )
@@ -399,7 +437,7 @@ def viewable(t: Tensor, shape: tuple[int, ...]) -> bool:
     found = _layouts.get(key)
     if found is None:
         try:
-            np.reshape(_probe(t._shape, t.strides), shape, copy=False)
+            np.reshape(probe(t._shape, t.strides), shape, copy=False)
             found = True
         except ValueError:
             found = False

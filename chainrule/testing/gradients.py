@@ -5,7 +5,8 @@ with
 
     (8 (s(x + h d) − s(x − h d)) − (s(x + 2h d) − s(x − 2h d))) / 12 h          error O(h⁴)
 
-Then that directional derivative takes the place of s: second order, and so on.
+For complex numbers Σ Re(w̄ f(x)) and Σ Re(d̄ x̄) take the place of these sums. Then that directional
+derivative takes the place of s: second order, and so on.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from chainrule import dtypes, ops
 from chainrule.autodiff import derivative, gradients
 from chainrule.ir.interpret import interpret
 from chainrule.ir.node import Node, TensorType
-from chainrule.ir.op import Op
+from chainrule.ir.op import Op, conjugate, is_complex
 
 _STEP = 1e-3
 
@@ -34,9 +35,14 @@ def _project(
     total = ops.const(0.0, dtypes.float64)
     for v in values:
         w = _name(v, kind, len(bound))
-        bound[w] = rng.standard_normal(v.shape)
-        total = total + ops.sum(v * w)
+        bound[w] = _direction(v, rng)
+        total = total + ops.sum(ops.real_part(v * conjugate(w)))
     return total
+
+
+def _direction(like: Node, rng: np.random.Generator) -> np.ndarray:
+    real = rng.standard_normal(like.shape)
+    return real + 1j * rng.standard_normal(like.shape) if is_complex(like) else real
 
 
 def check_gradients(
@@ -53,15 +59,15 @@ def check_gradients(
     """
     rng = np.random.default_rng(seed)
     bound = {n: np.asarray(a) for n, a in zip(inputs, arrays, strict=True)}
-    wrt = [n for n in inputs if n.dtype.is_floating_point]
-    s = _project([o for o in outputs if o.dtype.is_floating_point], "w", bound, rng)
+    wrt = [n for n in inputs if n.dtype.is_differentiable]
+    s = _project([o for o in outputs if o.dtype.is_differentiable], "w", bound, rng)
     for k in range(1, order + 1):
-        directions = [rng.standard_normal(n.shape) for n in wrt]
+        directions = [_direction(n, rng) for n in wrt]
         slope = ops.const(0.0, dtypes.float64)
         for n, g, d in zip(wrt, gradients(s, wrt), directions, strict=True):
             at = _name(n, "d", len(bound))
             bound[at] = d
-            slope = slope + ops.sum(g * at)
+            slope = slope + ops.sum(ops.real_part(g * conjugate(at)))
         (got,) = interpret([slope], bound)
         want = _difference(s, wrt, directions, bound)
         scale = max(1.0, abs(want), abs(float(got)))
@@ -91,8 +97,8 @@ def compare_gradients(
     rng = np.random.default_rng(1)
     bound = {n: np.asarray(a) for n, a in zip(inputs, arrays, strict=True)}
     seeds = [_name(p, "ct", i) for i, p in enumerate(parts)]
-    bound.update({c: rng.standard_normal(c.shape).astype(c.dtype.np) for c in seeds})
-    wrt = [n for n in inputs if n.dtype.is_floating_point]
+    bound.update({c: _direction(c, rng).astype(c.dtype.np) for c in seeds})
+    wrt = [n for n in inputs if n.dtype.is_differentiable]
     given = derivative(parts, seeds, wrt).gradients
     own, op.gradient = op.gradient, None
     try:  # the formula itself, with other nodes for the cotangents so that nothing is found again

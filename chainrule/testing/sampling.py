@@ -71,11 +71,20 @@ def _values(
         return rng.random(shape) < 0.5, dtypes.bool_
     if isinstance(over, int):
         return np.asarray(rng.integers(0, over, shape, dtype=np.int64)), dtypes.int64
+    if over == "matrix":  # values on the diagonal that are far apart, small ones beside it
+        array = rng.uniform(-0.4, 0.4, shape)
+        if len(shape) > 1:
+            array += np.eye(*shape[-2:]) * np.arange(2, 2 + 1.5 * shape[-1], 1.5)[: shape[-1]]
+        return np.asarray(array).astype(dtype.np), dtype
     low, high = over
     if dtype.category == BOOL:
         return np.asarray(rng.random(shape) < 0.5), dtype
     if dtype.is_floating_point:
         return np.asarray(rng.uniform(low, high, shape)).astype(dtype.np), dtype
+    if dtype.is_complex:  # imaginary parts keep away from the axis, where functions have cuts
+        sign = rng.choice((-1, 1), shape)
+        z = rng.uniform(low, high, shape) + 1j * sign * rng.uniform(0.2, 1, shape)
+        return np.asarray(z).astype(dtype.np), dtype
     first, last = math.ceil(low), math.floor(high)
     if not dtype.is_signed:
         first = max(first, 0)

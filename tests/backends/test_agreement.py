@@ -47,8 +47,8 @@ def graph(op: Op, dtype: DType) -> tuple[list[Node], list[Node], list[np.ndarray
         inputs = [given(n, a) for n, a in zip(sample.inputs, sample.arrays, strict=True)]
         made = parts(op(*inputs, **sample.attrs))
         values += made
-        made = [v for v in made if v.dtype.is_floating_point]
-        wrt = [x for x in inputs if x.dtype.is_floating_point]
+        made = [v for v in made if v.dtype.is_differentiable]
+        wrt = [x for x in inputs if x.dtype.is_differentiable]
         if made and wrt and op.domain is not None and op.domain.order and dtype in DERIVED:
             seeds = [given(v, np.asarray(rng.uniform(-1, 1, v.shape), v.dtype.np)) for v in made]
             gradients += [g for g in derivative(made, seeds, wrt).gradients if g is not None]

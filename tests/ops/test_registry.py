@@ -109,19 +109,22 @@ def test_smaller_floats_are_rounded_once(name: str, dtype: dtypes.DType) -> None
         want = interpret(exact, dict(zip(wide, arrays, strict=True)))
         for a, b in zip(value(outs, sample), want, strict=True):
             rounding = TOLERANCE[dtype] * max(1.0, float(np.max(np.abs(b), initial=0)))
-            np.testing.assert_allclose(
-                a.astype(np.float64), b, rtol=TOLERANCE[dtype], atol=rounding
-            )
+            np.testing.assert_allclose(a.astype(b.dtype), b, rtol=TOLERANCE[dtype], atol=rounding)
 
 
-def differentiable(name: str) -> bool:
+WIDE = (dtypes.float64, dtypes.complex128)
+
+
+def differentiable(name: str, dtype: dtypes.DType = dtypes.float64) -> bool:
     domain = registry[name].domain
-    return domain is not None and domain.order > 0 and dtypes.float64 in domain.types
+    return domain is not None and domain.order > 0 and dtype in domain.types
 
 
-@pytest.mark.parametrize("name", [n for n in OPS if differentiable(n)])
-def test_derivatives_agree_with_differences(name: str) -> None:
-    for sample, outs in calls(name, dtypes.float64):
+@pytest.mark.parametrize(
+    ("name", "dtype"), [(n, d) for n in OPS for d in WIDE if differentiable(n, d)], ids=str
+)
+def test_derivatives_agree_with_differences(name: str, dtype: dtypes.DType) -> None:
+    for sample, outs in calls(name, dtype):
         check_gradients(outs, sample.inputs, sample.arrays, order=registry[name].domain.order)
 
 
@@ -129,8 +132,8 @@ def test_derivatives_agree_with_differences(name: str) -> None:
 @pytest.mark.parametrize("dtype", [dtypes.float16, dtypes.float32], ids=str)
 def test_a_cotangent_has_the_type_of_its_input(name: str, dtype: dtypes.DType) -> None:
     for sample, outs in calls(name, dtype):
-        outs = [o for o in outs if o.dtype.is_floating_point]
-        wrt = [x for x in sample.inputs if x.dtype.is_floating_point]
+        outs = [o for o in outs if o.dtype.is_differentiable]
+        wrt = [x for x in sample.inputs if x.dtype.is_differentiable]
         seeds = [
             ops.input(index=i, shape=o.shape, dtype=o.dtype, scope="ct") for i, o in enumerate(outs)
         ]
@@ -141,7 +144,7 @@ def test_a_cotangent_has_the_type_of_its_input(name: str, dtype: dtypes.DType) -
 @pytest.mark.parametrize("name", [n for n in OPS if registry[n].formula and registry[n].gradient])
 def test_a_gradient_by_hand_agrees_with_the_formula(name: str) -> None:
     op = registry[name]
-    for sample in samples(op, dtypes.float64, rng(name)):
+    for sample in (s for d in WIDE for s in samples(op, d, rng(name))):
         node = op(*sample.inputs, **sample.attrs)
         assert compare_gradients(op, node, sample.inputs, sample.arrays) < 1e-9
 

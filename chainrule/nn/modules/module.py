@@ -174,7 +174,7 @@ class Module(Stateful, Hooked):
         """
         device, dtype = _parse_to(*args, **kwargs)
         devices.check(device)  # also for a layer without members
-        if dtype is not None and not dtype.is_floating_point:
+        if dtype is not None and not dtype.is_differentiable:
             raise TypeError(
                 "nn.Module.to only accepts floating point or complex dtypes, "
                 f"but got desired dtype={dtype}"
@@ -259,7 +259,9 @@ def indented(text: str) -> str:
 
 
 def _cast(tensor: Tensor, dtype: dtypes.DType) -> Tensor:
-    return tensor.to(dtype) if tensor.is_floating_point() else tensor
+    if not tensor.dtype.is_differentiable or (tensor.is_complex() and not dtype.is_complex):
+        return tensor
+    return tensor.to(dtype)
 
 
 def _parse_to(

@@ -39,7 +39,6 @@ def _binary(op: Any) -> Callable[[Any, Any], Tensor]:
 abs = absolute = _unary(ops.abs)
 neg = negative = _unary(ops.neg)
 sign = _unary(ops.sign)
-sgn = sign
 floor = _unary(ops.floor)
 ceil = _unary(ops.ceil)
 trunc = fix = _unary(ops.trunc)
@@ -395,19 +394,6 @@ def positive(input: Tensor) -> Tensor:
     return input
 
 
-def real(input: Tensor) -> Tensor:
-    """The tensor itself: all numbers here are real."""
-    return input
-
-
-conj = conj_physical = resolve_conj = resolve_neg = real
-
-
-def isreal(input: Tensor) -> Tensor:
-    """True everywhere."""
-    return apply(ops.eq, input, input) | isnan(input)
-
-
 def isposinf(input: Tensor) -> Tensor:
     """Whether x is +∞."""
     return input == math.inf
@@ -416,12 +402,6 @@ def isposinf(input: Tensor) -> Tensor:
 def isneginf(input: Tensor) -> Tensor:
     """Whether x is −∞."""
     return input == -math.inf
-
-
-def angle(input: Tensor) -> Tensor:
-    """π for x < 0, else 0; NaN stays."""
-    x = input if input._dtype.is_floating_point else to_dtype(input, dtypes.get_default_dtype())
-    return where(isnan(x), x, where(x < 0, math.pi, 0.0))
 
 
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 from chainrule import ops, shapes
 from chainrule.errors import DtypeError, ShapeError
 from chainrule.ir.node import Node
+from chainrule.tensor.functions.complex import conj
 from chainrule.tensor.functions.reduce import norm, sum
 from chainrule.tensor.functions.shape import broadcast_tensors, diagonal, reshape, roll, unsqueeze
 from chainrule.tensor.handle import Tensor
@@ -61,7 +62,9 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return _ranked(input, tensor, 1, 1, "dot")
 
 
-vdot = dot
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """Σ ā b of two vectors."""
+    return dot(conj(input), other)
 
 
 def inner(input: Tensor, other: Tensor) -> Tensor:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
 
-from chainrule import dtypes, ops, shapes
+from chainrule import dtypes, ops, return_types, shapes
 from chainrule.dtypes import DType
 from chainrule.errors import DtypeError
 from chainrule.tensor.creation import from_owned
@@ -28,9 +27,6 @@ from chainrule.tensor.functions.pointwise import (
 from chainrule.tensor.functions.shape import reshape, squeeze
 from chainrule.tensor.handle import Tensor
 from chainrule.tensor.record import apply
-
-values_indices = namedtuple("values_indices", ["values", "indices"])
-min_max = namedtuple("min_max", ["min", "max"])
 
 
 def allclose(
@@ -74,7 +70,7 @@ def sum(
 
 
 def _summable(x: Tensor, dtype: DType | None) -> Tensor:
-    return to_dtype(x, dtype or (x._dtype if x._dtype.is_floating_point else dtypes.int64))
+    return to_dtype(x, dtype or (x._dtype if x._dtype.is_differentiable else dtypes.int64))
 
 
 def nansum(
@@ -97,7 +93,7 @@ def mean(
     """Σ / n, of floating point numbers."""
     dim, keepdim = _axis_names(dim, keepdim, kw)
     x = input if dtype is None else to_dtype(input, dtype)
-    if not x._dtype.is_floating_point:
+    if not x._dtype.is_differentiable:
         raise DtypeError(
             "mean(): could not infer output dtype. Input dtype must be either a floating point "
             f"or complex dtype. Got: {x._dtype}"
@@ -132,7 +128,7 @@ def var(
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     dim, keepdim = _axis_names(dim, keepdim, kw)
-    if not input._dtype.is_floating_point:
+    if not input._dtype.is_differentiable:
         raise DtypeError("std and var only support floating point and complex dtypes")
     return apply(
         ops.var,
@@ -197,16 +193,16 @@ def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
 def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> Any:
     """Both."""
     d = () if dim is None else dim
-    return min_max(amin(input, d, keepdim), amax(input, d, keepdim))
+    return return_types.aminmax((amin(input, d, keepdim), amax(input, d, keepdim)))
 
 
-def _along(input: Tensor, dim: int, keepdim: bool, arg: Any) -> Any:
+def _along(input: Tensor, dim: int, keepdim: bool, arg: Any, kind: Any) -> Any:
     d = shapes.axis(dim, input.ndim)
     if not input.ndim:
-        return values_indices(clone(input), from_owned(np.zeros((), np.int64)))
+        return kind((clone(input), from_owned(np.zeros((), np.int64))))
     i: Tensor = apply(arg, input, axis=d)
     v: Tensor = apply(ops.take_along, input, i, axis=d)
-    return values_indices(v, i) if keepdim else values_indices(squeeze(v, d), squeeze(i, d))
+    return kind((v, i)) if keepdim else kind((squeeze(v, d), squeeze(i, d)))
 
 
 def max(input: Tensor, dim: Any = None, keepdim: bool = False, **kw: Any) -> Any:
@@ -215,7 +211,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, **kw: Any) -> Any
     other = kw.get("other", dim)
     if isinstance(other, Tensor):
         return maximum(input, other)
-    return amax(input) if dim is None else _along(input, dim, keepdim, ops.argmax)
+    return amax(input) if dim is None else _along(input, dim, keepdim, ops.argmax, return_types.max)
 
 
 def min(input: Tensor, dim: Any = None, keepdim: bool = False, **kw: Any) -> Any:
@@ -224,7 +220,7 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, **kw: Any) -> Any
     other = kw.get("other", dim)
     if isinstance(other, Tensor):
         return minimum(input, other)
-    return amin(input) if dim is None else _along(input, dim, keepdim, ops.argmin)
+    return amin(input) if dim is None else _along(input, dim, keepdim, ops.argmin, return_types.min)
 
 
 def _arg(input: Tensor, dim: Any, keepdim: bool, op: Any) -> Tensor:

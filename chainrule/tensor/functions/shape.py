@@ -89,8 +89,9 @@ def t(input: Tensor) -> Tensor:
 
 
 def adjoint(input: Tensor) -> Tensor:
-    """The last two axes exchanged."""
-    return transpose(input, -2, -1)
+    """The last two axes exchanged, and complex numbers conjugated."""
+    turned = transpose(input, -2, -1)
+    return apply(ops.conj, turned) if turned._dtype.is_complex else turned
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
@@ -363,7 +364,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     d = shapes.axis(dimension, input.ndim)
     rest = [i for i in range(input.ndim) if i != d]
     last = permute(input, *rest, d)
-    win: Tensor = apply(ops.windows, last, size=(size,), stride=(step,), dilation=(1,))
+    win = view(last, ops.windows, size=(size,), stride=(step,), dilation=(1,))
     order = list(range(input.ndim - 1))
     order.insert(d, input.ndim - 1)
     return permute(win, *order, input.ndim)
