@@ -14,7 +14,7 @@ ROOT = pathlib.Path(chainrule.__file__).parent
 #: Every room or file at the top of the package, lowest first.
 ORDER = [
     {"_version", "errors", "config", "names"},
-    {"dtypes", "shapes", "devices", "version", "torch_version"},
+    {"dtypes", "shapes", "devices", "version", "torch_version", "return_types"},
     {"ir"},
     {"ops"},
     {"autodiff"},

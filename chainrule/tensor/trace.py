@@ -25,6 +25,7 @@ from chainrule.autodiff import Derivative, derivative
 from chainrule.autodiff.reverse import placeholder
 from chainrule.backends.reference.execute import NonFinite
 from chainrule.dtypes import DType, int64
+from chainrule.ir.graph import topological
 from chainrule.ir.node import Node
 from chainrule.runtime import programs
 from chainrule.runtime.random import Generator
@@ -99,8 +100,8 @@ class Trace:
 
     __slots__ = (
         "__weakref__", "_replayed", "arrays", "bound", "closed", "ends", "flowing", "handles",
-        "lock", "plain", "saved", "serial", "states", "storages", "thread", "urgent", "values",
-        "watched", "writes",
+        "lock", "opened", "plain", "saved", "scopes", "serial", "states", "storages", "thread",
+        "urgent", "values", "watched", "writes",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -134,6 +135,10 @@ class Trace:
         #: the trace).
         self.saved: dict[Node, Any] = {}
         self.ends: list[weakref.ref[Tensor]] = []
+        #: How many transforms of functions began here; and, once one did that hides values, the
+        #: scopes of such a transform (see `levels`) that a node depends on.
+        self.opened = 0
+        self.scopes: dict[Node, frozenset[str]] | None = None
 
     def bind(self, array: np.ndarray, dtype: DType, tensor: Tensor | None) -> Node:
         """Let an array enter as the next input."""
@@ -224,14 +229,54 @@ class Trace:
         """The input that holds a stream's state, and the offset at which `counters` of it are
         reserved.
         """
+        lanes = state.here.lanes
+        for level in lanes:
+            counters *= level.draws()
         position = g.advance(counters)
         entry = self.states.get(id(g))
         if entry is None or entry[0] != g.key or entry[1] > position:
             array = np.array([g.key, position], np.int64)
             entry = (g.key, position, self.bind(array, int64, None))
             self.states[id(g)] = entry
-        return entry[2], position - entry[1]
+        node, offset = entry[2], position - entry[1]
+        for level in lanes:
+            if level.randomness == "different":
+                node, offset = ops.lane(node, level.marker, base=offset), 0
+        return node, offset
 
+    def hidden(self, node: Node | None) -> frozenset[str]:
+        """The transforms in which alone this value has a meaning: it is one of a batch, or not
+        known at all.
+        """
+        scopes = self.scopes
+        if scopes is None or node is None:
+            return _NOWHERE
+        found = scopes.get(node)
+        if found is None:
+            for n in topological([node], stop=lambda n: n in scopes):
+                if n not in scopes:
+                    scopes[n] = _scopes_of(n, scopes)
+            found = scopes[node]
+        return found
+
+
+_NOWHERE: frozenset[str] = frozenset()
+
+
+def _scopes_of(n: Node, scopes: dict[Node, frozenset[str]]) -> frozenset[str]:
+    if n.op.name == "input":
+        scope = n.attrs[3][1] if len(n.attrs) > 3 else "x"
+        return frozenset((scope,)) if scope.startswith(HIDING) else _NOWHERE
+    found = _NOWHERE
+    for i in n.inputs:
+        more = scopes[i]
+        if more is not found and more:
+            found = found | more
+    return found
+
+
+#: Scopes of inputs that stand for what only a transform knows.
+HIDING = "of "
 
 #: The node that input number i was last, to be found without a look into the table of all nodes.
 _inputs: list[Node] = []
@@ -249,7 +294,7 @@ def _new_input(index: int, shape: tuple[int, ...], dtype: DType) -> Node:
 class Here:
     """What one thread has for itself."""
 
-    __slots__ = ("current", "grad", "hold", "pause")
+    __slots__ = ("current", "grad", "hold", "lanes", "levels", "pause")
 
     def __init__(self) -> None:
         self.current = Trace()
@@ -259,6 +304,10 @@ class Here:
         #: > 0: a backward pass is under way, so a look by the user's code must leave the trace
         #: open.
         self.hold = 0
+        #: Transforms of functions that are under way, outermost first; those of them that work on
+        #: batches.
+        self.levels: list[Any] = []
+        self.lanes: list[Any] = []
 
     @property
     def trace(self) -> Trace:
@@ -405,6 +454,8 @@ def _flush(trace: Trace) -> None:
     here = state.here
     holding = here.hold > 0 and trace is here.current
     storages = pending(trace)
+    if trace.scopes is not None:
+        storages = _seen_from_outside(trace, storages, holding)
     roots = [] if holding or not trace.handles else _roots(trace)
     nodes: list[Node] = []
     donated: dict[int, int] = {}
@@ -441,6 +492,21 @@ def _flush(trace: Trace) -> None:
         _close(trace, roots)
     if interrupt is not None:
         raise KeyboardInterrupt from interrupt
+
+
+def _seen_from_outside(trace: Trace, storages: list[Storage], inside: bool) -> list[Storage]:
+    """What has a value without the transform that it was recorded in."""
+    found = []
+    for s in storages:
+        if not trace.hidden(s.node):
+            found.append(s)
+        elif not inside:
+            s.node = s.trace = None
+            s.failure = RuntimeError(
+                "this tensor was made inside a function that vmap or jvp transformed, and has no "
+                "value outside of it: return it from the function"
+            )
+    return found
 
 
 def compute(
@@ -536,7 +602,7 @@ def _roots(trace: Trace) -> list[tuple[Tensor, Node]]:
                 continue
         elif s.trace is trace and t.version != s.version and not (t.is_of_leaf or t.detached):
             t._refresh(s, trace)
-        if t.seen_in == trace.serial and t.node is not None:
+        if t.seen_in == trace.serial and t.node is not None and not trace.hidden(t.node):
             found.append((t, t.node))
     return found
 
