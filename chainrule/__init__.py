@@ -40,12 +40,31 @@ from chainrule.dtypes import (
 )
 from chainrule.dtypes import bool_ as bool
 from chainrule.flags import (
+    _assert,
+    _check,
+    _check_index,
+    _check_not_implemented,
+    _check_type,
+    _check_value,
+    _check_with,
+    _is_tracing,
     are_deterministic_algorithms_enabled,
     compile,
+    compiled_with_cxx11_abi,
+    get_deterministic_debug_mode,
+    get_file_path,
     get_float32_matmul_precision,
+    get_num_interop_threads,
     get_num_threads,
+    is_deterministic_algorithms_warn_only_enabled,
+    is_warn_always_enabled,
+    set_deterministic_debug_mode,
     set_float32_matmul_precision,
+    set_flush_denormal,
+    set_num_interop_threads,
     set_num_threads,
+    set_warn_always,
+    typename,
     use_deterministic_algorithms,
 )
 from chainrule.legacy import (
@@ -118,7 +137,7 @@ if TYPE_CHECKING:
 #: Rooms that are loaded when a program names them: each costs time, and few programs need all.
 _ROOMS = frozenset((
     "_C", "_dynamo", "accelerator", "amp", "ao", "autograd", "backends", "compiler", "cpu", "cuda",
-    "datasets", "distributed", "distributions", "explain", "export", "futures", "fx", "hub", "jit",
+    "datasets", "distributed", "distributions", "explain", "export", "fft", "futures", "fx", "hub", "jit",
     "keras", "library", "linalg", "models", "monitor", "mps", "multiprocessing", "nn", "onnx",
     "optim", "overrides", "package", "profiler", "quantization", "random", "serialization",
     "special", "testing", "torch_version", "training", "types", "utils", "version", "vision",
@@ -138,7 +157,11 @@ _ELSEWHERE = dict.fromkeys((
     "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_cpu_dtype",
     "set_autocast_cpu_enabled", "set_autocast_dtype", "set_autocast_enabled",
 ), "amp.autocast_mode") | dict.fromkeys((
-    "fork_rng", "get_rng_state", "set_rng_state"), "random")  # fmt: skip
+    "fork_rng", "get_rng_state", "set_rng_state"), "random") | dict.fromkeys((
+    "cholesky", "cholesky_inverse", "cholesky_solve", "det", "frobenius_norm", "geqrf", "inverse",
+    "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "nuclear_norm", "orgqr",
+    "ormqr", "pca_lowrank", "pinverse", "qr", "slogdet", "svd", "svd_lowrank", "triangular_solve",
+), "linalg.top")  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
