@@ -40,6 +40,18 @@ import numpy as np
 
 from chainrule import config
 from chainrule.backends import reference
+
+# PyTorch's advice to its compiler has this address: `torch.compiler.disable`, …
+from chainrule.compiling import allow_in_graph as allow_in_graph
+from chainrule.compiling import assume_constant_result as assume_constant_result
+from chainrule.compiling import cudagraph_mark_step_begin as cudagraph_mark_step_begin
+from chainrule.compiling import disable as disable
+from chainrule.compiling import is_compiling as is_compiling
+from chainrule.compiling import is_dynamo_compiling as is_dynamo_compiling
+from chainrule.compiling import is_exporting as is_exporting
+from chainrule.compiling import list_backends as list_backends
+from chainrule.compiling import reset as reset
+from chainrule.compiling import set_stance as set_stance
 from chainrule.errors import ChainruleError, DeviceError
 from chainrule.ir.graph import count_elements, topological
 from chainrule.ir.node import Node

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(chainrule.__file__).parent
 
 #: Every room or file at the top of the package, lowest first.
 ORDER = [
-    {"_version", "errors", "config", "names"},
+    {"_version", "errors", "config", "names", "compiling"},
     {"dtypes", "shapes", "devices", "version", "torch_version", "return_types"},
     {"ir"},
     {"ops"},
