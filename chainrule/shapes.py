@@ -49,12 +49,13 @@ def stretches(shape: Shape, to: Shape) -> bool:
 
 def _mismatch(shapes: Sequence[Shape], axis: int) -> str:
     sizes = [s[axis] for s in shapes if len(s) >= -axis]
+    a, b = next(((x, y) for x in sizes for y in sizes if x != y and 1 not in (x, y)), (0, 0))
     text = " and ".join(str(tuple(s)) for s in shapes)
+    rank = max(len(s) for s in shapes)
     return (
-        f"shapes {text} do not broadcast: axis {axis} has sizes {' and '.join(map(str, sizes))}; "
-        "they must be "
-        "equal, or one of them 1. Reshape, or insert an axis with unsqueeze(), so that the axes "
-        "line up."
+        f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton "
+        f"dimension {rank + axis}: shapes {text} do not broadcast. Reshape, or insert an axis with "
+        "unsqueeze(), so that the axes line up."
     )
 
 

@@ -128,6 +128,8 @@ class Op:
         self.analytic = analytic
         #: Primitives whose domain does not name complex numbers refuse them.
         self.complex = formula is not None or domain is None or "complex" in domain.dtypes.split()
+        #: Bit by bit: neither real nor complex numbers.
+        self.whole = domain is not None and domain.dtypes == "logic"
         #: For a batch at once: (node, inputs, which have the batch, its size) → value. See
         #: `chainrule.ops.batching`.
         self.batch: Callable[..., Any] | None = None
@@ -158,6 +160,11 @@ class Op:
             raise DtypeError(
                 f'"{self.torch or self.name}" not implemented for {kind}: it needs real numbers. '
                 "Take real(), imag(), abs() or view_as_real() first"
+            )
+        if self.whole and any(x.dtype.category > INTEGER for x in inputs):
+            raise DtypeError(
+                f'"{self.torch or self.name}" not implemented for {inputs[0].dtype}: it needs '
+                "integers or truth values"
             )
         if self.infer is not None:
             return self.infer(*inputs, **attrs)

@@ -19,7 +19,8 @@ from chainrule.errors import GradientError
 from chainrule.ir.graph import ancestors, substitute, topological
 from chainrule.ir.node import Node
 from chainrule.ir.op import registry
-from chainrule.tensor.handle import Tensor, blank, node_of, result, wrap
+from chainrule.tensor.gradfn import name_of
+from chainrule.tensor.handle import TENSOR_TYPES, Tensor, blank, node_of, result, wrap
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.record import apply
 from chainrule.tensor.trace import (
@@ -45,10 +46,9 @@ _TWICE = (
 )
 _OVERWRITTEN = (
     "one of the variables needed for gradient computation has been modified by an inplace "
-    "operation: "
-    "[{type} {shape}], which is {what}, is at a later version than the one that was read. Use the "
-    "out-of-place "
-    "form (x = x + y instead of x += y), or clone() before writing."
+    "operation: [torch.{type} {shape}], which is output 0 of {op}, is at version {now}; expected "
+    "version {then} instead. Hint: use the out-of-place form (x = x + y instead of x += y), or "
+    "clone() before writing."
 )
 
 
@@ -184,7 +184,7 @@ class _Placing:
         if isinstance(value, tuple):
             s, version = value
             if s.counted != version:
-                raise GradientError(_message(n))
+                raise GradientError(_message(n, s.counted, version))
         else:
             s = Storage(value, None, None)
         t: Tensor = blank(Tensor, s, n.shape, n.dtype)
@@ -197,13 +197,13 @@ class _Placing:
     def _input(self, n: Node) -> Node:
         t, version = self.versions[n]
         if t.storage.counted != version:
-            raise GradientError(_message(n))
+            raise GradientError(_message(n, t.storage.counted, version))
         return node_of(t)
 
 
-def _message(n: Node) -> str:
+def _message(n: Node, now: int, then: int) -> str:
     return _OVERWRITTEN.format(
-        type=n.dtype.short, shape=list(n.shape), what=f"the value of {n.op.name}"
+        type=TENSOR_TYPES[n.dtype.name], shape=list(n.shape), op=name_of(n), now=now, then=then
     )
 
 
@@ -215,7 +215,19 @@ def _check_overwritten(trace: Trace, d: Derivative) -> None:
     for root in gone.keys() & read.keys():
         for n, readers in read[root]:
             if not _made_in_place(gone[root], readers, root):
-                raise GradientError(_message(n))
+                now, then = _versions(trace, root)
+                raise GradientError(_message(n, now, then))
+
+
+def _versions(trace: Trace, old: Node) -> tuple[int, int]:
+    """How often the storage of a value that was written over has been written to, and how often
+    when it had this value.
+    """
+    for i, (_, was, s, _) in enumerate(trace.writes):
+        if was is old or (was is None and any(e[2] is old and e[5] is s for e in trace.bound)):
+            later = sum(write[2] is s for write in trace.writes[i:])
+            return s.counted, s.counted - later
+    return 1, 0
 
 
 def _made_in_place(new: Node, readers: set[Node], old: Node) -> bool:

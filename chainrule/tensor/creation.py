@@ -5,6 +5,7 @@ errors.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -432,8 +433,8 @@ def draw(
     g = generator if generator is not None else streams.stream(stream)
     if (twister := g.twister) is not None:
         if kind == "bernoulli":
-            return from_owned(twister.bernoulli(shape, **bounds))
-        return from_array(getattr(twister, kind)(shape, dtype, **bounds), dtype)
+            return _dealt(lambda: twister.bernoulli(shape, **bounds), dtypes.bool_)
+        return _dealt(lambda: getattr(twister, kind)(shape, dtype, **bounds), dtype)
     if kind == "normal":
         s, offset = state.trace.random_state(g, normal_blocks(shape, dtype))
         return wrap(ops.random_normal(s, offset=offset, shape=shape, dtype=dtype), 0)
@@ -445,6 +446,13 @@ def draw(
     if kind == "bernoulli":
         return u < bounds["p"]
     return -(-u).log1p() if kind == "exponential" else u
+
+
+def _dealt(make: Callable[[], np.ndarray], dtype: DType) -> Tensor:
+    """Random numbers that are drawn at once; inside vmap, for every sample."""
+    lanes = state.here.lanes
+    found: Tensor = lanes[-1].deal(make, dtype) if lanes else from_array(make(), dtype)
+    return found
 
 
 def stream_state(stream: str, shape: tuple[int, ...], dtype: DType) -> tuple[Tensor, int]:
@@ -513,8 +521,8 @@ def randperm(
 ) -> Tensor:
     """The numbers 0 … n − 1 in random order."""
     g = generator if generator is not None else streams.stream("default")
-    order = (g.twister or g.numpy()).permutation(n)
-    return _finish(from_array(order.astype(dtype.np), dtype), False, device)
+    found = _dealt(lambda: (g.twister or g.numpy()).permutation(n).astype(dtype.np), dtype)
+    return _finish(found, False, device)
 
 
 def rand_like(input: Tensor, *, dtype: DType | None = None, **kw: Any) -> Tensor:

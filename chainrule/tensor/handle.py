@@ -25,6 +25,22 @@ from chainrule.tensor.trace import Storage, Trace, flush, glimpse, state
 Step = tuple[Op, tuple[tuple[str, Any], ...]]
 
 
+#: PyTorch's names of tensors by element type: torch.FloatTensor.
+TENSOR_TYPES = {
+    "float32": "FloatTensor",
+    "float64": "DoubleTensor",
+    "float16": "HalfTensor",
+    "bfloat16": "BFloat16Tensor",
+    "uint8": "ByteTensor",
+    "int8": "CharTensor",
+    "int16": "ShortTensor",
+    "int32": "IntTensor",
+    "int64": "LongTensor",
+    "bool": "BoolTensor",
+    "complex64": "ComplexFloatTensor",
+    "complex128": "ComplexDoubleTensor",
+}
+
 #: `detached` of what `.data` gives.
 SILENT = 2
 
@@ -65,8 +81,8 @@ class Tensor:
     """
 
     __slots__ = (
-        "__dict__", "__weakref__", "_dtype", "_grad", "_hooks", "_shape", "base", "chain", "detached",
-        "history", "leaf", "level", "node", "seen_in", "storage", "strides", "version",
+        "__dict__", "__weakref__", "_dtype", "_grad", "_hooks", "_shape", "base", "chain",
+        "detached", "history", "leaf", "level", "node", "seen_in", "storage", "strides", "version",
     )  # fmt: skip
 
     storage: Storage

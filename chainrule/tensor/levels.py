@@ -12,17 +12,20 @@ reached another way, is a constant.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from chainrule import ops
 from chainrule.autodiff.batch import batched
 from chainrule.autodiff.reverse import through
-from chainrule.dtypes import bool_
+from chainrule.dtypes import DType, bool_
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node
-from chainrule.tensor.handle import Tensor, node_of, result
+from chainrule.tensor.handle import Tensor, from_array, node_of, result
 from chainrule.tensor.trace import HIDING, Storage, Trace, grad_inputs, one_piece, state, walking
 
 
@@ -75,6 +78,26 @@ class Vmap:
                 "operation out of vmap"
             )
         return self.size if self.randomness == "different" else 1
+
+    def deal(self, make: Callable[[], np.ndarray], dtype: DType) -> Tensor:
+        """Numbers that are drawn at once, for every sample of all batches that are under way."""
+        lanes = state.here.lanes
+        sizes = [level.draws() for level in lanes]
+        many = np.stack([make() for _ in range(math.prod(sizes))])
+        t: Tensor = from_array(many.reshape(*sizes, *many.shape[1:]), dtype)
+        for level in lanes:
+            t = level.enter(t) if level.randomness == "different" else t[0]
+        return t
+
+    def text(self, t: Tensor) -> str:
+        """What a sample prints as: all of them."""
+        (whole,) = self.whole([node_of(t)])
+        assert whole is not None
+        depth = state.here.lanes.index(self) + 1
+        with outside(self):
+            inner = repr(given_back(whole, t.level))
+        lines = inner.replace("\n", "\n    ")
+        return f"BatchedTensor(lvl={depth}, bdim=0, value=\n    {lines}\n)"
 
     def check_write(self, s: Storage, value: Node) -> None:
         """What was there before has room for one value, not for a batch."""

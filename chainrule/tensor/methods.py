@@ -6,6 +6,7 @@ here.
 
 from __future__ import annotations
 
+import importlib
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,8 @@ from chainrule.tensor import backward as engine
 from chainrule.tensor import creation, functions, indexing, overriding
 from chainrule.tensor import storage as storages
 from chainrule.tensor.calling import public, takes_axis, with_names
-from chainrule.tensor.handle import Tensor
+from chainrule.tensor.gradfn import grad_fn
+from chainrule.tensor.handle import TENSOR_TYPES, Tensor
 from chainrule.tensor.hooks import RemovableHandle
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.printing import text
@@ -52,7 +54,8 @@ _IN_PLACE = [
     "scatter_add", "scatter_reduce", "sigmoid", "sign", "sin", "sinc", "sinh", "sqrt", "square",
     "sub", "subtract", "tan", "tanh", "tril", "triu", "true_divide", "trunc", "xlogy", "eq", "ne",
     "lt", "le", "gt", "ge", "not_equal", "less", "less_equal", "greater", "greater_equal", "sgn",
-    "float_power", "conj_physical",
+    "float_power", "conj_physical", "addbmm", "ldexp", "heaviside", "mvlgamma", "index_reduce",
+    "put", "renorm",
 ]  # fmt: skip
 
 #: Those that PyTorch also has as functions: torch.relu_(x).
@@ -96,28 +99,12 @@ def _to(self: Tensor, *args: Any, **kw: Any) -> Tensor:
 def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     """Without argument the type's name, as torch.FloatTensor; with one, a conversion."""
     if dtype is None:
-        return "torch." + _TENSOR_TYPES[self._dtype.name]
+        return "torch." + TENSOR_TYPES[self._dtype.name]
     if isinstance(dtype, str) and dtype.endswith("Tensor"):
-        dtype = next(dtypes.BY_NAME[k] for k, v in _TENSOR_TYPES.items() if dtype.endswith("." + v))
+        dtype = next(dtypes.BY_NAME[k] for k, v in TENSOR_TYPES.items() if dtype.endswith("." + v))
     if isinstance(dtype, type):
         dtype = getattr(dtype, "dtype", dtype)
     return functions.to_dtype(self, dtypes.as_dtype(dtype))
-
-
-_TENSOR_TYPES = {
-    "float32": "FloatTensor",
-    "float64": "DoubleTensor",
-    "float16": "HalfTensor",
-    "bfloat16": "BFloat16Tensor",
-    "uint8": "ByteTensor",
-    "int8": "CharTensor",
-    "int16": "ShortTensor",
-    "int32": "IntTensor",
-    "int64": "LongTensor",
-    "bool": "BoolTensor",
-    "complex64": "ComplexFloatTensor",
-    "complex128": "ComplexDoubleTensor",
-}
 
 
 def _convert(d: DType) -> Callable[..., Tensor]:
@@ -178,28 +165,10 @@ def _retain_grad(self: Tensor) -> None:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     if not self.leaf:
         engine.watch(self).retain = True
+        self._hooks = OrderedDict()  # says so: see `retains_grad`
 
 
-class GradFn:
-    """Says which operation a tensor comes from: what `grad_fn` is for in programs that print or
-    test it.
-    """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def name(self) -> str:
-        return f"{self._name.title().replace('_', '')}Backward0"
-
-    def __repr__(self) -> str:
-        return f"<{self.name()}>"
-
-
-def _grad_fn(self: Tensor) -> GradFn | None:
-    if not self.level or self.leaf:
-        return None
-    node = self.history[1] if self.history is not None else self.node
-    return GradFn("none" if node is None else node.op.name)
 
 
 def _detach_(self: Tensor) -> Tensor:
@@ -373,7 +342,24 @@ def _matmul(self: Tensor, other: Any) -> Any:
 
 
 def _contains(self: Tensor, x: Any) -> bool:
+    if not isinstance(x, (Tensor, bool, int, float, complex, np.generic)):
+        raise RuntimeError(
+            "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+            f"{type(x)}."
+        )
     return bool((self == x).any())
+
+
+def _reversed(self: Tensor) -> Tensor:
+    return functions.flip(self, 0) if self._shape else self
+
+
+def _array_wrap(
+    self: Tensor, array: Any, context: Any = None, return_scalar: bool = False
+) -> Tensor:
+    """What NumPy's functions make of a tensor: np.sin(x) is a tensor again."""
+    found = np.asarray(array)
+    return creation.from_owned(found.astype(np.uint8) if found.dtype == bool else found.copy())
 
 
 def _iter(self: Tensor) -> Any:
@@ -420,6 +406,25 @@ def in_place_functions() -> dict[str, Any]:
     }
 
 
+#: Methods whose functions are loaded when a program first calls one: room → names.
+_LATER = {
+    "linalg.legacy": (
+        "cholesky", "cholesky_inverse", "cholesky_solve", "det", "geqrf", "inverse", "logdet", "lu",
+        "lu_solve", "matrix_exp", "matrix_power", "orgqr", "ormqr", "pinverse", "qr", "slogdet",
+        "svd", "triangular_solve",
+    ),
+}  # fmt: skip
+
+
+def _later(room: str, name: str) -> Callable[..., Any]:
+    def f(self: Tensor, *args: Any, **kw: Any) -> Any:
+        return getattr(importlib.import_module(f"chainrule.{room}"), name)(self, *args, **kw)
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = f"`torch.{name}` of this tensor."
+    return f
+
+
 def attach() -> None:
     """Give `Tensor` its methods."""
 
@@ -431,6 +436,9 @@ def attach() -> None:
     for name, f in table.items():
         if name not in _NO_METHOD:
             put(name, with_names(f) if takes_axis(f) else f)
+    for room, names in _LATER.items():
+        for name in names:
+            put(name, _later(room, name))
     for name in _IN_PLACE:
         put(name + "_", _in_place(table[name]))
     for name, op in _OPERATORS.items():
@@ -454,6 +462,8 @@ def attach() -> None:
     put("__setitem__", indexing.setitem)
     put("__contains__", _contains)
     put("__iter__", _iter)
+    put("__reversed__", _reversed)
+    put("__array_wrap__", _array_wrap)
     put("__repr__", text)
     put("__array_priority__", 1000)
     put("as_strided", storages.as_strided)
@@ -465,11 +475,16 @@ def attach() -> None:
     put("imag", property(functions.imag, _set_part(functions.imag)))
     put("mT", property(lambda self: functions.transpose(self, -2, -1)))
     put("H", property(lambda self: functions.conj(functions.t(self))))
-    put("grad_fn", property(_grad_fn))
+    put("grad_fn", property(grad_fn))
+    called: Any = Storage
+    called.__call__ = storages.typed
+    overriding.attach()
 
 
 def _resize(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     """Another shape, with the elements that fit; views of the old value keep it."""
+    if self.level:
+        raise RuntimeError("cannot resize variables that require grad")
     shape = shapes.unpack(sizes)
     old = self._concrete().reshape(-1)
     new = np.zeros(shapes.size(shape), self._dtype.np)
@@ -521,6 +536,20 @@ def _set_part(part: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Any], None]
 
 def _map_to_dtype(self: Tensor, other: Tensor) -> Tensor:
     return functions.to_dtype(self, other._dtype)
+
+
+def _as_tensor(x: Any) -> Tensor:
+    return x if isinstance(x, Tensor) else creation.as_tensor(x)
+
+
+def _is_set_to(self: Tensor, tensor: Tensor) -> bool:
+    """Whether both are the same elements of the same storage."""
+    return (
+        self.storage is tensor.storage
+        and self._shape == tensor._shape
+        and functions.stride(self) == functions.stride(tensor)
+        and storages.storage_offset(self) == storages.storage_offset(tensor)
+    )
 
 
 _METHODS: dict[str, Any] = {
@@ -603,6 +632,12 @@ _METHODS: dict[str, Any] = {
         creation.from_owned(np.vectorize(f, otypes=[self._dtype.np])(self._concrete()))
     ),
     "split_with_sizes": functions.split,
+    "polygamma": lambda self, n: functions.polygamma(n, self),
+    "polygamma_": _in_place(lambda self, n: functions.polygamma(n, self)),
+    "kron": functions.kron,
+    "__rmatmul__": lambda self, other: functions.matmul(_as_tensor(other), self),
+    "__rdiv__": lambda self, other: functions.reciprocal(self) * other,
+    "is_set_to": _is_set_to,
 }
 
 

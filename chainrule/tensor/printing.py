@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule import dtypes
 from chainrule.tensor.handle import Tensor
+from chainrule.tensor.trace import state
 
 _options: dict[str, Any] = {
     "precision": 4,
@@ -68,6 +69,31 @@ def _float_formatter(a: np.ndarray) -> Any:
     return plain
 
 
+def _width(a: np.ndarray, form: Any) -> int:
+    """Of the columns; zeros, infinities and NaN do not widen them."""
+    counted = a.reshape(-1)
+    if a.dtype.kind == "f":
+        counted = counted[np.isfinite(counted) & (counted != 0)]
+    return max((len(form(v)) for v in counted.tolist()), default=1)
+
+
+def _padded(form: Any, width: int) -> tuple[Any, int]:
+    return lambda v: form(v).rjust(width), width
+
+
+def _complex_formatter(a: np.ndarray) -> tuple[Any, int]:
+    """a+bj: real parts stand below each other."""
+    forms = [_float_formatter(part) for part in (a.real, a.imag)]
+    widths = [_width(part, form) for part, form in zip((a.real, a.imag), forms, strict=True)]
+
+    def plain(v: complex) -> str:
+        real, imag = (f(x) for f, x in zip(forms, (v.real, v.imag), strict=True))
+        sign = "" if imag[0] in "+-" else "+"
+        return f"{real.rjust(widths[0])}{sign}{imag}j"
+
+    return plain, sum(widths) + 1
+
+
 def _summary(a: np.ndarray) -> np.ndarray:
     """The elements that will be seen."""
     e = _options["edgeitems"]
@@ -81,7 +107,7 @@ def _lines(a: np.ndarray, form: Any, width: int, indent: int, summarize: bool) -
     e = _options["edgeitems"]
     cut = summarize and a.shape[0] > 2 * e
     if a.ndim == 1:
-        cells = [form(v).rjust(width) for v in (np.r_[a[:e], a[-e:]] if cut else a).tolist()]
+        cells = [form(v) for v in (np.r_[a[:e], a[-e:]] if cut else a).tolist()]
         if cut:
             cells.insert(e, " ...")
         per = max(1, (_options["linewidth"] - indent) // (width + 2))
@@ -100,23 +126,42 @@ def _body(t: Tensor, array: np.ndarray, indent: int) -> str:
     a = array.astype(np.float32) if t.dtype is dtypes.bfloat16 else array
     summarize = a.size > _options["threshold"]
     seen = _summary(a) if summarize else a
-    form = _float_formatter(seen) if t.dtype.is_floating_point else str
+    if t.dtype.is_complex:
+        form, width = _complex_formatter(seen)
+    else:
+        form = _float_formatter(seen) if t.dtype.is_floating_point else str
+        form, width = _padded(form, _width(seen, form))
     if a.ndim == 0:
-        return str(form(a.item()))
-    counted = seen.reshape(-1)
-    if t.dtype.is_floating_point:  # zeros, infinities and NaN do not widen the columns
-        counted = counted[np.isfinite(counted) & (counted != 0)]
-    width = max((len(form(v)) for v in counted.tolist()), default=1)
+        return str(form(a.item())).lstrip()
     return _lines(a, form, width, indent, summarize)
+
+
+def _joined(parts: list[str], indent: int) -> str:
+    """What is said of a tensor behind its numbers: on a new line where the last one is full."""
+    out, *more = parts
+    last = len(out) - out.rfind("\n") + 1
+    for part in more:
+        if last + len(part) + 2 > _options["linewidth"]:
+            out, last = f"{out},\n{' ' * indent}{part}", indent + len(part)
+        else:
+            out, last = f"{out}, {part}", last + len(part) + 2
+    return out + ")"
 
 
 def text(t: Tensor) -> str:
     """`repr(t)`; computes the value."""
+    if t._is_hidden():
+        node = t.storage.node
+        for level in reversed(state.here.lanes):
+            if level.holds(node):
+                shown: str = level.text(t)
+                return shown
     array = t._concrete()
-    parts = [_body(t, array, len("tensor("))]
+    parts = ["tensor(" + _body(t, array, len("tensor("))]
     if array.size == 0 and array.ndim != 1:
         parts.append(f"size={tuple(t._shape)}")
-    if t.dtype not in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_) or (
+    default = dtypes.get_default_dtype()
+    if t.dtype not in (default, default.to_complex(), dtypes.int64, dtypes.bool_) or (
         array.size == 0 and t.dtype is not dtypes.get_default_dtype()
     ):
         parts.append(f"dtype=torch.{t.dtype.name}")
@@ -124,4 +169,4 @@ def text(t: Tensor) -> str:
         parts.append(f"grad_fn={t.grad_fn!r}")
     elif t.level:
         parts.append("requires_grad=True")
-    return f"tensor({', '.join(parts)})"
+    return _joined(parts, len("tensor("))

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import dtypes, ops, shapes
+from chainrule import dtypes, ops, return_types, shapes
 from chainrule.dtypes import DType
 from chainrule.ir.node import Node
 from chainrule.tensor.creation import from_owned
 from chainrule.tensor.functions.pointwise import clamp, clone, isnan, lerp, sqrt, to_dtype, where
-from chainrule.tensor.functions.reduce import _summable, norm, sum, values_indices
+from chainrule.tensor.functions.reduce import _summable, norm, sum
 from chainrule.tensor.functions.select import gather
 from chainrule.tensor.functions.shape import cat, diagonal, narrow, reshape, select, squeeze, stack
 from chainrule.tensor.handle import Tensor
@@ -25,9 +25,10 @@ def median(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     if dim is None or not input.ndim:
         flat = reshape(input, -1)
         if dim is not None:
-            return kthvalue(input, 1)
+            return return_types.median(kthvalue(input, 1))
         return select(sort(flat)[0], 0, (flat._shape[0] - 1) // 2)
-    return kthvalue(input, (input._shape[shapes.axis(dim, input.ndim)] + 1) // 2, dim, keepdim)
+    middle = (input._shape[shapes.axis(dim, input.ndim)] + 1) // 2
+    return return_types.median(kthvalue(input, middle, dim, keepdim))
 
 
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
@@ -35,16 +36,16 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
     d = shapes.axis(dim, input.ndim)
     v, i = sort(input, d, stable=True)
     if not input.ndim:
-        return values_indices(v, i)
+        return return_types.kthvalue((v, i))
     v, i = narrow(v, d, k - 1, 1), narrow(i, d, k - 1, 1)
-    return values_indices(v, i) if keepdim else values_indices(squeeze(v, d), squeeze(i, d))
+    return return_types.kthvalue((v, i) if keepdim else (squeeze(v, d), squeeze(i, d)))
 
 
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     """The most frequent value along an axis (the smallest of several), with its last index."""
     d = shapes.axis(dim, input.ndim)
     if not input.ndim:
-        return sort(input)
+        return return_types.mode(sort(input))
     x = np.moveaxis(input._concrete(), d, -1)
     rows = x.reshape(-1, x.shape[-1])
     at = np.empty(len(rows), np.int64)
@@ -53,7 +54,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
         at[r] = np.flatnonzero(row == values[counts.argmax()])[-1]
     i = from_owned(np.ascontiguousarray(np.expand_dims(at.reshape(x.shape[:-1]), d)))
     v = gather(input, d, i)
-    return values_indices(v, i) if keepdim else values_indices(squeeze(v, d), squeeze(i, d))
+    return return_types.mode((v, i) if keepdim else (squeeze(v, d), squeeze(i, d)))
 
 
 _ROUNDING: dict[str, Any] = {
@@ -133,20 +134,20 @@ def _logcumsumexp(x: Node, *, axis: int) -> Node:
     return ops.permute(ys, order=tuple(front.index(a) for a in range(x.ndim)))
 
 
-def _running(input: Tensor, dim: int, largest: bool) -> Any:
+def _running(input: Tensor, dim: int, largest: bool, kind: Any) -> Any:
     d = shapes.axis(dim, input.ndim)
     i: Tensor = apply(ops.cummax_index, input, axis=d, largest=largest)
-    return values_indices(gather(input, d, i), i)
+    return kind((gather(input, d, i), i))
 
 
 def cummax(input: Tensor, dim: int) -> Any:
     """Running maxima, with their indices."""
-    return _running(input, dim, True)
+    return _running(input, dim, True, return_types.cummax)
 
 
 def cummin(input: Tensor, dim: int) -> Any:
     """Running minima, with their indices."""
-    return _running(input, dim, False)
+    return _running(input, dim, False, return_types.cummin)
 
 
 def diff(
@@ -174,9 +175,9 @@ def diff(
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """(values, indices) in order along an axis; always stable."""
     if not input.ndim:
-        return values_indices(clone(input), from_owned(np.zeros((), np.int64)))
-    return values_indices(
-        *apply(ops.sort, input, axis=shapes.axis(dim, input.ndim), descending=descending)
+        return return_types.sort((clone(input), from_owned(np.zeros((), np.int64))))
+    return return_types.sort(
+        apply(ops.sort, input, axis=shapes.axis(dim, input.ndim), descending=descending)
     )
 
 
@@ -194,13 +195,13 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     """The k largest (or smallest) along an axis, with their indices, in order."""
     d = shapes.axis(dim, input.ndim)
     if not input.ndim:
-        return sort(input)
+        return return_types.topk(sort(input))
     if not 0 <= k <= input._shape[d]:
         raise RuntimeError(
             f"selected index k out of range: k={k} for an axis of size {input._shape[d]}"
         )
     v, i = sort(input, d, descending=largest)
-    return values_indices(narrow(v, d, 0, k), narrow(i, d, 0, k))
+    return return_types.topk((narrow(v, d, 0, k), narrow(i, d, 0, k)))
 
 
 def unique(
@@ -291,9 +292,9 @@ def nanmedian(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     if dim is None:
         return reshape(v, ())
     return (
-        values_indices(v, i)
+        return_types.nanmedian((v, i))
         if keepdim and input.ndim
-        else values_indices(squeeze(v, d), squeeze(i, d))
+        else return_types.nanmedian((squeeze(v, d), squeeze(i, d)))
     )
 
 

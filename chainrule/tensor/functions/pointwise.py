@@ -27,7 +27,18 @@ def _unary(op: Any) -> Callable[[Tensor], Tensor]:
     return f
 
 
-def _binary(op: Any) -> Callable[[Any, Any], Tensor]:
+def _binary(op: Any) -> Callable[[Tensor, Any], Tensor]:
+    def f(input: Tensor, other: Any) -> Tensor:
+        out: Tensor = apply(op, input, other)
+        return out
+
+    f.__name__, f.__doc__ = op.name, op.__doc__
+    return f
+
+
+def _either(op: Any) -> Callable[[Any, Any], Tensor]:
+    """Of two tensors, or of a tensor and a number on either side."""
+
     def f(input: Any, other: Any) -> Tensor:
         out: Tensor = apply(op, input, other)
         return out
@@ -36,8 +47,18 @@ def _binary(op: Any) -> Callable[[Any, Any], Tensor]:
     return f
 
 
+def _of_tensors(op: Any) -> Callable[[Tensor, Tensor], Tensor]:
+    """Of two tensors: PyTorch takes no numbers here."""
+
+    def f(input: Tensor, other: Tensor) -> Tensor:
+        out: Tensor = apply(op, input, other)
+        return out
+
+    f.__name__, f.__doc__ = op.name, op.__doc__
+    return f
+
+
 abs = absolute = _unary(ops.abs)
-neg = negative = _unary(ops.neg)
 sign = _unary(ops.sign)
 floor = _unary(ops.floor)
 ceil = _unary(ops.ceil)
@@ -73,6 +94,19 @@ isnan = _unary(ops.isnan)
 isinf = _unary(ops.isinf)
 isfinite = _unary(ops.isfinite)
 bitwise_not = _unary(ops.bitwise_not)
+
+
+def neg(input: Tensor) -> Tensor:
+    """−x"""
+    if input._dtype is dtypes.bool_:
+        raise DtypeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+            "invert a mask, use the `~` or `logical_not()` operator instead."
+        )
+    return apply(ops.neg, input)
+
+
+negative = neg
 
 
 def erfc(input: Tensor) -> Tensor:
@@ -210,24 +244,24 @@ def _div_trunc(a: Any, b: Any) -> Node:
 
 
 multiply, divide, true_divide, subtract = mul, div, div, sub
-floor_divide = _binary(ops.floor_divide)
-remainder = _binary(ops.remainder)
+floor_divide = _either(ops.floor_divide)
+remainder = _either(ops.remainder)
 fmod = _binary(ops.fmod)
-maximum = _binary(ops.maximum)
-minimum = _binary(ops.minimum)
-atan2 = arctan2 = _binary(ops.atan2)
-logaddexp = _binary(ops.logaddexp)
+maximum = _of_tensors(ops.maximum)
+minimum = _of_tensors(ops.minimum)
+atan2 = arctan2 = _of_tensors(ops.atan2)
+logaddexp = _of_tensors(ops.logaddexp)
 eq = _binary(ops.eq)
 ne = not_equal = _binary(ops.ne)
 lt = less = _binary(ops.lt)
 le = less_equal = _binary(ops.le)
 gt = greater = _binary(ops.gt)
 ge = greater_equal = _binary(ops.ge)
-bitwise_and = _binary(ops.bitwise_and)
-bitwise_or = _binary(ops.bitwise_or)
-bitwise_xor = _binary(ops.bitwise_xor)
-bitwise_left_shift = _binary(ops.shift_left)
-bitwise_right_shift = _binary(ops.shift_right)
+bitwise_and = _either(ops.bitwise_and)
+bitwise_or = _either(ops.bitwise_or)
+bitwise_xor = _either(ops.bitwise_xor)
+bitwise_left_shift = _either(ops.shift_left)
+bitwise_right_shift = _either(ops.shift_right)
 
 
 def pow(input: Any, exponent: Any) -> Tensor:
@@ -277,17 +311,17 @@ def xlogy(input: Any, other: Any) -> Tensor:
     return where((x == 0) & ~isnan(y), 0.0, x * log(y))
 
 
-def logical_and(input: Tensor, other: Any) -> Tensor:
+def logical_and(input: Tensor, other: Tensor) -> Tensor:
     """Both non-zero."""
     return (input != 0) & (other != 0)
 
 
-def logical_or(input: Tensor, other: Any) -> Tensor:
+def logical_or(input: Tensor, other: Tensor) -> Tensor:
     """One non-zero."""
     return (input != 0) | (other != 0)
 
 
-def logical_xor(input: Tensor, other: Any) -> Tensor:
+def logical_xor(input: Tensor, other: Tensor) -> Tensor:
     """Exactly one non-zero."""
     return (input != 0) ^ (other != 0)
 
