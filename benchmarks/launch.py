@@ -2,8 +2,8 @@
 
     python -m benchmarks.launch [--stop N] [--losses] chainrule|torch REPORT PROGRAM ARGUMENTS
 
-The program is not changed: `backward` is watched. It ends after N calls, or by itself. REPORT is JSON:
-the seconds at which it began, was at half of its calls, and ended; or the losses.
+The program is not changed: `backward` is watched. It ends after N calls, or by itself. REPORT is
+JSON: marks (calls, seconds) when it began, at half of its calls, and at its end; or the losses.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Watch:
     def __init__(self, library: Any, stop: int, losses: bool) -> None:
         self.library, self.stop, self.keeps = library, stop, losses
         self.calls = 0
-        self.times: list[float] = []
+        self.marks: list[tuple[int, float]] = []
         self.losses: list[float] = []
         self._backward = library.Tensor.backward
         library.Tensor.backward = lambda tensor, *a, **k: self.backward(tensor, *a, **k)
@@ -55,7 +55,7 @@ class Watch:
         """All that was asked for so far is computed now."""
         if hasattr(self.library, "flush"):
             self.library.flush()
-        self.times.append(time.perf_counter())
+        self.marks.append((self.calls, time.perf_counter()))
 
 
 def main() -> None:
@@ -75,7 +75,7 @@ def main() -> None:
     for seed in (random.seed, np.random.seed, library.manual_seed):
         seed(SEED)
     sys.argv, sys.path[0] = program, os.path.dirname(os.path.abspath(program[0]))
-    began = time.perf_counter()
+    watch.mark()
     try:
         runpy.run_path(program[0], run_name="__main__")
     except SystemExit as ended:
@@ -83,10 +83,7 @@ def main() -> None:
             raise
     if watch.calls <= watch.stop:
         watch.mark()
-    report = {
-        "began": began, "times": watch.times, "calls": watch.calls, "losses": watch.losses,
-        "half": watch.stop // 2,
-    }  # fmt: skip
+    report = {"marks": watch.marks, "calls": watch.calls, "losses": watch.losses}
     given.report.write_text(json.dumps(report))
 
 

@@ -1,14 +1,14 @@
-"""Public programs, unchanged but for their import lines, beside PyTorch: the same losses, less time.
+"""Public programs, unchanged but for their import lines, beside PyTorch.
 
-    python -m benchmarks.programs --root FOLDER --fetch       clone the repositories of programs.toml
-    python -m benchmarks.programs --root FOLDER --losses      equal draws: compare every loss
-    python -m benchmarks.programs --root FOLDER               time a call of `backward` on both sides
-    python -m benchmarks.programs --root FOLDER --only mnist  those whose name has it (a pattern)
+    python -m benchmarks.programs --root FOLDER --fetch    clone the repositories of programs.toml
+    python -m benchmarks.programs --root FOLDER --losses   equal draws: compare every loss
+    python -m benchmarks.programs --root FOLDER            time a call of `backward` on both sides
+    python -m benchmarks.programs --root FOLDER --only P   those whose name matches the pattern
 
-The losses are those of a run with PyTorch's random numbers (CHAINRULE_RANDOM=mt19937). Training that
-is chaotic amplifies rounding, so the table says for how many calls the two agree, and how far apart
-they are at the end. Time is that of the second half of the calls, with everything between them, the
-median of some rounds in which the sides take turns; each run is a process of its own.
+The losses are those of runs with PyTorch's random numbers (CHAINRULE_RANDOM=mt19937). Training that
+is chaotic amplifies rounding, so the table says for how many calls the two agree, and both last
+losses. Time is that of the second half of the calls, with everything between them, the median of
+some rounds in which the sides take turns; each run is a process of its own.
 """
 
 from __future__ import annotations
@@ -62,14 +62,10 @@ class Outcome:
 
     @property
     def step(self) -> float:
-        """Seconds of a call of `backward` and all between two; of everything where there is none."""
+        """Seconds of a call of `backward` with all up to the next; of the run if there is none."""
         assert self.report is not None
-        times, calls = self.report["times"], self.report["calls"]
-        if calls < 4:
-            return float(times[-1] - self.report["began"])
-        middle = len(times) - 2
-        first = (0, self.report["half"])[middle > 0]
-        return float((times[-1] - times[middle]) / max(calls - 1 - first, 1))
+        (calls, then), (last, now) = self.report["marks"][-2:]
+        return float(now - then) / max(last - calls, 1)
 
 
 def main() -> None:
@@ -109,6 +105,11 @@ def _fetch(repositories: dict[str, list[str]], root: Path) -> None:
             subprocess.run(["git", "-C", str(folder), "checkout", "--quiet", commit], check=True)
 
 
+def _failures(*outcomes: Outcome) -> str:
+    """What the runs without a report said."""
+    return "; ".join(outcome.said for outcome in outcomes if outcome.report is None)
+
+
 class Bench:
     """Runs programs, each in a fresh copy of its repository."""
 
@@ -118,7 +119,8 @@ class Bench:
     def times(self, programs: list[Program], rounds: int) -> Table:
         """Time per call on both sides, and the ratio."""
         table = Table(
-            "Programs: time", "PyTorch eager over chainrule; a call of backward and all between two",
+            "Programs: time",
+            "PyTorch eager over chainrule; a call of backward with all up to the next",
             ["program", "chainrule", "torch", "ratio"],
         )  # fmt: skip
         ratios = []
@@ -128,17 +130,16 @@ class Bench:
                 for side in SIDES:
                     if all(outcome.report for outcome in runs[side]):
                         runs[side].append(self.run(program, side))
-            failed = [o for side in SIDES for o in runs[side] if o.report is None]
-            if failed:
-                table.add(program.name, failed[0].said)
+            if said := _failures(*(outcome for side in SIDES for outcome in runs[side])):
+                table.add(program.name, said)
             else:
                 ours, theirs = (statistics.median(o.step for o in runs[side]) for side in SIDES)
                 ratios.append(theirs / ours)
                 table.add(program.name, seconds(ours), seconds(theirs), f"{theirs / ours:.2f}")
             print("  ".join(table.rows[-1]), flush=True)
         if ratios:
-            slower = sum(ratio < 1 for ratio in ratios)
-            table.note += f"; median {statistics.median(ratios):.2f}, {slower} of {len(ratios)} below 1"
+            below = f"{sum(ratio < 1 for ratio in ratios)} of {len(ratios)} below 1"
+            table.note += f"; median {statistics.median(ratios):.2f}, {below}"
         return table
 
     def losses(self, programs: list[Program]) -> Table:
@@ -150,7 +151,7 @@ class Bench:
         for program in programs:
             ours, theirs = (self.run(program, side, losses=True) for side in SIDES)
             if ours.report is None or theirs.report is None:
-                table.add(program.name, ours.said if ours.report is None else f"torch: {theirs.said}")
+                table.add(program.name, _failures(ours, theirs))
             else:
                 a, b = ours.report["losses"], theirs.report["losses"]
                 pairs = list(zip(a, b, strict=False))
