@@ -1,6 +1,7 @@
 """`torch.autograd`: gradients on demand, functions with gradients of one's own, checks."""
 
-from chainrule.autograd import functional
+from chainrule import names
+from chainrule.autograd import functional, grad_mode, variable
 from chainrule.autograd.function import Function
 from chainrule.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from chainrule.autograd.grads import Variable, backward, detect_anomaly, grad, set_detect_anomaly
@@ -11,3 +12,5 @@ __all__ = [
     "functional", "grad", "gradcheck", "gradgradcheck", "inference_mode", "no_grad",
     "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
+
+__getattr__ = names.later(__name__, ("anomaly_mode", "forward_ad", "graph", "profiler"))

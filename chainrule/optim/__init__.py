@@ -5,6 +5,7 @@ formula (`chainrule.ops.updates`), its defaults and its state, in a file of its 
 changes rates, `swa_utils` averages models.
 """
 
+from chainrule import names
 from chainrule.optim import lr_scheduler, swa_utils
 from chainrule.optim.adadelta import Adadelta
 from chainrule.optim.adafactor import Adafactor
@@ -47,3 +48,5 @@ __all__ = [
     "register_optimizer_step_pre_hook",
     "swa_utils",
 ]
+
+__getattr__ = names.later(__name__)

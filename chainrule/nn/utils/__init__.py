@@ -1,5 +1,6 @@
 """Helpers around parameters, gradients and sequences."""
 
+from chainrule import names
 from chainrule.nn.utils import parametrizations, parametrize, rnn
 from chainrule.nn.utils.clip_grad import (
     clip_grad_norm,
@@ -28,3 +29,5 @@ __all__ = [
     "vector_to_parameters",
     "weight_norm",
 ]
+
+__getattr__ = names.later(__name__, ("prune", "stateless"))

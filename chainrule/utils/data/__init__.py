@@ -1,5 +1,6 @@
 """Data sets, samplers and the DataLoader, with the names of `torch.utils.data`."""
 
+from chainrule import names
 from chainrule.utils.data.collate import (
     collate,
     default_collate,
@@ -52,3 +53,5 @@ __all__ = [
     "WorkerInfo",
     "get_worker_info",
 ]
+
+__getattr__ = names.later(__name__, ("_utils", "dataloader", "dataset", "distributed", "sampler"))
