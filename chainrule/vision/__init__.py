@@ -1,6 +1,68 @@
-"""What users of torchvision look for: `datasets` and `transforms`."""
+"""What users of torchvision look for, under the names that it has there.
 
-from chainrule.vision import datasets, transforms
+    transforms      of images, for one and for whole batches
+    datasets        MNIST, CIFAR, folders of images, …
+    models          networks, with torchvision's layouts and names of weights
+    ops             boxes, suppression of overlapping ones, pooling of regions
+    utils           grids of images, boxes and masks drawn on them
+    io              images from files and bytes, and back
+    tv_tensors      tensors that know whether they are an image, a mask or boxes
+
+Each is imported when it is first named.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from chainrule._version import __version__
 from chainrule.vision.images import Image
 
-__all__ = ["datasets", "transforms", "Image"]
+_ROOMS = ("datasets", "io", "models", "ops", "transforms", "tv_tensors", "utils")
+
+__all__ = [
+    "Image",
+    "__version__",
+    "get_image_backend",
+    "get_video_backend",
+    "set_image_backend",
+    "set_video_backend",
+    *_ROOMS,  # noqa: PLE0604  # strings
+]
+
+
+def set_image_backend(backend: str) -> None:
+    """Images are loaded by Pillow: `backend` is "PIL"."""
+    if backend != "PIL":
+        raise ValueError(f"Invalid backend '{backend}'. Options are 'PIL'")
+
+
+def get_image_backend() -> str:
+    """ "PIL"."""
+    return "PIL"
+
+
+def set_video_backend(backend: str) -> None:
+    """There is none."""
+    raise NotImplementedError(
+        f"no video backend {backend!r}: videos are not decoded here; extract their frames and read "
+        "those with chainrule.vision.io.read_image"
+    )
+
+
+def get_video_backend() -> str:
+    """Not there: videos are not decoded."""
+    return "none"
+
+
+def __getattr__(name: str) -> Any:
+    """A room that nobody has named yet."""
+    if name in _ROOMS:
+        return importlib.import_module(f"chainrule.vision.{name}")
+    raise AttributeError(f"chainrule.vision has no {name!r}; it has {', '.join(sorted(__all__))}")
+
+
+def __dir__() -> list[str]:
+    """All names, loaded or not."""
+    return sorted({*globals(), *_ROOMS})

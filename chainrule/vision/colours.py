@@ -191,7 +191,7 @@ def autocontrast(x: Array) -> Array:
     low = x.min(axis=(-2, -1), keepdims=True).astype(kind)
     span = x.max(axis=(-2, -1), keepdims=True).astype(kind) - low
     flat = span == 0
-    scale = np.where(flat, kind(1), kind(top) / np.where(flat, kind(1), span))
+    scale = np.where(flat, kind(1), kind(1) / np.where(flat, kind(1), span) * kind(top))
     return np.clip((x - np.where(flat, kind(0), low)) * scale, 0, top).astype(x.dtype)
 
 

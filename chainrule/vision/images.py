@@ -108,9 +108,7 @@ def make_image(pixels: Array) -> Any:
 
 def typed_image(pixels: Array, mode: str) -> Any:
     """A PIL image in one of the modes that only Pillow has (I, F, I;16, HSV, CMYK, …)."""
-    pil = _pil()
-    if pil is None:
-        raise ImportError(f"an image of mode {mode!r} needs Pillow: pip install 'chainrule[vision]'")
+    pil = pil_module(f"an image of mode {mode!r} is made")
     flat = np.ascontiguousarray(pixels)
     if mode in ("I", "F", "I;16"):
         return pil.fromarray(flat.astype(np.uint16) if mode == "I;16" else flat)
@@ -126,6 +124,14 @@ def is_pil(value: Any) -> bool:
     """Whether `value` is a PIL image. Where nobody imported Pillow, nothing is."""
     pil = sys.modules.get("PIL.Image")
     return pil is not None and isinstance(value, pil.Image)
+
+
+def pil_module(what: str) -> Any:
+    """`PIL.Image`, or a `ModuleNotFoundError` that says what needs it."""
+    pil = _pil()
+    if pil is None:
+        raise ModuleNotFoundError(f"{what} by Pillow: pip install 'chainrule[vision]'")
+    return pil
 
 
 def _pil() -> Any:
@@ -173,9 +179,7 @@ def planes_resized(
     pil = _pil() if kind == "image" else None
     if pil is None or x.dtype != np.uint8 or x.shape[-2:] == (height, width):
         return arithmetic.resize(x, height, width, method, kind, antialias)
-    rows = [
-        np.asarray(make_image(np.moveaxis(image, 0, -1)).resize((width, height), PILLOW_MODES[method]))
-        for image in x
-    ]
-    result = np.stack(rows)
+    size, how = (width, height), PILLOW_MODES[method]
+    images = (make_image(np.moveaxis(image, 0, -1)) for image in x)
+    result = np.stack([np.asarray(image.resize(size, how)) for image in images])
     return result[:, None] if result.ndim == 3 else np.moveaxis(result, -1, 1)

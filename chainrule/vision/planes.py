@@ -156,11 +156,8 @@ def resize(x: Array, height: int, width: int, method: str, kind: str, antialias:
         return x[..., _nearest(h, height, "image")[:, None], _nearest(w, width, "image")]
     if method.startswith("nearest"):
         return x[..., _nearest(h, height, method)[:, None], _nearest(w, width, method)]
-    if kind == "tensor" and method not in ("bilinear", "bicubic"):
-        raise NotImplementedError(
-            f"tensors are resized with nearest, nearest-exact, bilinear or bicubic; {method} is "
-            "for images"
-        )
+    if kind == "tensor":
+        check_method(method)
     antialias = antialias or kind == "image"
     across, down = (_weights(n, m, method, antialias) for n, m in ((w, width), (h, height)))
     if kind == "image" and x.dtype == np.uint8:
@@ -174,11 +171,21 @@ def resize(x: Array, height: int, width: int, method: str, kind: str, antialias:
     return result.astype(x.dtype)
 
 
+def check_method(method: str) -> None:
+    """`NotImplementedError` for a filter that only images have."""
+    if method in ("box", "hamming", "lanczos"):
+        raise NotImplementedError(
+            f"tensors are resized with nearest, nearest-exact, bilinear or bicubic; {method} is "
+            "for images"
+        )
+
+
 def resampling(
     shape: tuple[int, ...], height: int, width: int, method: str, antialias: bool
 ) -> tuple[Array, Array]:
     """`resize` of a tensor as two matrices: down (height, h) and across (width, w)."""
     h, w = shape[-2:]
+    check_method(method)
     if method.startswith("nearest"):
         rows, columns = _nearest(h, height, method), _nearest(w, width, method)
         return np.eye(h)[rows], np.eye(w)[columns]

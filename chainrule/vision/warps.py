@@ -18,6 +18,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Fill = float | Sequence[float] | None
 
 
+def ramp(start: float, stop: float, steps: int) -> Array:
+    """Even steps in float32, counted from both ends as PyTorch counts them."""
+    first, last = np.float32(start), np.float32(stop)
+    step = (last - first) / np.float32(steps - 1) if steps > 1 else np.float32(0)
+    i = np.arange(steps, dtype=np.float32)
+    return np.where(i < steps // 2, first + step * i, last - step * (np.float32(steps - 1) - i))
+
+
 def inverse_affine_matrix(
     center: Sequence[float],
     angle: float,
@@ -81,8 +89,8 @@ def affine_grid(matrix: Sequence[float], w: int, h: int, ow: int, oh: int) -> Ar
     """The grid of an affine map: (oh, ow, 2), float32."""
     x = np.arange(ow, dtype=np.float32) - np.float32(ow * 0.5 - 0.5)
     y = np.arange(oh, dtype=np.float32)[:, None] - np.float32(oh * 0.5 - 0.5)
-    rows = np.array(matrix, np.float32).reshape(2, 3)
-    rows = rows / np.array([[0.5 * w], [0.5 * h]], np.float32)
+    half = np.array([[0.5 * w], [0.5 * h]], np.float32)
+    rows: Array = np.array(matrix, np.float32).reshape(2, 3) / half
     return np.stack([x * r[0] + y * r[1] + r[2] for r in rows], axis=-1)
 
 
@@ -102,7 +110,7 @@ def perspective_grid(coefficients: Sequence[float], ow: int, oh: int) -> Array:
 
 def identity_grid(h: int, w: int) -> Array:
     """The grid that leaves an image as it is."""
-    y, x = (np.linspace((1 - n) / n, (n - 1) / n, n, dtype=np.float32) for n in (h, w))
+    y, x = (ramp((1 - n) / n, (n - 1) / n, n) for n in (h, w))
     return np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1)
 
 

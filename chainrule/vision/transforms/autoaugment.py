@@ -16,9 +16,10 @@ import numpy as np
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
 from chainrule.utils.data.batching import values
-from chainrule.utils.data.chance import augmentation
+from chainrule.vision.draws import draws
 from chainrule.vision.transforms import functional as F
 from chainrule.vision.transforms.base import TransformModule, fill_for
+from chainrule.vision.warps import ramp
 
 InterpolationMode = F.InterpolationMode
 NEAREST, BILINEAR = InterpolationMode.NEAREST, InterpolationMode.BILINEAR
@@ -67,7 +68,7 @@ _COLOURS: dict[str, Any] = {
 
 
 def _ramp(stop: float, bins: int, start: float = 0.0) -> Array:
-    return np.linspace(start, stop, bins, dtype=np.float32)
+    return ramp(start, stop, bins)
 
 
 def _bits(bins: int, most: int, reach: int) -> Array:
@@ -108,17 +109,17 @@ class _Policy(TransformModule):
     interpolation: InterpolationMode
     fill: Any
 
-    def _drawn(self, img: Any, space: Space, level: int | None, fill: Any, levels: int) -> Any:
+    def _drawn(self, img: Any, space: Space, level: int | None, fill: Any, count: int) -> Any:
         """One operation of `space`, at magnitude `level` or, for None, at one drawn below
-        `levels`.
+        `count`.
         """
-        rng = augmentation()
-        name = list(space)[int(rng.integers(len(space)))]
-        ramp, signed = space[name]
+        chance = draws()
+        name = list(space)[chance.integer(0, len(space))]
+        levels_of, signed = space[name]
         magnitude = 0.0
-        if ramp is not None:
-            magnitude = float(ramp[int(rng.integers(levels)) if level is None else level])
-        if signed and rng.integers(2):
+        if levels_of is not None:
+            magnitude = float(levels_of[chance.integer(0, count) if level is None else level])
+        if signed and chance.integer(0, 2):
             magnitude = -magnitude
         return _apply_op(img, name, magnitude, self.interpolation, fill)
 
@@ -160,9 +161,9 @@ class AutoAugment(_Policy):
     @staticmethod
     def get_params(transform_num: int) -> tuple[int, Tensor, Tensor]:
         """(the pair's number, two probabilities, two signs)."""
-        rng = augmentation()
-        number = int(rng.integers(transform_num))
-        shares, signs = rng.random(2, dtype=np.float32), rng.integers(2, size=2)
+        chance = draws()
+        number, shares = chance.integer(0, transform_num), chance.shares(2)
+        signs = np.array([chance.integer(0, 2), chance.integer(0, 2)])
         return number, from_owned(shares), from_owned(signs)
 
     def forward(self, img: Any) -> Any:
@@ -174,8 +175,8 @@ class AutoAugment(_Policy):
         for (name, p, level), share, sign in pair:
             if share > p:
                 continue
-            ramp, signed = space[name]
-            magnitude = 0.0 if ramp is None or level is None else float(ramp[level])
+            levels, signed = space[name]
+            magnitude = 0.0 if levels is None or level is None else float(levels[level])
             if signed and sign == 0:
                 magnitude = -magnitude
             img = _apply_op(img, name, magnitude, self.interpolation, fill)
@@ -296,14 +297,14 @@ class AugMix(_Policy):
         space = self._augmentation_space(self._PARAMETER_MAX, (height, width))
         batch = img.reshape([1] * max(4 - img.ndim, 0) + list(img.shape))
         n, ones = batch.shape[0], [1] * (batch.ndim - 1)
-        rng = augmentation()
-        shares = rng.dirichlet([self.alpha] * 2, n).astype(np.float32)
-        weights = rng.dirichlet([self.alpha] * self.mixture_width, n).astype(np.float32)
+        chance = draws()
+        shares = chance.dirichlet([self.alpha] * 2, n)
+        weights = chance.dirichlet([self.alpha] * self.mixture_width, n)
         weights *= shares[:, 1:]
         mix = shares[:, 0].reshape(n, *ones) * values(batch)
         for i in range(self.mixture_width):
             chain = batch
-            depth = self.chain_depth if self.chain_depth > 0 else int(rng.integers(1, 4))
+            depth = self.chain_depth if self.chain_depth > 0 else chance.integer(1, 4)
             for _ in range(depth):
                 chain = self._drawn(chain, space, None, fill, self.severity)
             mix += weights[:, i].reshape(n, *ones) * values(chain)

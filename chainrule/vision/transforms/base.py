@@ -20,6 +20,7 @@ import numpy as np
 from chainrule.nn import Module
 from chainrule.tensor import Tensor
 from chainrule.utils.data.chance import augmentation
+from chainrule.vision.draws import drawn_in_batches, draws
 from chainrule.vision.images import Array, Kind
 
 
@@ -93,6 +94,8 @@ class Random(TransformModule):
         raise NotImplementedError
 
     def batch(self, batch: Batch) -> Any:
+        if not drawn_in_batches():
+            return NotImplemented
         return Batch(batch.kind, self.apply_each(batch.planes, batch.kind, augmentation()))
 
 
@@ -115,12 +118,12 @@ class Chance(TransformModule):
 
 def happens(p: float) -> bool:
     """True with probability p."""
-    return bool(augmentation().random() < p)
+    return draws().share() < p
 
 
 def uniform(low: float, high: float) -> float:
     """A number between low and high."""
-    return float(augmentation().uniform(low, high))
+    return draws().uniform(low, high)
 
 
 def angles(given: Any, name: str, lengths: tuple[int, ...] = (2,)) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import tensor
-from chainrule.utils.data.chance import augmentation
+from chainrule.vision.draws import draws
 from chainrule.vision.transforms import functional as F
 from chainrule.vision.transforms.base import Chance, TransformModule, uniform
 
@@ -43,7 +43,7 @@ class ColorJitter(TransformModule):
         hue: Sequence[float] | None,
     ) -> tuple[Tensor, float | None, float | None, float | None, float | None]:
         """(the order of the four, brightness, contrast, saturation, hue)."""
-        order = augmentation().permutation(4)
+        order = draws().permutation(4)
         factors = (
             None if given is None else uniform(given[0], given[1])
             for given in (brightness, contrast, saturation, hue)

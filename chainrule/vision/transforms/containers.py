@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.nn import Module
-from chainrule.utils.data.chance import augmentation
-from chainrule.vision.transforms.base import Transform, TransformModule, happens
+from chainrule.vision.draws import draws
+from chainrule.vision.transforms.base import Transform, TransformModule
 
 
 class RandomTransforms(Transform):
@@ -27,7 +27,7 @@ class RandomOrder(RandomTransforms):
     """All of `transforms`, in an order drawn anew for each image."""
 
     def __call__(self, img: Any) -> Any:
-        for i in augmentation().permutation(len(self.transforms)).tolist():
+        for i in draws().shuffled(len(self.transforms)):
             img = self.transforms[i](img)
         return img
 
@@ -44,8 +44,7 @@ class RandomChoice(RandomTransforms):
         self.p = p
 
     def __call__(self, *args: Any) -> Any:
-        weights = None if self.p is None else [share / sum(self.p) for share in self.p]
-        return self.transforms[int(augmentation().choice(len(self.transforms), p=weights))](*args)
+        return self.transforms[draws().choice(len(self.transforms), self.p)](*args)
 
     def __repr__(self) -> str:
         return f"{super().__repr__()}(p={self.p})"
@@ -60,7 +59,7 @@ class RandomApply(TransformModule):
         self.p = p
 
     def forward(self, img: Any) -> Any:
-        if happens(self.p):
+        if self.p >= draws().share():
             for transform in self.transforms:
                 img = transform(img)
         return img

@@ -102,7 +102,7 @@ def adjust_hue(x: Tensor, factor: float) -> Tensor:
     if x.shape[-3] == 1:
         return x
     r, g, b = x.unbind(-3)
-    high, low = x.amax(-3), x.amin(-3)
+    high, low = x.max(-3).values, x.min(-3).values
     flat = high == low
     spread = high - low
     s = spread / where(flat, 1.0, high)
@@ -140,6 +140,8 @@ def invert(x: Tensor) -> Tensor:
 
 def solarize(x: Tensor, threshold: float) -> Tensor:
     """Inverted from `threshold` on."""
+    if threshold > 1:
+        raise TypeError("Threshold should be less than bound of img.")
     return where(x >= threshold, 1 - x, x)
 
 
@@ -206,4 +208,3 @@ def erase(x: Tensor, top: int, left: int, height: int, width: int, value: Tensor
     around = (left, w - left - width, top, h - top - height)
     whole = value.expand(*value.shape[:-2], height, width)
     return where(from_owned(mask), NF.pad(whole, list(around)), x)
-

@@ -80,7 +80,7 @@ def _computed(room: Any, name: str, img: Any, *args: Any) -> Any:
     """`name(img, *args)`: by Pillow, by tensor arithmetic, or by NumPy on planes."""
     if is_pil(img):
         return getattr(pillow, name)(img, *args)
-    if _differentiated(img):
+    if _differentiated(img) and hasattr(differentiable, name):
         return getattr(differentiable, name)(img, *args)
     kind, x = planes(img, name)
     return from_planes(kind, getattr(room, name)(x, *args))
@@ -135,7 +135,9 @@ def to_tensor(pic: Any) -> Tensor:
         return from_owned(np.array(planes_of, order="C"))
     result = np.array(arithmetic.unit(planes_of), order="C")
     wanted = get_default_dtype().np
-    return from_owned(result if wanted == np.float32 else planes_of.astype(wanted) / wanted.type(255))
+    if wanted != np.float32:
+        return from_owned(planes_of.astype(wanted) / wanted.type(255))
+    return from_owned(result)
 
 
 def pil_to_tensor(pic: Any) -> Tensor:
@@ -335,7 +337,7 @@ def pad(
 def four(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
     """`padding` as (left, top, right, bottom)."""
     if isinstance(padding, numbers.Number):
-        same = int(padding)  # type: ignore[call-overload]  # a real number
+        same = int(padding)  # type: ignore[arg-type]  # a real number
         return same, same, same, same
     if not isinstance(padding, tuple | list):
         raise TypeError("Got inappropriate padding arg")
@@ -608,7 +610,7 @@ def affine(
         raise ValueError("Argument scale should be positive")
     if not isinstance(shear, numbers.Number | list | tuple):
         raise TypeError("Shear should be either a single value or a sequence of two values")
-    slant: Any = [shear, 0.0] if isinstance(shear, numbers.Number) else list(shear)  # type: ignore[arg-type]
+    slant: Any = [shear, 0.0] if isinstance(shear, numbers.Number) else list(shear)
     slant = [slant[0], slant[0]] if len(slant) == 1 else slant
     if len(slant) != 2:
         raise ValueError(f"Shear should be a sequence containing two values. Got {shear}")

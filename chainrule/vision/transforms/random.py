@@ -15,8 +15,8 @@ import numpy as np
 
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
-from chainrule.utils.data.chance import augmentation
 from chainrule.vision import planes as arithmetic
+from chainrule.vision.draws import Draws, draws
 from chainrule.vision.images import Array, Kind, planes_resized
 from chainrule.vision.transforms import functional as F
 from chainrule.vision.transforms.base import Random, happens
@@ -89,8 +89,12 @@ class RandomCrop(Random):
         """(top, left, height, width) of a random rectangle."""
         _, h, w = F.get_dimensions(img)
         height, width = output_size
-        (top,), (left,) = _corners(1, (h, w), (height, width), augmentation())
-        return int(top), int(left), height, width
+        _check_room((h, w), (height, width))
+        if (h, w) == (height, width):
+            return 0, 0, h, w
+        chance = draws()
+        top = chance.integer(0, h - height + 1)
+        return top, chance.integer(0, w - width + 1), height, width
 
     def forward(self, img: Any) -> Any:
         if self.padding is not None:
@@ -123,14 +127,18 @@ class RandomCrop(Random):
         return f"size={self.size}, padding={self.padding}"
 
 
+def _check_room(shape: tuple[int, ...], size: tuple[int, int]) -> None:
+    if shape[0] < size[0] or shape[1] < size[1]:
+        raise ValueError(
+            f"Required crop size {tuple(size)} is larger than input image size {tuple(shape)}"
+        )
+
+
 def _corners(
     n: int, shape: tuple[int, ...], size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[Array, Array]:
+    _check_room(shape[-2:], size)
     (h, w), (height, width) = shape[-2:], size
-    if h < height or w < width:
-        raise ValueError(
-            f"Required crop size {(height, width)} is larger than input image size {(h, w)}"
-        )
     return rng.integers(h - height + 1, size=n), rng.integers(w - width + 1, size=n)
 
 
@@ -161,7 +169,7 @@ class RandomResizedCrop(Random):
         img: Any, scale: Sequence[float], ratio: Sequence[float]
     ) -> tuple[int, int, int, int]:
         """(top, left, height, width) of a random rectangle."""
-        return _rectangle(tuple(F.get_dimensions(img)), scale, ratio, augmentation())
+        return _rectangle(tuple(F.get_dimensions(img)), scale, ratio, draws())
 
     def forward(self, img: Any) -> Any:
         box = self.get_params(img, self.scale, self.ratio)
@@ -169,9 +177,9 @@ class RandomResizedCrop(Random):
 
     def apply_each(self, x: Array, kind: Kind, rng: np.random.Generator) -> Array:
         method, antialias = self.interpolation.value, bool(self.antialias)
-        parts = []
+        parts, chance = [], Draws(rng)
         for image in x:
-            box = _rectangle(x.shape, self.scale, self.ratio, rng)
+            box = _rectangle(x.shape, self.scale, self.ratio, chance)
             part = arithmetic.crop(image, *box)
             parts.append(planes_resized(part[None], *self.size, method, kind, antialias))
         return np.concatenate(parts)
@@ -195,23 +203,29 @@ def _checked_ranges(scale: Any, ratio: Any) -> tuple[Sequence[float], Sequence[f
 
 
 def _rectangle(
-    shape: tuple[int, ...], scale: Sequence[float], ratio: Sequence[float], rng: np.random.Generator
+    shape: tuple[int, ...], scale: Sequence[float], ratio: Sequence[float], chance: Draws
 ) -> tuple[int, int, int, int]:
     h, w = shape[-2:]
-    low, high = math.log(ratio[0]), math.log(ratio[1])
+    low, high = _logarithms(ratio)
     for _ in range(10):
-        area = h * w * rng.uniform(scale[0], scale[1])
-        aspect = math.exp(rng.uniform(low, high))
+        area = h * w * chance.uniform(scale[0], scale[1])
+        aspect = float(np.exp(np.float32(chance.uniform(low, high))))
         width, height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < width <= w and 0 < height <= h:
-            top = int(rng.integers(h - height + 1))
-            return top, int(rng.integers(w - width + 1)), height, width
+            top = chance.integer(0, h - height + 1)
+            return top, chance.integer(0, w - width + 1), height, width
     width, height = w, h
     if w / h < min(ratio):
         height = round(w / min(ratio))
     elif w / h > max(ratio):
         width = round(h * max(ratio))
     return (h - height) // 2, (w - width) // 2, height, width
+
+
+def _logarithms(ratio: Sequence[float]) -> list[float]:
+    """In float32, as PyTorch takes them."""
+    logarithms: list[float] = np.log(np.array(ratio, np.float32)).tolist()
+    return logarithms
 
 
 class RandomErasing(Random):
@@ -251,11 +265,11 @@ class RandomErasing(Random):
         value: Sequence[float] | None = None,
     ) -> tuple[int, int, int, int, Tensor]:
         """(top, left, height, width, the new pixels); the whole image where ten did not fit."""
-        rng = augmentation()
-        found = _hole(tuple(img.shape), scale, ratio, rng)
+        found = _hole(tuple(img.shape), scale, ratio, value, draws())
         if found is None:
             return 0, 0, img.shape[-2], img.shape[-1], img
-        return *found, from_owned(_filling(img.shape[-3], found, value, rng))
+        top, left, height, width, pixels = found
+        return top, left, height, width, from_owned(pixels)
 
     def forward(self, img: Tensor) -> Tensor:
         if not happens(self.p):
@@ -280,12 +294,11 @@ class RandomErasing(Random):
         return NotImplemented if batch.kind == "image" else super().batch(batch)
 
     def apply_each(self, x: Array, kind: Kind, rng: np.random.Generator) -> Array:
-        value, result = self._values(x.shape[1]), x.copy()
+        value, result, chance = self._values(x.shape[1]), x.copy(), Draws(rng)
         for i in np.flatnonzero(rng.random(len(x)) < self.p):
-            found = _hole(x.shape, self.scale, self.ratio, rng)
+            found = _hole(x.shape, self.scale, self.ratio, value, chance)
             if found is not None:
-                top, left, height, width = found
-                pixels = _filling(x.shape[1], found, value, rng)
+                top, left, height, width, pixels = found
                 result[i, :, top : top + height, left : left + width] = pixels
         return result
 
@@ -297,26 +310,25 @@ class RandomErasing(Random):
 
 
 def _hole(
-    shape: tuple[int, ...], scale: Sequence[float], ratio: Sequence[float], rng: np.random.Generator
-) -> tuple[int, int, int, int] | None:
-    h, w = shape[-2:]
-    low, high = math.log(ratio[0]), math.log(ratio[1])
-    for _ in range(10):
-        area = h * w * rng.uniform(scale[0], scale[1])
-        aspect = math.exp(rng.uniform(low, high))
-        height, width = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
-        if height < h and width < w:
-            top = int(rng.integers(h - height + 1))
-            return top, int(rng.integers(w - width + 1)), height, width
-    return None
-
-
-def _filling(
-    channels: int,
-    box: tuple[int, int, int, int],
+    shape: tuple[int, ...],
+    scale: Sequence[float],
+    ratio: Sequence[float],
     value: Sequence[float] | None,
-    rng: np.random.Generator,
-) -> Array:
-    if value is None:
-        return rng.standard_normal((channels, box[2], box[3]), dtype=np.float32)
-    return np.array(value, np.float32)[:, None, None]
+    chance: Draws,
+) -> tuple[int, int, int, int, Array] | None:
+    """(top, left, height, width, the new pixels), or None where ten did not fit."""
+    h, w = shape[-2:]
+    low, high = _logarithms(ratio)
+    for _ in range(10):
+        area = h * w * chance.uniform(scale[0], scale[1])
+        aspect = float(np.exp(np.float32(chance.uniform(low, high))))
+        height, width = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if not (height < h and width < w):
+            continue
+        if value is None:
+            pixels = chance.normal(shape[-3], height, width)
+        else:
+            pixels = np.array(value, np.float32)[:, None, None]
+        top = chance.integer(0, h - height + 1)
+        return top, chance.integer(0, w - width + 1), height, width, pixels
+    return None

@@ -9,8 +9,8 @@ import numpy as np
 
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
-from chainrule.utils.data.chance import augmentation
 from chainrule.vision import warps
+from chainrule.vision.draws import draws
 from chainrule.vision.transforms import functional as F
 from chainrule.vision.transforms.base import (
     TransformModule,
@@ -166,14 +166,14 @@ class RandomPerspective(TransformModule):
         width: int, height: int, distortion_scale: float
     ) -> tuple[list[list[int]], list[list[int]]]:
         """The corners (x, y) of the image, and where they go."""
-        rng = augmentation()
+        chance = draws()
         dx, dy = int(distortion_scale * (width // 2)), int(distortion_scale * (height // 2))
 
         def low(reach: int) -> int:
-            return int(rng.integers(0, reach + 1))
+            return chance.integer(0, reach + 1)
 
         def high(size: int, reach: int) -> int:
-            return int(rng.integers(size - reach - 1, size))
+            return chance.integer(size - reach - 1, size)
 
         start = [[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]]
         end = [
@@ -185,9 +185,9 @@ class RandomPerspective(TransformModule):
         return start, end
 
     def forward(self, img: Any) -> Any:
+        channels, h, w = F.get_dimensions(img)
         if not happens(self.p):
             return img
-        channels, h, w = F.get_dimensions(img)
         start, end = self.get_params(w, h, self.distortion_scale)
         fill = fill_for(img, self.fill, channels)
         return F.perspective(img, start, end, self.interpolation, fill)
@@ -199,7 +199,7 @@ class RandomPerspective(TransformModule):
 class ElasticTransform(TransformModule):
     """Bent as if under water: each pixel is taken from a place moved by smooth noise.
 
-    `alpha` is how far (in pixels, before smoothing), `sigma` how smooth; each one number, or (x, y).
+    `alpha` is how far (in pixels, before smoothing), `sigma` how smooth: one number or (x, y)
     """
 
     def __init__(
@@ -225,10 +225,10 @@ class ElasticTransform(TransformModule):
     @staticmethod
     def get_params(alpha: Sequence[float], sigma: Sequence[float], size: Sequence[int]) -> Tensor:
         """A displacement (1, height, width, 2)."""
-        rng = augmentation()
+        chance = draws()
         parts = []
         for a, s, length in zip(alpha, sigma, (size[1], size[0]), strict=True):
-            noise = rng.random((1, *size), dtype=np.float32) * 2 - 1
+            noise = chance.shares(1, *size) * 2 - 1
             if s > 0.0:
                 taps = int(8 * s + 1) | 1  # odd
                 noise = warps.gaussian_blur(noise, [taps, taps], [s, s])
