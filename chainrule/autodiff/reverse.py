@@ -67,12 +67,21 @@ class Derivative:
         self._below: set[Node] | None = None
         self._read_from: dict[Node, list[tuple[Node, set[Node]]]] | None = None
 
+    def _forward(self) -> set[Node]:
+        """All that was computed before, with the parts of it that only the gradient looks at."""
+        forward = set(topological(self.order, below=_forward_below))
+        grads = [g for g in self.gradients if g is not None]
+        for m in topological(grads, stop=lambda n: n in forward):
+            if m.op.name == "item" and m.inputs[0] in forward:
+                forward.add(m)
+        return forward
+
     def readers(self) -> dict[Node, set[Node]]:
         """Forward value → the forward nodes whose rule reads it (PyTorch: what they 'saved for
         backward').
         """
         if self._readers is None:
-            forward = set(topological(self.order, below=_forward_below))
+            forward = self._forward()
             needed = _needed([g for g in self.gradients if g is not None], forward)
             found: dict[Node, set[Node]] = {}
             for node, (g, made) in self.produced.items():
@@ -119,7 +128,7 @@ class Derivative:
         """Forward values that the gradients read and that are not inputs: what a program must keep
         for later.
         """
-        forward = set(topological(self.order, below=_forward_below))
+        forward = self._forward()
         found: dict[Node, None] = {}
         for m in topological(
             [g for g in self.gradients if g is not None], stop=lambda n: n in forward
