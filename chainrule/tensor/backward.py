@@ -511,24 +511,31 @@ class Hooks:
 
 
 class CustomFunction:
-    """A function whose gradient the user wrote: called with the cotangents of its outputs."""
+    """A function whose gradient the user wrote: called with the cotangents of its outputs, zeros
+    (unless `fills` says no) for those that nothing depends on.
+    """
 
-    def __init__(self, call: Callable[..., Any], inputs: list[Node], outputs: int) -> None:
+    def __init__(
+        self, call: Callable[..., Any], inputs: list[Node], outputs: int,
+        fills: Callable[[], bool] | None = None, name: str = "Boundary",
+    ) -> None:  # fmt: skip
         self.call, self.inputs, self.outputs = call, inputs, outputs
+        self.fills, self.name = fills, name
 
     def meet(
         self, g: dict[int, Node], node: Node, placing: _Placing, create_graph: bool
     ) -> dict[Node, Node]:
         """Gradients for the inputs, by way of the user's backward()."""
-        given = []
+        given: list[Tensor | None] = []
         for i in range(self.outputs):
             part = placing.here([g.get(i)])[0]
             t: Any = node.type[i]
-            given.append(
-                wrap(ops.full(t.shape, 0, t.dtype), 0)
-                if part is None
-                else _result(part, create_graph)
-            )
+            if part is not None:
+                given.append(_result(part, create_graph))
+            elif self.fills is None or self.fills():
+                given.append(wrap(ops.full(t.shape, 0, t.dtype), 0))
+            else:
+                given.append(None)
         out: dict[Node, Node] = {}
         for n, t in zip(self.inputs, self.call(given), strict=True):
             if t is not None and n.dtype.is_differentiable:
@@ -538,18 +545,23 @@ class CustomFunction:
 
 
 def custom_function(
-    call: Callable[..., Any], inputs: Sequence[Tensor], outputs: Sequence[Tensor]
-) -> tuple[Tensor, ...]:
-    """Put a boundary around recorded outputs: gradients go through `call`, not the graph."""
+    call: Callable[..., Any], inputs: Sequence[Tensor], outputs: Sequence[Tensor], *,
+    fills: Callable[[], bool] | None = None, name: str = "Boundary", cuts: bool = True,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """Put a boundary around recorded outputs: gradients go through `call`, not the graph.
+
+    `cuts`: the graph behind the outputs is a constant also for transforms that see through the
+    boundary (a batch of it).
+    """
     level = max((t.level for t in inputs), default=0)
     for t in (*inputs, *outputs):
         node_of(t)
     ins = [node_of(t) for t in inputs]
-    outs = [ops.stop_gradient(node_of(t)) for t in outputs]
+    outs = [ops.stop_gradient(node_of(t)) if cuts else node_of(t) for t in outputs]
     trace = state.trace
     index = sum(n.op.name == "boundary" for n in trace.watched)
     node = registry["boundary"].make((*outs, *ins), (("outputs", len(outs)), ("index", index)))
-    trace.watched[node] = CustomFunction(call, ins, len(outs))
+    trace.watched[node] = CustomFunction(call, ins, len(outs), fills, name)
     values = tuple(wrap(p, level) for p in ops.items(node))
     flush_if_due(trace)
     return values

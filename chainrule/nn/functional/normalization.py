@@ -12,8 +12,10 @@ from chainrule.tensor import Tensor, no_grad
 from chainrule.tensor.functions import mean as _mean
 from chainrule.tensor.functions import norm as _norm
 from chainrule.tensor.functions import var as _var
+from chainrule.tensor.handle import node_of
 from chainrule.tensor.mutate import update
 from chainrule.tensor.record import apply, steady, varying
+from chainrule.tensor.trace import state
 
 
 def _affine(
@@ -104,6 +106,7 @@ def batch_norm(
         )
     if running_mean is not None and running_var is not None:
         running, dtype = (running_mean, running_var), running_mean.dtype
+        _check_batches(input, running)
         with no_grad():
             if steady(("batch_norm", c, per), momentum):
                 update(running, _moved, input, axes=axes, momentum=momentum)
@@ -111,6 +114,19 @@ def batch_norm(
                 rates = varying(1 - momentum, dtype), varying(momentum, dtype)
                 update(running, _moved, input, *rates, axes=axes)
     return apply(_batch_norm, input, weight, bias, axes=axes, shape=shape, eps=eps)
+
+
+def _check_batches(input: Tensor, running: tuple[Tensor, Tensor]) -> None:
+    """Inside vmap, statistics that all samples share cannot follow each of them."""
+    for level in state.here.lanes:
+        if level.holds(node_of(input)) and not all(level.holds(node_of(r)) for r in running):
+            raise RuntimeError(
+                "Batch norm got a batched tensor as input while the running_mean or running_var, "
+                "which will be updated in place, were not batched.\nIf you are using a module and "
+                "do not need eval mode, please set `track_running_stats` to be False. If you are "
+                "using a prebuilt module and do not need eval mode, replace its batch norm layers, "
+                "by GroupNorm for example."
+            )
 
 
 def _standing_norm(
