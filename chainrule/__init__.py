@@ -23,6 +23,7 @@ from chainrule.devices import device
 from chainrule.dtypes import DType as dtype
 from chainrule.dtypes import (
     bfloat16,
+    can_cast,
     complex64,
     complex128,
     finfo,
@@ -139,7 +140,7 @@ _ROOMS = frozenset((
     "_C", "_dynamo", "accelerator", "amp", "ao", "autograd", "backends", "compiler", "cpu", "cuda",
     "datasets", "distributed", "distributions", "explain", "export", "fft", "futures", "fx", "hub", "jit",
     "keras", "library", "linalg", "models", "monitor", "mps", "multiprocessing", "nn", "onnx",
-    "optim", "overrides", "package", "profiler", "quantization", "random", "serialization",
+    "optim", "overrides", "package", "profiler", "quantization", "random", "serialization", "signal",
     "special", "testing", "torch_version", "training", "types", "utils", "version", "vision",
     "xpu",
 ))  # fmt: skip
@@ -158,6 +159,8 @@ _ELSEWHERE = dict.fromkeys((
     "set_autocast_cpu_enabled", "set_autocast_dtype", "set_autocast_enabled",
 ), "amp.autocast_mode") | dict.fromkeys((
     "fork_rng", "get_rng_state", "set_rng_state"), "random") | dict.fromkeys((
+    "bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window",
+), "signal.classic") | dict.fromkeys((
     "cholesky", "cholesky_inverse", "cholesky_solve", "det", "frobenius_norm", "geqrf", "inverse",
     "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "nuclear_norm", "orgqr",
     "ormqr", "pca_lowrank", "pinverse", "qr", "slogdet", "svd", "svd_lowrank", "triangular_solve",

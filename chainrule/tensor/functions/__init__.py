@@ -320,6 +320,7 @@ from chainrule.tensor.functions.shape import (
     vsplit,
     vstack,
 )  # fmt: skip
+from chainrule.tensor.functions.spectral import istft, stft
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "arccos", "arccosh",
@@ -361,5 +362,5 @@ __all__ = [
     "cumulative_trapezoid", "nanmedian", "renorm", "trapezoid", "trapz", "addbmm",
     "chain_matmul",
     "complex", "imag", "is_complex", "is_conj", "is_neg", "polar", "view_as_complex",
-    "view_as_real",
+    "view_as_real", "stft", "istft",
 ]  # fmt: skip

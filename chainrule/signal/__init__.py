@@ -1,0 +1,5 @@
+"""`torch.signal`: windows."""
+
+from chainrule.signal import windows
+
+__all__ = ["windows"]
