@@ -5,7 +5,7 @@ Each function is written once, in the modules next to this one; here they take `
 
 from chainrule.errors import LinAlgError
 from chainrule.linalg import factors as _factors
-from chainrule.linalg import legacy, results
+from chainrule.linalg import legacy
 from chainrule.linalg import norms as _norms
 from chainrule.linalg import products as _products
 from chainrule.linalg import systems as _systems
@@ -15,7 +15,8 @@ cholesky, cholesky_ex = _out(_factors.cholesky), _out(_factors.cholesky_ex)
 qr, svd, svdvals = _out(_factors.qr), _out(_factors.svd), _out(_factors.svdvals)
 eig, eigvals = _out(_factors.eig), _out(_factors.eigvals)
 eigh, eigvalsh = _out(_factors.eigh), _out(_factors.eigvalsh)
-lu, lu_factor, lu_factor_ex = map(_out, (_factors.lu, _factors.lu_factor, _factors.lu_factor_ex))
+lu, lu_factor = _out(_factors.lu), _out(_factors.lu_factor)
+lu_factor_ex = _out(_factors.lu_factor_ex)
 ldl_factor, ldl_factor_ex = _out(_factors.ldl_factor), _out(_factors.ldl_factor_ex)
 householder_product = _out(_factors.householder_product)
 
@@ -26,10 +27,12 @@ ldl_solve, lstsq = _out(_systems.ldl_solve), _systems.lstsq
 det, slogdet = _out(_systems.det), _out(_systems.slogdet)
 pinv, matrix_rank = _out(_systems.pinv), _out(_systems.matrix_rank)
 
-norm, vector_norm, matrix_norm = map(_out, (_norms.norm, _norms.vector_norm, _norms.matrix_norm))
+norm, vector_norm = _out(_norms.norm), _out(_norms.vector_norm)
+matrix_norm = _out(_norms.matrix_norm)
 cond = _out(_norms.cond)
 
-matmul, multi_dot, vecdot = map(_out, (_products.matmul, _products.multi_dot, _products.vecdot))
+matmul, multi_dot = _out(_products.matmul), _out(_products.multi_dot)
+vecdot = _out(_products.vecdot)
 matrix_exp, matrix_power = _products.matrix_exp, _out(_products.matrix_power)
 tensorinv, tensorsolve = _out(_products.tensorinv), _out(_products.tensorsolve)
 vander, diagonal = _products.vander, _products.diagonal

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule import ops
+from chainrule import ops, return_types
 from chainrule.errors import LinAlgError, ShapeError
-from chainrule.linalg import results
 from chainrule.linalg.checks import adjoint, matrix, one_triangle, square, succeeded
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import empty, eye
@@ -20,8 +19,8 @@ NOT_POSITIVE = (
 
 
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
-    """(L, info): A = L Lᴴ (Uᴴ U if `upper`); info is the order of the first leading minor that is not
-    positive definite, or 0.
+    """(L, info): A = L Lᴴ (Uᴴ U if `upper`); info is the order of the first leading minor that is
+    not positive definite, or 0.
     """
     return _cholesky(A, upper, check_errors, "linalg.cholesky_ex")
 
@@ -31,11 +30,11 @@ def _cholesky(A: Tensor, upper: bool, check: bool, name: str) -> Any:
     factor, info = apply(ops.linalg.cholesky, one_triangle(A, upper))
     if check:
         succeeded(info, name, NOT_POSITIVE)
-    return results.linalg_cholesky_ex(adjoint(factor) if upper else factor, info)
+    return return_types.linalg_cholesky_ex((adjoint(factor) if upper else factor, info))
 
 
 def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
-    """The lower triangular L with A = L Lᴴ (or upper U with A = Uᴴ U). LinAlgError if there is none.
+    """The lower triangular L with A = L Lᴴ (upper U with A = Uᴴ U); LinAlgError if there is none.
 
     >>> from chainrule import linalg, tensor
     >>> linalg.cholesky(tensor([[4.0, 2.0], [2.0, 5.0]]))
@@ -54,7 +53,7 @@ def qr(A: Tensor, mode: str = "reduced") -> Any:
             "or 'complete'"
         )
     q, r = apply(ops.linalg.qr, A, complete=mode == "complete")
-    return results.linalg_qr(empty(0, dtype=A._dtype) if mode == "r" else q, r)
+    return return_types.linalg_qr((empty(0, dtype=A._dtype) if mode == "r" else q, r))
 
 
 def _check_driver(driver: str | None) -> None:
@@ -69,7 +68,7 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
     """(U, S, Vᴴ): A = U diag(S) Vᴴ, singular values falling."""
     matrix(A, "linalg.svd")
     _check_driver(driver)
-    return results.linalg_svd(*apply(ops.linalg.svd, A, full=bool(full_matrices)))
+    return return_types.linalg_svd(apply(ops.linalg.svd, A, full=bool(full_matrices)))
 
 
 def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
@@ -88,7 +87,7 @@ def _is_upper(UPLO: str) -> bool:
 def eigh(A: Tensor, UPLO: str = "L") -> Any:
     """(λ, V): A = V diag(λ) Vᴴ of a Hermitian matrix, λ rising; one triangle is read."""
     square(A, "linalg.eigh")
-    return results.linalg_eigh(*apply(ops.linalg.eigh, one_triangle(A, _is_upper(UPLO))))
+    return return_types.linalg_eigh(apply(ops.linalg.eigh, one_triangle(A, _is_upper(UPLO))))
 
 
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
@@ -100,7 +99,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
 def eig(A: Tensor) -> Any:
     """(λ, V): A V = V diag(λ), complex."""
     square(A, "linalg.eig")
-    return results.linalg_eig(*apply(ops.linalg.eig, A))
+    return return_types.linalg_eig(apply(ops.linalg.eig, A))
 
 
 def eigvals(A: Tensor) -> Tensor:
@@ -131,7 +130,7 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
     """(LU, pivots, info): A = P L U in one matrix, the exchanges of rows, the first zero pivot."""
     matrix(A, "torch.linalg.lu_factor_ex")
     _check_pivot(pivot)
-    out = results.linalg_lu_factor_ex(*apply(ops.linalg.lu, A))
+    out = return_types.linalg_lu_factor_ex(apply(ops.linalg.lu, A))
     if check_errors:
         succeeded(out.info, "torch.linalg.lu_factor_ex", ZERO_ON_U, RuntimeError)
     return out
@@ -142,7 +141,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
     matrix(A, "torch.linalg.lu_factor")
     out = lu_factor_ex(A, pivot=pivot)
     succeeded(out.info, "torch.linalg.lu_factor", ZERO_ON_U, RuntimeError)
-    return results.linalg_lu_factor(*out[:2])
+    return return_types.linalg_lu_factor(out[:2])
 
 
 def lu(A: Tensor, *, pivot: bool = True) -> Any:
@@ -150,7 +149,7 @@ def lu(A: Tensor, *, pivot: bool = True) -> Any:
     matrix(A, "linalg.lu")
     _check_pivot(pivot)
     packed, pivots, _ = apply(ops.linalg.lu, A)
-    return results.linalg_lu(*unpacked(packed, pivots, True, True))
+    return return_types.linalg_lu(unpacked(packed, pivots, True, True))
 
 
 def unpacked(packed: Tensor, pivots: Tensor, data: bool, exchanges: bool) -> list[Tensor]:
@@ -186,8 +185,8 @@ def _permutation(packed: Any, pivots: Any) -> Any:
 def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = False) -> Any:
     """(LD, pivots, info): A = L D Lᵀ of a symmetric matrix (L D Lᴴ if `hermitian`)."""
     square(A, "torch.linalg.ldl_factor_ex")
-    out = results.linalg_ldl_factor_ex(
-        *apply(ops.linalg.ldl, A.detach(), hermitian=bool(hermitian))
+    out = return_types.linalg_ldl_factor_ex(
+        apply(ops.linalg.ldl, A.detach(), hermitian=bool(hermitian))
     )
     if check_errors:
         _check_ldl(out.info, "torch.linalg.ldl_factor_ex")
@@ -205,7 +204,7 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False) -> Any:
     square(A, "torch.linalg.ldl_factor")
     out = ldl_factor_ex(A, hermitian=hermitian)
     _check_ldl(out.info, "torch.linalg.ldl_factor")
-    return results.linalg_ldl_factor(*out[:2])
+    return return_types.linalg_ldl_factor(out[:2])
 
 
 def householder_product(A: Tensor, tau: Tensor) -> Tensor:
@@ -227,14 +226,14 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     m, n = A._shape[-2:]
     first = expand(eye(m, n, dtype=A._dtype), tuple(A._shape))
     if not tau._shape[-1]:
-        return first.clone()
+        return first + A * 0
     return apply(ops.linalg.reflect, A, tau, first)
 
 
 def geqrf(input: Tensor) -> Any:
     """(a, τ): R and the reflectors of a QR factorisation, packed as LAPACK does."""
     matrix(input, "torch.geqrf")
-    return results.geqrf(*apply(ops.linalg.geqrf, input.detach()))
+    return return_types.geqrf(apply(ops.linalg.geqrf, input.detach()))
 
 
 def ormqr(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.linalg import factors, results, systems
+from chainrule import return_types
+from chainrule.linalg import factors, systems
 from chainrule.linalg.checks import adjoint, matrix, succeeded
 from chainrule.linalg.factors import NOT_POSITIVE, cholesky_ex, geqrf, householder_product, ormqr
 from chainrule.linalg.norms import matrix_norm, vector_norm
@@ -27,7 +28,7 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
 
 def qr(input: Tensor, some: bool = True) -> Any:
     """`linalg.qr`: reduced if `some`, else complete."""
-    return results.qr(*factors.qr(input, "reduced" if some else "complete"))
+    return return_types.qr(factors.qr(input, "reduced" if some else "complete"))
 
 
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
@@ -36,13 +37,10 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     if not compute_uv:
         m, n = input._shape[-2:]
         lead = tuple(input._shape[:-2])
-        return results.svd(
-            zeros(*lead, m, m, dtype=input._dtype),
-            factors.svdvals(input),
-            zeros(*lead, n, n, dtype=input._dtype),
-        )
+        none = (zeros(*lead, k, k, dtype=input._dtype) for k in (m, n))
+        return return_types.svd((next(none), factors.svdvals(input), next(none)))
     u, s, vh = factors.svd(input, full_matrices=not some)
-    return results.svd(u, s, adjoint(vh))
+    return return_types.svd((u, s, adjoint(vh)))
 
 
 def inverse(input: Tensor) -> Tensor:
@@ -79,7 +77,7 @@ def lu_unpack(
     LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> Any:
     """(P, L, U) from what `linalg.lu_factor` gave."""
-    return results.lu_unpack(*factors.unpacked(LU_data, LU_pivots, unpack_data, unpack_pivots))
+    return return_types.lu_unpack(factors.unpacked(LU_data, LU_pivots, unpack_data, unpack_pivots))
 
 
 def triangular_solve(
@@ -91,7 +89,7 @@ def triangular_solve(
     x = systems.solve_triangular(
         left, b, upper=bool(upper) != bool(transpose), unitriangular=unitriangular
     )
-    return results.triangular_solve(x, expand(A, (*lead, *A._shape[-2:])).clone())
+    return return_types.triangular_solve((x, expand(A, (*lead, *A._shape[-2:])).clone()))
 
 
 def frobenius_norm(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
@@ -109,8 +107,8 @@ def nuclear_norm(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tenso
 
 
 def _basis(A: Tensor, q: int, niter: int, M: Tensor | None) -> Tensor:
-    """Orthonormal columns that nearly span what A − M maps to (Halko, Martinsson and Tropp, "Finding
-    structure with randomness", 2011, algorithm 4.4).
+    """Orthonormal columns that nearly span what A − M maps to (Halko, Martinsson and Tropp,
+    "Finding structure with randomness", 2011, algorithm 4.4).
     """
 
     def times(x: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
             f"{A._shape[-1]} matrices"
         )
     if n == 0:
-        return expand(eye(A._shape[-1], dtype=A._dtype), tuple(A._shape)).clone()
+        return expand(eye(A._shape[-1], dtype=A._dtype), tuple(A._shape)) + A * 0
     if n < 0:
         A, n = inv(A), -n
     result: Tensor | None = None
@@ -135,7 +135,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
 
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """Rows 1, x, x², …, xᴺ⁻¹"""
-    if not x.ndim:
+    if not x.ndim and N is None:
         raise RuntimeError("linalg.vander: The input tensor must have at least one dimension")
     n = x._shape[-1] if N is None else N
     if n <= (0 if N is not None else -1):

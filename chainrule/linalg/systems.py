@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from chainrule import dtypes, ops
-from chainrule.errors import ShapeError
-from chainrule.linalg import results
+from chainrule import dtypes, ops, return_types
+from chainrule.errors import LinAlgError, ShapeError
 from chainrule.linalg.checks import (
-    adjoint,
     fits,
     floats,
     matrix,
@@ -24,6 +22,7 @@ from chainrule.tensor.creation import as_tensor, empty, eye
 from chainrule.tensor.functions import (
     abs,
     amax,
+    diagonal,
     expand,
     matmul,
     reshape,
@@ -75,13 +74,13 @@ def _solve(A: Tensor, B: Tensor, left: bool, check: bool, name: str) -> Any:
     if check:
         succeeded(info, name, SINGULAR)
     x = x if left else transpose(x, -2, -1)
-    return results.linalg_solve_ex(x.squeeze(-1) if vector else x, info)
+    return return_types.linalg_solve_ex((x.squeeze(-1) if vector else x, info))
 
 
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
     """(A⁻¹, info)"""
     square(A, "linalg.inv_ex")
-    out = results.linalg_inv_ex(*apply(ops.linalg.inv, A))
+    out = return_types.linalg_inv_ex(apply(ops.linalg.inv, A))
     if check_errors:
         succeeded(out.info, "linalg.inv_ex", NO_INVERSE)
     return out
@@ -162,16 +161,21 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
         )
     square(L, "cholesky_solve", "A")
     fits(L, B, "cholesky_solve")
-    h = adjoint(L)
-    first, then = (h, L) if upper else (L, h)
-    y = solve_triangular(first, B, upper=False)
-    return solve_triangular(then, y, upper=True)
+    same_type(L, B, "cholesky_solve")
+    return apply(ops.linalg.cholesky_solve, B, L, upper=bool(upper))
 
 
 def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     """A⁻¹ from A = L Lᴴ (Uᴴ U if `upper`)."""
     square(L, "cholesky_inverse", "A")
     n = L._shape[-1]
+    zero = (diagonal(L.detach(), 0, -2, -1) == 0)._concrete()
+    if zero.any():
+        where = f"(Batch element {int(zero.any(-1).argmax())}): " if zero.ndim > 1 else ""
+        raise LinAlgError(
+            f"cholesky_inverse: {where}"
+            + NO_INVERSE.format(info=1 + int(zero.reshape(-1, n).any(0).argmax()))
+        )
     return cholesky_solve(expand(eye(n, dtype=L._dtype), tuple(L._shape)), L, upper)
 
 
@@ -187,7 +191,7 @@ def det(A: Tensor) -> Tensor:
 def slogdet(A: Tensor) -> Any:
     """(sign, log |det A|)"""
     square(A, "linalg.slogdet")
-    return results.linalg_slogdet(*apply(ops.linalg.slogdet, A))
+    return return_types.linalg_slogdet(apply(ops.linalg.slogdet, A))
 
 
 def logdet(input: Tensor) -> Tensor:
@@ -295,4 +299,4 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     if m > n and driver != "gelsy" and (driver == "gels" or bool((rank == n).all())):
         off = abs(matmul(A, x) - b).square()
         residuals = sum(off, -2)
-    return results.linalg_lstsq(x.squeeze(-1) if vector else x, residuals, rank, values)
+    return return_types.linalg_lstsq((x.squeeze(-1) if vector else x, residuals, rank, values))

@@ -75,6 +75,8 @@ def _values(
         array = rng.uniform(-0.4, 0.4, shape)
         if len(shape) > 1:
             array += np.eye(*shape[-2:]) * np.arange(2, 2 + 1.5 * shape[-1], 1.5)[: shape[-1]]
+        if dtype.is_complex:
+            array = array + 1j * rng.uniform(-0.3, 0.3, shape)
         return np.asarray(array).astype(dtype.np), dtype
     low, high = over
     if dtype.category == BOOL:

@@ -15,6 +15,7 @@ from chainrule.ops.linalg.factor import (
     svdvals,
 )
 from chainrule.ops.linalg.systems import (
+    cholesky_solve,
     cofactor,
     det,
     geqrf,

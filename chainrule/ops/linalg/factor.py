@@ -210,7 +210,7 @@ def _svd_type(a: Node, *, full: bool) -> Type:
     tex=r"\operatorname{{SVD}}({0})",
     domain=Matrices(
         ((3, 3), {"full": False}), ((2, 4, 2), {"full": False}), ((2, 3), {"full": False}),
-        ((0, 3), {"full": False}),
+        ((0, 3), {"full": False}), phases=False,
     ),
     analytic=False,
     torch="linalg.svd",

@@ -23,14 +23,20 @@ _TYPES = (dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128)
 class Matrices(Domain):
     """A domain of matrices that every factorisation takes: diagonally dominant, with values that
     are far apart. Half types have no linear algebra.
+
+    phases  complex matrices are sampled as well; not where the phases of vectors are anybody's
+    choice
     """
 
-    def __init__(self, *shapes: Any, order: int = 2, over: tuple[Any, ...] = ("matrix",)) -> None:
-        super().__init__(*over, order=order, cases=shapes)
+    def __init__(
+        self, *shapes: Any, order: int = 2, over: tuple[Any, ...] = ("matrix",), phases: bool = True
+    ) -> None:
+        self.phases = phases
+        super().__init__(*over, dtypes="float complex", order=order, cases=shapes)
 
     @property
     def types(self) -> tuple[DType, ...]:
-        return dtypes.float32, dtypes.float64
+        return _TYPES if self.phases else _TYPES[:2]
 
 
 def matrices(*args: Node, **attrs: Any) -> tuple[tuple[Node, ...], dict[str, Any]]:

@@ -87,6 +87,31 @@ def _(g: Cotangents, y: Node, a: Node) -> Node | None:
     return -mm(h, g[0], h)
 
 
+@primitive(
+    lambda b, c, *, upper: solution_type(c, b),
+    prepare=matrices,
+    tex=r"({1} {1}^T)^{{-1}} {0}",
+    domain=Matrices(((3, 2), (3, 3), {"upper": False}), ((0, 2), (0, 0), {"upper": True}), order=0),
+    analytic=False,
+    torch="cholesky_solve",
+)
+def cholesky_solve(b: np.ndarray, c: np.ndarray, *, upper: bool) -> np.ndarray:
+    """X with C Cᴴ X = B (Cᴴ C if `upper`), of which one triangle is read."""
+    h = algorithms.adjoint(c)
+    first, then = (h, c) if upper else (c, h)
+    y = algorithms.solve_triangular(first, b, upper=False, unit=False)
+    return algorithms.solve_triangular(then, y, upper=True, unit=False)
+
+
+@cholesky_solve.vjp
+def _(g: Node, y: Node, b: Node, c: Node, *, upper: bool) -> tuple[Node, Node]:
+    """B̄ = A⁻¹ X̄, C̄ = (Ā + Āᴴ) C with Ā = −B̄ Xᴴ, as if all of C had been read (so does PyTorch)"""
+    gb = cholesky_solve(g, c, upper=upper)
+    ga = mm(-gb, adjoint(y))
+    ga = ga + adjoint(ga)
+    return gb, mm(c, ga) if upper else mm(ga, c)
+
+
 # ------------------------------------------------------------------ determinants
 
 
@@ -184,7 +209,7 @@ def _pinv_prepare(a: Node, cut: Node) -> Any:
     tex=r"{0}^{{+}}",
     domain=Matrices(
         ((3, 3), (), {}), ((2, 4, 2), (), {}), ((2, 3), (1,), {}),
-        over=("matrix", (0.1, 0.2)),
+        over=("matrix", (0.1, 0.2)), phases=False,
     ),
     torch="linalg.pinv",
 )  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule import dtypes, ops, return_types, shapes
 from chainrule.dtypes import DType
 from chainrule.errors import DtypeError
+from chainrule.ir.node import Node
 from chainrule.tensor.creation import from_owned
 from chainrule.tensor.functions.pointwise import (
     abs,
@@ -278,9 +279,11 @@ def norm(
     *,
     dtype: DType | None = None,
 ) -> Tensor:
-    """(Σ |x|ᵖ)^(1/p)"""
+    """(Σ |x|ᵖ)^(1/p); p = "nuc": Σ of the singular values of the matrices in two axes"""
     x = input if dtype is None else to_dtype(input, dtype)
     d = _dims(dim, x.ndim)
+    if p == "nuc":
+        return apply(_nuclear, x, axes=d if dim is None else tuple(dim), keepdim=keepdim)
     if p in ("fro", None, 2, 2.0):
         return apply(ops.norm2, x, axis=d, keepdim=keepdim)
     if p == math.inf:
@@ -288,10 +291,32 @@ def norm(
     if p == -math.inf:
         return amin(abs(x), d, keepdim)
     if p == 0:
-        return sum(abs(sign(x)), d, keepdim)
+        return sum(sign(abs(x)), d, keepdim)
     if p == 1:
         return sum(abs(x), d, keepdim)
-    return pow(sum(pow(abs(x), p), d, keepdim), 1.0 / p)
+    return apply(_norm_of_order, x, axis=d, keepdim=keepdim, p=float(p))
+
+
+def _norm_of_order(x: Node, *, axis: Any, keepdim: bool, p: float) -> Node:
+    """Zeros have no part in the gradient, where powers would make infinities of them."""
+    size = ops.abs(x)
+    zero = ops.eq(size, 0)
+    powers = ops.where(zero, 0.0 if p > 0 else math.inf, ops.pow(ops.where(zero, 1.0, size), p))
+    total = ops.sum(powers, axis=axis, keepdim=keepdim)
+    if p < 0:
+        return ops.pow(total, 1.0 / p)
+    nothing = ops.eq(total, 0)
+    return ops.where(nothing, 0.0, ops.pow(ops.where(nothing, 1.0, total), 1.0 / p))
+
+
+def _nuclear(x: Node, *, axes: tuple[int, ...], keepdim: bool) -> Node:
+    if len(axes) != 2:
+        raise RuntimeError(f'norm with p="nuc" takes two axes, got {len(axes)}')
+    rest = [i for i in range(x.ndim) if i not in axes]
+    s = ops.linalg.svdvals(ops.permute(x, order=(*rest, *axes)))
+    found = ops.sum(s, axis=(s.ndim - 1,))
+    shape = shapes.reduced(x.shape, axes, True)
+    return ops.reshape(found, shape=shape) if keepdim else found
 
 
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
