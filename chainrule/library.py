@@ -21,7 +21,7 @@ from typing import Any
 
 from chainrule import names
 from chainrule.autograd import Function
-from chainrule.tensor import no_grad
+from chainrule.tensor import Tensor, no_grad
 
 __getattr__ = names.absent(__name__, "torch.library.custom_op makes an operation of a function")
 
@@ -49,7 +49,7 @@ class CustomOpDef:
             @staticmethod
             def forward(ctx: Any, *args: Any) -> Any:
                 with no_grad():
-                    out = fn(*args)
+                    out = fn(*(a.detach() if isinstance(a, Tensor) else a for a in args))
                 if setup_context is not None:
                     setup_context(ctx, args, out)
                 return out

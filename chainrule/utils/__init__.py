@@ -7,7 +7,7 @@ __all__ = ["data"]
 
 __getattr__ = names.later(
     __name__,
-    ("_pytree", "backcompat", "benchmark", "bottleneck", "checkpoint", "collect_env",
-     "cpp_extension", "deterministic", "dlpack", "flop_counter", "hooks", "mobile_optimizer",
+    ("_pytree", "benchmark", "checkpoint", "collect_env",
+     "cpp_extension", "deterministic", "dlpack", "hooks",
      "model_zoo", "tensorboard"),
 )  # fmt: skip

@@ -1,0 +1,3 @@
+"""`torch.utils.deterministic`: whether `torch.empty` is filled; it is, always."""
+
+fill_uninitialized_memory = True
