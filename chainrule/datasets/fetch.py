@@ -56,7 +56,9 @@ class DataFile:
 
     `folder/name` is its place under `CHAINRULE_DATA` and in the cache; `elsewhere` lists other
     places where the layouts of torchvision and Keras put it. `content` is the SHA-256 of what a
-    `.gz` contains, so that an unpacked or newly packed copy is recognised as well.
+    `.gz` contains, so that an unpacked or newly packed copy is recognised as well. Where nobody
+    published a SHA-256 it is empty and `md5` says what is right (an unpacked copy is then taken as
+    it is); `size` is 0 where it is not known.
     """
 
     folder: str
@@ -66,6 +68,23 @@ class DataFile:
     mirrors: tuple[str, ...]
     content: str | None = None
     elsewhere: tuple[str, ...] = field(default=())
+    md5: str = ""
+
+    @property
+    def expected(self) -> str:
+        """What a good copy is recognised by."""
+        size = [f"{self.size:,} bytes"] if self.size else []
+        return ", ".join([*size, *([f"{self.method} {self.digest}"] if self.digest else [])])
+
+    @property
+    def digest(self) -> str:
+        """The published checksum; empty where there is none."""
+        return self.sha256 or self.md5
+
+    @property
+    def method(self) -> str:
+        """The way to compute it."""
+        return "sha256" if self.sha256 else "md5"
 
     @property
     def key(self) -> str:
@@ -75,7 +94,8 @@ class DataFile:
         """Every path under `root` where this file is looked for, the usual one first."""
         for place in (self.key, *self.elsewhere):
             yield root / place
-            if self.content is not None and place.endswith(".gz"):
+            unpacked = self.content is not None or not self.sha256
+            if unpacked and place.endswith(".gz"):
                 yield root / place.removesuffix(".gz")
 
 
@@ -129,6 +149,23 @@ def fetch(
     return target
 
 
+def retrieve(
+    mirrors: tuple[str, ...],
+    target: Path,
+    *,
+    md5: str = "",
+    folder: str = "",
+    progress: bool = True,
+) -> None:
+    """Write a checked copy of what `mirrors` offer to `target`: whole, or not at all.
+
+    `folder` is where the advice for machines without a network says that the file may lie under
+    `CHAINRULE_DATA`. Raises `DataError` where no mirror has it.
+    """
+    file = DataFile(folder or target.parent.name, target.name, "", 0, mirrors, md5=md5)
+    _download(file, target, progress=progress)
+
+
 def find(
     file: DataFile, *, root: Path | None = None, replaceable: Path | None = None
 ) -> Path | None:
@@ -153,8 +190,7 @@ def find(
                 )
                 continue
             raise DataError(
-                f"{path} is damaged: {problem}. Expected sha256 {file.sha256} ({file.size:,} "
-                "bytes). "
+                f"{path} is damaged: {problem}. Expected {file.expected}. "
                 "Replace it, or remove it so that another copy is looked for."
             )
     return None
@@ -169,27 +205,29 @@ def damage(file: DataFile, path: Path) -> str | None:
     """What is wrong with the copy at `path`, or None where its checksum is right."""
     try:
         status = path.stat()
-        mark = (status.st_mtime_ns, status.st_size, file.sha256)
+        mark = (status.st_mtime_ns, status.st_size, file.digest)
         if _checked.get(path) == mark:
             return None
         with path.open("rb") as stream:
-            digest = _sha256(stream)
-        good = digest == (file.sha256 if path.suffix == Path(file.name).suffix else file.content)
+            digest = _digest(stream, file.method)
+        whole = path.suffix == Path(file.name).suffix
+        wanted = file.digest if whole else file.content
+        good = digest == wanted or not file.digest or (wanted is None and not file.sha256)
         if not good and file.content is not None and path.suffix == ".gz":
             with gzip.open(path) as unpacked:  # perhaps the same bytes, packed by somebody else
-                good = _sha256(unpacked) == file.content
+                good = _digest(unpacked) == file.content
     except PermissionError:
         raise DataError(f"{path} may not be read by this user: check its permissions") from None
     except (OSError, EOFError, zlib.error) as error:
         return f"it cannot be read: {error}"
     if not good:
-        return f"its sha256 is {digest}, and it has {status.st_size:,} bytes"
+        return f"its {file.method} is {digest}, and it has {status.st_size:,} bytes"
     _checked[path] = mark
     return None
 
 
-def _sha256(stream: IO[bytes] | gzip.GzipFile) -> str:
-    digest = hashlib.sha256()
+def _digest(stream: IO[bytes] | gzip.GzipFile, method: str = "sha256") -> str:
+    digest = hashlib.new(method, usedforsecurity=method != "md5")
     while block := stream.read(1 << 20):
         digest.update(block)
     return digest.hexdigest()
@@ -228,17 +266,16 @@ def _copy(file: DataFile, mirror: str, target: Path, *, progress: bool) -> None:
     try:
         shown = _shown(_blocks(mirror, file.size), file, progress)
         with part.open("xb") as out, contextlib.closing(shown) as blocks:
-            digest = hashlib.sha256()
+            digest = hashlib.new(file.method, usedforsecurity=file.method != "md5")
             received = 0
             for block in blocks:
                 digest.update(block)
                 received += len(block)
                 out.write(block)
-            if digest.hexdigest() != file.sha256:
+            if file.digest and digest.hexdigest() != file.digest:
                 raise _MirrorError(
-                    f"sent {received:,} bytes with sha256 {digest.hexdigest()}; expected "
-                    f"{file.size:,} bytes "
-                    f"with {file.sha256}"
+                    f"sent {received:,} bytes with {file.method} {digest.hexdigest()}; expected "
+                    f"{file.expected}"
                 )
             out.flush()
             os.fsync(out.fileno())
@@ -275,7 +312,7 @@ def _blocks(mirror: str, size: int) -> Iterator[bytes]:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
             while block := response.read1(CHUNK):
                 received += len(block)
-                if received > size:
+                if size and received > size:
                     raise _MirrorError(f"sent more than the expected {size:,} bytes")
                 yield block
                 if (elapsed := time.monotonic() - start) > WINDOW:
@@ -321,7 +358,7 @@ def _shown(blocks: Iterator[bytes], file: DataFile, progress: bool) -> Generator
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(file.key, total=file.size)
+        task = bar.add_task(file.key, total=file.size or None)
         for block in blocks:
             bar.advance(task, len(block))
             yield block
@@ -350,7 +387,7 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 def _disk_message(file: DataFile, target: Path, error: OSError) -> str:
     if error.errno in _FULL:
         return (
-            f"no room for {file.key} ({file.size:,} bytes) in {target.parent}: {error.strerror}. "
+            f"no room for {file.key} ({file.expected}) in {target.parent}: {error.strerror}. "
             "Free some, or set "
             f"{DATA_VARIABLE} to a folder that holds {file.key}."
         )
@@ -366,9 +403,8 @@ def _advice(file: DataFile, target: Path) -> str:
     root = data_root()
     where = f"{root / file.key}" if root else f"<folder>/{file.key}, with {DATA_VARIABLE}=<folder>"
     return (
-        f"To go on without a network, bring the file from a machine that has one ({file.size:,} "
-        "bytes, sha256 "
-        f"{file.sha256}) and put it at\n  {where}\n  or {target}\n"
+        "To go on without a network, bring the file from a machine that has one "
+        f"({file.expected or file.name}) and put it at\n  {where}\n  or {target}\n"
         f"or set {MIRROR_VARIABLE} to the address of a mirror that you can reach. "
         "chainrule.datasets.load_digits() needs no file."
     )
