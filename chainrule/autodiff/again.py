@@ -11,12 +11,15 @@ from __future__ import annotations
 from chainrule.autodiff.reverse import derivative
 from chainrule.ir.graph import Graph
 from chainrule.ir.node import Node
+from chainrule.ops.movement import index_axis
 from chainrule.ops.transforms import after, recomputed
 
 
 @recomputed.vjp
 def _(g: dict[int, Node], y: Node, *xs: Node, body: Graph, kept: int) -> tuple[Node | None, ...]:
     late = next(iter(g.values()))
+    while late.ndim:
+        late = index_axis(late, 0, 0)
     again = (*(after(x, late) for x in xs[:kept]), *xs[kept:])
     outs = body(*again)
     cts = list(g.values())

@@ -213,6 +213,12 @@ def _uniform(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
     return _with(node, xs, offset=offset, shape=(size, *node.shape))
 
 
+def _after(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
+    """One number is enough to wait for."""
+    late = ops.index_axis(xs[1], 0, 0) if over[1] and size else node.inputs[1]
+    return _with(node, (spread(xs[0], over[0], size), late))
+
+
 def _boundary(node: Node, xs: Nodes, over: Flags, size: int) -> tuple[Node, ...]:
     """The results as they are: the gradient by hand was taken for every sample before."""
     return tuple(_all(xs, over, size)[: node.attr("outputs")])
@@ -229,7 +235,7 @@ _ROWS: dict[Rule, tuple[str, ...]] = {
     _axes:      ("sum", "prod", "amax", "amin", "any_", "all_", "mean", "var", "logsumexp", "norm2",
                  "standardize", "rms_standardize"),
     leading:    ("diagonal", "diagonal_update", "windows", "unwindows", "max_pool", "sum_pool",
-                 "attention_rows", "attention_gradient", "passing_to", "after"),
+                 "attention_rows", "attention_gradient", "passing_to"),
     _reshape:   ("reshape",),
     _permute:   ("permute",),
     _broadcast: ("broadcast_to",),
@@ -244,6 +250,7 @@ _ROWS: dict[Rule, tuple[str, ...]] = {
     _attention: ("attention", "attention_biased"),
     _lane:      ("lane",),
     _uniform:   ("random_uniform",),
+    _after:     ("after",),
     _boundary:  ("boundary",),
 }  # fmt: skip
 

@@ -31,7 +31,7 @@ VIEWS = frozenset(
     }
 )  # fmt: skip
 
-_POINT = frozenset({"cast", "stop_gradient", "copy", "passing_to"})
+_POINT = frozenset({"cast", "stop_gradient", "copy", "passing_to", "after"})
 
 
 def is_one_hot(node: Node) -> bool:

@@ -76,7 +76,7 @@ class Evaluator:
             return self.b.const(node.attr("value"), scalars.KIND[node.dtype.short])
         if name in MOVES:
             return self._moved(node, index, mask)
-        if name in ("copy", "stop_gradient", "passing_to"):
+        if name in ("copy", "stop_gradient", "passing_to", "after"):
             return self.at(node.inputs[0], index, mask)
         if name in REDUCTIONS:
             return self._reduce(node, index, mask)

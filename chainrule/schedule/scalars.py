@@ -410,4 +410,5 @@ RULES: dict[str, Rule] = {
     "stop_gradient": _first,
     "copy": _first,
     "passing_to": _first,
+    "after": _first,
 }  # fmt: skip

@@ -43,7 +43,7 @@ def is_elementwise(graph: Graph, node: Node) -> bool:
         of_sums = [i for i in n.inputs if i in after]
         if of_sums:
             whole = all(i.shape == n.shape for i in of_sums)
-            point = n.op.elementwise or n.op.name in ("cast", "copy", "stop_gradient")
+            point = n.op.elementwise or n.op.name in ("cast", "copy", "stop_gradient", "after")
             if not (n.op.name == "reshape" or (point and whole)):
                 return False
             after.add(n)
