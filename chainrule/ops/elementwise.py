@@ -586,10 +586,11 @@ def lerp(a: Node, b: Node, t: Node) -> Node:
     prepare=promote_float,
     elementwise=True,
     torch="logaddexp",
-    domain=Domain((-3.0, 3.0), (-3.0, 3.0)),
+    domain=Domain((-3.0, 3.0), (-3.0, 3.0), dtypes=_FIELD),
 )
 def logaddexp(a: Node, b: Node) -> Node:
     """log(eᵃ + eᵇ), by the larger of the two, so that nothing overflows."""
-    m = stop_gradient(maximum(a, b))
+    m = where(ge(real_part(a), real_part(b)), a, b) if is_complex(a) else maximum(a, b)
+    m = stop_gradient(m)
     m = where(isfinite(m), m, 0)
     return m + log(exp(a - m) + exp(b - m))

@@ -4,7 +4,9 @@ errors.
 
 from __future__ import annotations
 
+import builtins
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +33,12 @@ def _finish(t: Tensor, requires_grad: bool, device: Any = None) -> Tensor:
 def _sizes(size: tuple[Any, ...]) -> tuple[int, ...]:
     if len(size) == 1 and isinstance(size[0], (tuple, list, Size)):
         size = tuple(size[0])
+    for n in size:
+        if isinstance(n, float):
+            raise TypeError(
+                "argument 'size' (position 1) must be tuple of ints, but found element of type "
+                f"float: {n}"
+            )
     out = tuple(int(n) for n in size)
     if any(n < 0 for n in out):
         raise ShapeError(f"Trying to create tensor with negative dimension: {list(out)}")
@@ -46,37 +54,58 @@ def _array(data: Any, dtype: DType | None) -> np.ndarray:
         array = data._concrete()
     elif isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data)
-    elif isinstance(data, (list, tuple)) and _has_tensor(data):
-        array = np.array(_plain(data))
     else:
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            data = list(data)
+        typed = isinstance(data, (list, tuple)) and _is_typed(data)
         try:
-            array = np.asarray(data)
+            array = np.array(_plain(data)) if typed else np.asarray(data)
         except ValueError as e:
             raise ValueError(f"expected a rectangular nest of numbers: {e}") from None
-        if array.dtype == np.complex128:
+        if typed:
+            pass
+        elif array.dtype == np.complex128:
             dtype = dtype or dtypes.get_default_dtype().to_complex()
         elif array.dtype == np.float64 or (array.size == 0 and array.dtype.kind != "b"):
             dtype = dtype or dtypes.get_default_dtype()
-    if array.dtype == object or array.dtype.kind in "USmM":
+    if array.dtype == object:
+        found = next((d for d in array.flat if not isinstance(d, (bool, int, float))), None)
+        if array.ndim and not isinstance(found, (dict, set, type(None))):
+            raise ValueError(f"expected a rectangular nest of numbers, got {type(found).__name__}")
+        if found is None and any(isinstance(d, int) for d in array.flat):
+            raise ValueError("Overflow when unpacking long long: an integer has 64 bits at most")
+        raise RuntimeError(f"Could not infer dtype of {type(found).__name__}")
+    if array.dtype.kind in "USmM":
         raise TypeError(
             f"can't convert data of type {array.dtype} to a tensor: give numbers in a rectangular "
             "nest"
         )
     if dtype is not None:
-        return array.astype(dtypes.as_dtype(dtype).np, copy=True, order="C")
+        return array.astype(_checked(dtype).np, copy=True, order="C")
     dtypes.from_numpy(array.dtype)
     return np.array(array, copy=True, order="C")
 
 
-def _has_tensor(data: Any) -> bool:
+def _checked(dtype: Any) -> DType:
+    if isinstance(dtype, str):
+        raise TypeError("tensor(): argument 'dtype' must be torch.dtype, not str")
+    return dtypes.as_dtype(dtype)
+
+
+def _is_typed(data: Any) -> bool:
+    """Whether the numbers in a nest have types of their own: tensors and arrays."""
     return any(
-        isinstance(d, Tensor) or (isinstance(d, (list, tuple)) and _has_tensor(d)) for d in data
+        isinstance(d, (Tensor, np.ndarray))
+        or (isinstance(d, (list, tuple)) and _is_typed(d))
+        for d in data
     )
 
 
 def _plain(data: Any) -> Any:
     if isinstance(data, Tensor):
-        return data._concrete()
+        if data.numel() != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return data._concrete().reshape(())
     return [_plain(d) for d in data] if isinstance(data, (list, tuple)) else data
 
 
@@ -95,6 +124,20 @@ def tensor(
     tensor([[1., 2.],
             [3., 4.]])
     """
+    if isinstance(data, Tensor):
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use "
+            "sourceTensor.detach().clone() or sourceTensor.detach().clone().requires_grad_(True), "
+            "rather than torch.tensor(sourceTensor).",
+            stacklevel=3,
+        )
+    return copied(data, dtype, device, requires_grad)
+
+
+def copied(
+    data: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A leaf with a copy of the data."""
     array = _array(data, dtype)
     return _finish(from_array(array, dtypes.from_numpy(array.dtype)), requires_grad, device)
 
@@ -106,10 +149,40 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
         return data if dtype is None or data.dtype is dtype else data.to(dtype)
     if isinstance(data, np.ndarray) and (dtype is None or data.dtype == dtype.np):
         return from_numpy(data)
-    return tensor(data, dtype=dtype)
+    return copied(data, dtype)
 
 
-asarray = as_tensor
+def asarray(
+    obj: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Anything as a tensor: a tensor, an array, what speaks DLPack or the buffer protocol is shared
+    unless copy=True; `copy=False` refuses what cannot be shared.
+    """
+    devices.check(device)
+    given = obj
+    if not isinstance(obj, (Tensor, np.ndarray)):
+        if hasattr(obj, "__dlpack__"):
+            given = from_dlpack(obj)
+        elif isinstance(obj, (bytes, bytearray, memoryview)):
+            given = frombuffer(obj, dtype=dtype or dtypes.get_default_dtype())
+    shared = isinstance(given, (Tensor, np.ndarray))
+    if copy or not shared:
+        if copy is False:
+            raise ValueError(f"can't alias a {type(obj).__name__}: its numbers must be copied")
+        return copied(given, dtype, requires_grad=requires_grad)
+    found = as_tensor(given)
+    if dtype is not None and found.dtype is not dtype:
+        if copy is False:
+            raise ValueError(f"can't alias a {found.dtype} as {dtype}: it must be converted")
+        found = found.to(dtype)
+    if isinstance(obj, Tensor) and not requires_grad:
+        return found.detach() if obj.requires_grad else found
+    return _finish(found, requires_grad)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -119,7 +192,15 @@ def from_numpy(array: np.ndarray) -> Tensor:
     PyTorch.
     """
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
+        kind = type(array)
+        name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+        raise TypeError(f"expected np.ndarray (got {name})")
+    if array.dtype.kind in "USOmMV" and array.dtype.itemsize != 2:
+        raise TypeError(
+            f"can't convert np.ndarray of type {array.dtype.type.__module__}."
+            f"{array.dtype.type.__name__}. The only supported types are: float64, float32, float16, "
+            "complex64, complex128, int64, int32, int16, int8, uint8, and bool."
+        )
     dtype = dtypes.from_numpy(array.dtype)
     if any(s < 0 for s in array.strides):
         raise ValueError(
@@ -332,6 +413,65 @@ def arange(
     return _finish(wrap(ops.cast(node, dtype=dtype), 0), requires_grad, device)
 
 
+def range(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+    layout: Any = None,
+) -> Tensor:
+    """start, start + step, … end, which is included; deprecated by PyTorch in favour of `arange`."""
+    warnings.warn(
+        "torch.range is deprecated and will be removed in a future release because its behavior is "
+        "inconsistent with Python's range builtin. Instead, use torch.arange, which produces "
+        "values in [start, end).",
+        stacklevel=3,
+    )
+    start, end = (0, start) if end is None else (start, end)
+    d = dtype or dtypes.get_default_dtype()
+    n = math.floor((end - start) / step) + 1
+    array = (start + np.arange(n) * step).astype(d.np)
+    return _finish(from_array(array, d), requires_grad, device)
+
+
+def empty_strided(
+    size: Any,
+    stride: Any,
+    *,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
+    """`empty`, with axes in memory in the order that the strides have."""
+    shape = _sizes((size,))
+    order = sorted(builtins.range(len(shape)), key=lambda a: -stride[a])
+    back = tuple(order.index(a) for a in builtins.range(len(shape)))
+    made = zeros(tuple(shape[a] for a in order), dtype=dtype, device=device)
+    return _finish(made.permute(back) if order != sorted(order) else made, requires_grad)
+
+
+def empty_permuted(size: Any, physical_layout: Any, **kw: Any) -> Tensor:
+    """`empty`, with axes in memory in the given order."""
+    shape = _sizes((size,))
+    order = tuple(physical_layout)
+    back = tuple(order.index(a) for a in builtins.range(len(shape)))
+    requires_grad = kw.pop("requires_grad", False)
+    return _finish(zeros(tuple(shape[a] for a in order), **kw).permute(back), requires_grad)
+
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Poisson distributed numbers with the rates of `input`."""
+    g = generator if generator is not None else streams.stream("default")
+    drawn = g.numpy().poisson(input.detach()._concrete().astype(np.float64))
+    return from_array(np.asarray(drawn, input._dtype.np), input._dtype)
+
+
 def linspace(
     start: Any,
     end: Any,
@@ -343,10 +483,12 @@ def linspace(
     out: Any = None,
 ) -> Tensor:
     """`steps` numbers from start to end, both included."""
-    a, b = (float(v) for v in (start, end))
-    d = dtype or dtypes.get_default_dtype()
+    a, b = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    plain = dtypes.get_default_dtype()
+    is_complex = isinstance(a, complex) or isinstance(b, complex)
+    d = dtype or (plain.to_complex() if is_complex else plain)
     array = np.linspace(a, b, int(steps))
-    if not d.is_floating_point:
+    if not d.is_differentiable:
         array = np.trunc(array)
     return _finish(from_array(array.astype(d.np), d), requires_grad, device)
 
@@ -378,6 +520,9 @@ def eye(
 ) -> Tensor:
     """1 on the diagonal, 0 elsewhere."""
     d = dtype or dtypes.get_default_dtype()
+    for name, size in (("n", n), ("m", m)):
+        if size is not None and size < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
     return _finish(from_array(np.eye(n, m, dtype=d.np), d), requires_grad, device)
 
 
@@ -647,7 +792,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 
 __all__ = [
-    "arange", "as_tensor", "asarray", "bernoulli", "empty", "empty_like", "eye", "from_dlpack",
+    "arange", "as_tensor", "empty_permuted", "empty_strided", "poisson", "range", "asarray", "bernoulli", "empty", "empty_like", "eye", "from_dlpack",
     "from_numpy", "frombuffer", "full", "full_like", "linspace", "logspace", "meshgrid",
     "multinomial", "normal", "ones", "ones_like", "rand", "rand_like", "randint", "randint_like",
     "randn", "randn_like", "randperm", "scalar_tensor", "tensor", "tril_indices", "triu_indices",

@@ -12,6 +12,7 @@ from chainrule import dtypes, ops, return_types, shapes
 from chainrule.dtypes import DType
 from chainrule.ir.node import Node
 from chainrule.tensor.creation import from_owned
+from chainrule.tensor.functions.complex import complex, imag, real
 from chainrule.tensor.functions.pointwise import clamp, clone, isnan, lerp, sqrt, to_dtype, where
 from chainrule.tensor.functions.reduce import _summable, norm, sum
 from chainrule.tensor.functions.select import gather
@@ -339,14 +340,14 @@ def cov(
     n = x._shape[1]
     if w is None:
         centred = x - sum(x, 1, keepdim=True) / n
-        left = clamp(from_owned(np.array(n - correction, x._dtype.np)), min=0)
-        out = (centred @ centred.mT) / left
+        left = clamp(from_owned(np.array(n - correction, x._dtype.to_real().np)), min=0)
+        out = (centred @ centred.mH) / left
     else:
         total = sum(w)
         centred = x - sum(x * w, 1, keepdim=True) / total
         spent = total if aweights is None else sum(w * aweights) / total * 1.0
         left = total - correction * (spent / total * 1.0 if aweights is None else spent)
-        out = ((centred * w) @ centred.mT) / clamp(left, min=0)
+        out = ((centred * w) @ centred.mH) / clamp(real(left), min=0)
     return out if out.numel() != 1 else reshape(out, ())
 
 
@@ -355,8 +356,11 @@ def corrcoef(input: Tensor) -> Tensor:
     c = cov(input)
     if not c.ndim:
         return c / c
-    s = sqrt(diagonal(c))
-    return clamp(c / reshape(s, (-1, 1)) / s, -1, 1)
+    s = sqrt(real(diagonal(c)))
+    out = c / reshape(s, (-1, 1)) / s
+    if not out._dtype.is_complex:
+        return clamp(out, -1, 1)
+    return complex(clamp(real(out), -1, 1), clamp(imag(out), -1, 1))
 
 
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:

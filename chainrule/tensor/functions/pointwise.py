@@ -187,7 +187,9 @@ def logical_not(input: Tensor) -> Tensor:
 
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """The same values in a place of their own; gradients pass."""
+    """The same values in a place of their own; gradients pass. Axes keep their order in memory
+    unless `memory_format` asks for another.
+    """
     return apply(ops.copy, input)
 
 
@@ -278,8 +280,9 @@ def pow(input: Any, exponent: Any) -> Tensor:
 
 def float_power(input: Any, exponent: Any) -> Tensor:
     """`pow`, in double precision whatever comes."""
-    x, y = (to_dtype(v, dtypes.float64) if isinstance(v, Tensor) else v for v in (input, exponent))
-    return to_dtype(pow(x, y), dtypes.float64)
+    wide = dtypes.complex128 if result_type(input, exponent).is_complex else dtypes.float64
+    x, y = (to_dtype(v, wide) if isinstance(v, Tensor) else v for v in (input, exponent))
+    return to_dtype(pow(x, y), wide)
 
 
 def fmax(input: Tensor, other: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from chainrule.tensor.functions.shape import (
     stack,
 )
 from chainrule.tensor.handle import Tensor
-from chainrule.tensor.indexing import put_at
+from chainrule.tensor.indexing import check_range, put_at
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.record import apply
 
@@ -137,6 +137,8 @@ def scatter(
 ) -> Tensor:
     """y = x, then y[i, index[i, j]] = src[i, j] for dim 1."""
     source = value if src is None else src
+    if input.ndim:
+        check_range(index, dim, input._shape[shapes.axis(dim, input.ndim)], RuntimeError)
     if not isinstance(source, Tensor):
         source = expand(as_tensor(source).to(input._dtype), *index._shape)
     if source._dtype is not input._dtype:

@@ -11,18 +11,20 @@ from chainrule import ops, shapes
 from chainrule.dtypes import DType
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.creation import from_numpy, from_owned
 from chainrule.tensor.functions.pointwise import clone
 from chainrule.tensor.handle import Size, Step, Tensor
 from chainrule.tensor.record import apply, chain, plan, view, viewable
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     """The same elements under another shape; a view where it can be one, else a copy."""
-    steps = plan(_reshaped, input, *shape)
+    if shape is not None:
+        sizes = (shape,)
+    steps = plan(_reshaped, input, *sizes)
     if steps is not None:
         return chain(input, steps)
-    return apply(ops.reshape, input, shape=shapes.reshaped(input._shape, shapes.unpack(shape)))
+    return apply(ops.reshape, input, shape=shapes.reshaped(input._shape, shapes.unpack(sizes)))
 
 
 def _reshaped(input: Tensor, *shape: Any) -> tuple[Step, ...] | None:
@@ -34,31 +36,49 @@ def _step(op: Any, **attrs: Any) -> tuple[Step, ...]:
     return ((op, tuple(attrs.items())),)
 
 
-def view_as_shape(input: Tensor, *shape: Any) -> Tensor:
+def view_as_shape(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tensor:
     """`Tensor.view`: as reshape, but never a copy. `x.view(dtype)` of equal size reinterprets the
     bits (a look).
     """
+    given = size if dtype is None else dtype
+    if given is not None:
+        shape = (given,)
     if len(shape) == 1 and isinstance(shape[0], DType):
         return _view_dtype(input, shape[0])
     steps = plan(_reshaped, input, *shape)
     if steps is None:
         new = shapes.reshaped(input._shape, shapes.unpack(shape))
         raise ShapeError(
-            f"view size {list(new)} is not compatible with input tensor's size "
-            f"{list(input._shape)} and stride "
-            f"{list(stride(input))} (at least one dimension spans across two contiguous "
+            "view size is not compatible with input tensor's size and stride "
+            f"({list(new)} of {list(input._shape)}, {list(stride(input))}; at least one dimension spans across two contiguous "
             "subspaces). Use .reshape(...) instead."
         )
     return chain(input, steps)
 
 
 def _view_dtype(input: Tensor, dtype: DType) -> Tensor:
-    return from_owned(input._concrete().copy().view(dtype.np))
+    """The same memory, read as another type: the last axis grows or shrinks."""
+    if dtype is input._dtype:
+        return chain(input, _step(ops.reshape, shape=input._shape))
+    if dtype.itemsize != input._dtype.itemsize and (not input.ndim or input.strides is not None):
+        raise RuntimeError(
+            f"self.dim() cannot be 0, and the elements must be contiguous, to view {input._dtype} "
+            f"as {dtype} (different element sizes)"
+        )
+    ratio = dtype.itemsize // input._dtype.itemsize
+    if ratio > 1 and input._shape[-1] % ratio:
+        raise RuntimeError(
+            f"self.size(-1) must be divisible by {ratio} to view {input._dtype} as {dtype} "
+            f"(different element sizes), but got {input._shape[-1]}"
+        )
+    array = input._concrete()
+    input.storage.export = True  # two storages over one memory: each follows the other
+    return from_numpy(array.view(dtype.np))
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     """Axes in another order."""
-    return chain(input, plan(_permuted, input, *dims))
+    return chain(input, plan(_permuted, input, *(order if dims is None else (dims,))))
 
 
 def _permuted(input: Tensor, *dims: Any) -> tuple[Step, ...]:
@@ -155,9 +175,9 @@ def ravel(input: Tensor) -> Tensor:
     return reshape(input, -1)
 
 
-def expand(input: Tensor, *size: Any) -> Tensor:
+def expand(input: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) -> Tensor:
     """Axes of size 1 stretched without a copy; −1 keeps an axis."""
-    want = shapes.unpack(size)
+    want = shapes.unpack(sizes if size is None else (size,))
     lead = len(want) - input.ndim
     if lead < 0:
         raise RuntimeError(
@@ -172,8 +192,8 @@ def expand(input: Tensor, *size: Any) -> Tensor:
         if n != have and have != 1:
             raise ShapeError(
                 f"The expanded size of the tensor ({n}) must match the existing size ({have}) at "
-                f"non-singleton dimension {i}. "
-                f"Target sizes: {list(want)}. Tensor sizes: {list(input._shape)}"
+                f"non-singleton dimension {i}.  "
+                f"Target sizes: {list(want)}.  Tensor sizes: {list(input._shape)}"
             )
         if n < 0:
             raise RuntimeError(
@@ -232,14 +252,37 @@ def atleast_3d(input: Tensor) -> Tensor:
     return unsqueeze(input, 2) if input.ndim == 2 else reshape(input, (1, input.numel(), 1))
 
 
-def contiguous(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """Elements in C order; a copy only if they are not."""
-    return input if input.strides is None else clone(input)
+#: With the channels last in memory: where each axis goes, and where it comes from.
+_CHANNELS_LAST = {
+    "channels_last": ((0, 2, 3, 1), (0, 3, 1, 2)),
+    "channels_last_3d": ((0, 2, 3, 4, 1), (0, 4, 1, 2, 3)),
+}
 
 
-def is_contiguous(input: Tensor, *, memory_format: Any = None) -> bool:
-    """Whether the elements stand in C order."""
-    return input.strides is None
+def _channels_last(input: Tensor, memory_format: Any) -> tuple[tuple[int, ...], ...] | None:
+    orders = _CHANNELS_LAST.get(str(memory_format).rpartition(".")[2])
+    if orders is not None and len(orders[0]) != input.ndim:
+        raise RuntimeError(
+            f"required rank {len(orders[0])} tensor to use {memory_format} format"
+        )
+    return orders
+
+
+def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
+    """Elements in C order, or in the order of a memory format; a copy only if they are not."""
+    if memory_format is None or (orders := _channels_last(input, memory_format)) is None:
+        return input if input.strides is None else clone(input)
+    there, back = orders
+    if is_contiguous(input, memory_format=memory_format):
+        return input
+    return permute(clone(permute(input, there)), back)
+
+
+def is_contiguous(input: Tensor, memory_format: Any = None) -> bool:
+    """Whether the elements stand in C order, or in the order of a memory format."""
+    if memory_format is None or (orders := _channels_last(input, memory_format)) is None:
+        return input.strides is None
+    return permute(input, orders[0]).strides is None
 
 
 def stride(input: Tensor, dim: int | None = None) -> Any:
@@ -471,9 +514,9 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     return transpose(flip(input, b), a, b) if k == 1 else flip(transpose(input, a, b), b)
 
 
-def repeat(input: Tensor, *repeats: Any) -> Tensor:
+def repeat(input: Tensor, *counts: Any, repeats: Any = None) -> Tensor:
     """The tensor as tiles of a larger one."""
-    r = shapes.unpack(repeats)
+    r = shapes.unpack(counts if repeats is None else (repeats,))
     if len(r) < input.ndim:
         raise RuntimeError(
             "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
@@ -490,18 +533,33 @@ def _repeat(x: Node, *, repeats: tuple[int, ...]) -> Node:
     return ops.reshape(wide, shape=tuple(r * s for r, s in zip(repeats, shape, strict=True)))
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *counts: Any, dims: Any = None) -> Tensor:
     """`repeat`, with missing leading counts taken as 1."""
-    r = shapes.unpack(dims)
+    r = shapes.unpack(counts if dims is None else (dims,))
     return repeat(input, *((1,) * (input.ndim - len(r)) + r))
+
+
+def _tensors(tensors: Any, what: str) -> list[Tensor]:
+    if not isinstance(tensors, (list, tuple, Tensor)):
+        raise TypeError(
+            f"{what}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+            f"{type(tensors).__name__}"
+        )
+    ts = list(tensors)
+    for i, t in enumerate(ts):
+        if not isinstance(t, Tensor):
+            raise TypeError(
+                f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}"
+            )
+    return ts
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """Tensors one after another along an axis."""
     d = dim if axis is None else axis
-    ts = list(tensors)
+    ts = _tensors(tensors, "cat")
     if not ts:
-        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     some = [x for x in ts if x._shape != (0,)] or ts[:1]
     if some[0].ndim == 0:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
@@ -518,7 +576,7 @@ concat = concatenate = cat
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape along a new axis."""
-    ts = list(tensors)
+    ts = _tensors(tensors, "stack")
     if not ts:
         raise RuntimeError("stack expects a non-empty TensorList")
     for i, x in enumerate(ts):
