@@ -7,10 +7,10 @@
 >>> cube.register_autograd(
 ...     lambda ctx, g: 3 * ctx.saved_tensors[0] ** 2 * g,
 ...     setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs))
->>> x = torch.tensor(2.0, requires_grad=True)
->>> cube(x).backward()
+>>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+>>> cube(x).sum().backward()
 >>> x.grad
-tensor(12.)
+tensor([ 3., 12.])
 """
 
 from __future__ import annotations
