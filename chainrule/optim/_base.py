@@ -17,6 +17,7 @@ from chainrule import dtypes
 from chainrule.optim.optimizer import Closure, Group, Optimizer, Params, State
 from chainrule.tensor import Tensor, enable_grad, no_grad
 from chainrule.tensor.creation import from_owned, varying
+from chainrule.tensor.functions import view_as_real
 from chainrule.tensor.mutate import count_up
 
 #: A parameter, its gradient, its state.
@@ -112,9 +113,23 @@ class FormulaOptimizer(Optimizer):
                     for p in group["params"]
                     if p._grad is not None
                 ]
+                parts = [m for m in members if m[0]._dtype.category == dtypes.COMPLEX]
+                if parts:
+                    members = [m for m in members if m[0]._dtype.category != dtypes.COMPLEX]
+                    self._update_parts(parts, group, numbers)
                 if members:
                     self._update_group(members, group, numbers)
         return loss
+
+    def _update_parts(self, members: list[Member], group: Group, numbers: Numbers) -> None:
+        """Complex parameters are updated as pairs of real ones: all of this are views of them."""
+        seen = [
+            (view_as_real(p), view_as_real(g), {k: _real_view(v) for k, v in state.items()})
+            for p, g, state in members
+        ]
+        self._update_group(seen, group, numbers)
+        for (_, _, state), (_, _, views) in zip(members, seen, strict=True):
+            state.update({k: v for k, v in views.items() if not _is_complex(state.get(k))})
 
     def _state_of(self, p: Tensor, group: Group) -> State:
         state = self.state.get(p)
@@ -141,12 +156,21 @@ class FormulaOptimizer(Optimizer):
         raise NotImplementedError
 
 
+def _is_complex(v: Any) -> bool:
+    return isinstance(v, Tensor) and v.dtype.is_complex
+
+
+def _real_view(v: Any) -> Any:
+    return view_as_real(v) if _is_complex(v) else v
+
+
 def filled(p: Tensor, value: float = 0.0, shape: tuple[int, ...] | None = None) -> Tensor:
     """First state of `p`: one value everywhere, in its dtype and, unless given, its shape.
 
     An array rather than a recorded constant: so the first step is the same program as the others.
     """
-    return from_owned(np.full(p.shape if shape is None else shape, value, p.dtype.np))
+    start = complex(value, value) if p.dtype.is_complex else value  # in both parts
+    return from_owned(np.full(p.shape if shape is None else shape, start, p.dtype.np))
 
 
 def number(value: float) -> Tensor:

@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule import devices, dtypes, ops, shapes
 from chainrule.dtypes import DType
-from chainrule.runtime.random import Generator
+from chainrule.runtime.random import Generator, packed, unpacked
 from chainrule.tensor import backward as engine
 from chainrule.tensor import creation, functions, indexing, overriding
 from chainrule.tensor import storage as storages
@@ -85,15 +85,22 @@ def _to(self: Tensor, *args: Any, **kw: Any) -> Tensor:
     """Another dtype or device: to(torch.float64), to("cpu"), to(other)."""
     dtype: DType | None = kw.get("dtype")
     devices.check(kw.get("device"))
-    for a in args:
+    flags = []
+    other = kw.get("other")
+    for a in args if other is None else (*args, other):
         if isinstance(a, DType):
             dtype = a
         elif isinstance(a, Tensor):
             dtype = a._dtype
-        elif not isinstance(a, bool):
+        elif isinstance(a, bool):
+            flags.append(a)
+        else:
             devices.check(a)
     out = self if dtype is None else functions.to_dtype(self, dtype)
-    return functions.clone(out) if kw.get("copy") and out is self else out
+    if out is self and (kw.get("copy") or flags[1:2] == [True]):
+        out = functions.clone(out)
+    layout = kw.get("memory_format")
+    return out if layout is None else functions.contiguous(out, layout)
 
 
 def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
@@ -217,6 +224,9 @@ def _uniform(
 ) -> Tensor:
     """Uniform numbers in [from, to)."""
     low, high = float(kw.get("from", kw.get("a", from_))), float(kw.get("b", to))
+    if self._dtype.is_complex:  # both parts
+        _uniform(functions.view_as_real(self), low, high, generator=generator)
+        return self
     if low > high:
         raise RuntimeError(
             f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}"
@@ -312,6 +322,7 @@ def _operator(op: Any, swapped: bool = False) -> Callable[[Tensor, Any], Any]:
                 return NotImplemented
         return apply(op, other, self) if swapped else apply(op, self, other)
 
+    f.__name__ = f"r{op.name}" if swapped else op.name
     return f
 
 
@@ -476,6 +487,10 @@ def attach() -> None:
     put("mT", property(lambda self: functions.transpose(self, -2, -1)))
     put("H", property(lambda self: functions.conj(functions.t(self))))
     put("grad_fn", property(grad_fn))
+    generator: Any = Generator
+    generator.get_state = _generator_state
+    generator.set_state = _set_generator_state
+    generator.clone_state = generator.graphsafe_get_state = _generator_copy
     called: Any = Storage
     called.__call__ = storages.typed
     overriding.attach()
@@ -538,6 +553,26 @@ def _map_to_dtype(self: Tensor, other: Tensor) -> Tensor:
     return functions.to_dtype(self, other._dtype)
 
 
+def _generator_state(self: Generator) -> Tensor:
+    """Where a generator is, as bytes in a uint8 tensor: what `set_state` takes."""
+    return creation.from_owned(packed(self.snapshot()))
+
+
+def _set_generator_state(self: Generator, new_state: Tensor) -> Generator:
+    """Go on where `get_state` was called."""
+    if not isinstance(new_state, Tensor):
+        raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
+    self.restore(unpacked(new_state._concrete()))
+    return self
+
+
+def _generator_copy(self: Generator) -> Generator:
+    """Another generator, at the same place."""
+    twin = Generator()
+    twin.restore(self.snapshot())
+    return twin
+
+
 def _as_tensor(x: Any) -> Tensor:
     return x if isinstance(x, Tensor) else creation.as_tensor(x)
 
@@ -598,7 +633,7 @@ _METHODS: dict[str, Any] = {
     "random_": _random_integers,
     "bernoulli": creation.bernoulli,
     "multinomial": creation.multinomial,
-    "new_tensor": lambda self, data, **kw: creation.tensor(data, **{"dtype": self._dtype, **kw}),
+    "new_tensor": lambda self, data, **kw: creation.copied(data, **{"dtype": self._dtype, **kw}),
     "new_zeros": _new(creation.zeros),
     "new_ones": _new(creation.ones),
     "new_empty": _new(creation.empty),
