@@ -40,6 +40,7 @@ from chainrule.dtypes import (
     uint8,
 )
 from chainrule.dtypes import bool_ as bool
+from chainrule.dtypes import promote as promote_types
 from chainrule.flags import (
     _assert,
     _check,
@@ -68,6 +69,21 @@ from chainrule.flags import (
     typename,
     use_deterministic_algorithms,
 )
+from chainrule.layouts import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    jagged,
+    layout,
+    memory_format,
+    preserve_format,
+    sparse_bsc,
+    sparse_bsr,
+    sparse_coo,
+    sparse_csc,
+    sparse_csr,
+    strided,
+)
 from chainrule.legacy import (
     BoolTensor,
     ByteTensor,
@@ -83,6 +99,7 @@ from chainrule.legacy import (
 )
 from chainrule.names import MissingName
 from chainrule.runtime.random import Generator, initial_seed, manual_seed, seed
+from chainrule.runtime.random import stream as _stream
 from chainrule.tensor import (
     Parameter,
     Size,
@@ -105,13 +122,8 @@ long = int64
 int = int32
 short = int16
 cfloat, cdouble = complex64, complex128
+default_generator = _stream("default")
 inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
-strided, contiguous_format, channels_last, preserve_format = (
-    "strided",
-    "contiguous",
-    "channels_last",
-    "preserve",
-)
 
 # PyTorch's functions: each is written once, in `chainrule.tensor.functions`; here they take `out=`.
 globals().update(_methods.function_forms())

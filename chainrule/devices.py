@@ -6,6 +6,12 @@ from typing import Any
 
 from chainrule.errors import DeviceError
 
+#: What PyTorch calls a device.
+TYPES = (
+    "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia",
+    "xla", "lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone",
+)  # fmt: skip
+
 
 class device:
     """Where a tensor lives, as `torch.device`. Any name can be spelled; only "cpu" can be used.
@@ -23,7 +29,14 @@ class device:
             type, index = type.type, type.index
         if isinstance(type, int):
             type, index = "cuda", type
-        self.type, _, number = str(type).partition(":")
+        self.type, colon, number = str(type).partition(":")
+        if self.type not in TYPES:
+            raise RuntimeError(
+                f"Expected one of {', '.join(TYPES)} device type at start of device string: "
+                f"{self.type}"
+            )
+        if colon and not number.isdecimal():
+            raise RuntimeError(f"Invalid device string: '{type}'")
         self.index = int(number) if number else index
 
     def __repr__(self) -> str:

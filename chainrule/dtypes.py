@@ -124,7 +124,7 @@ def set_default_dtype(d: DType) -> None:
     """Choose what `torch.tensor(1.0)` and the layers are made of."""
     global _default
     if not isinstance(d, DType) or not d.is_floating_point:
-        raise DtypeError(f"the default dtype must be a floating point type, got {d!r}")
+        raise DtypeError(f"only floating-point types are supported as the default type, got {d!r}")
     _default = d
 
 
@@ -244,6 +244,11 @@ class finfo:
         self.tiny = self.smallest_normal = float(info.smallest_normal)
         self.resolution = float(info.resolution)
 
+    def __repr__(self) -> str:
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        numbers = ", ".join(f"{n}={getattr(self, n):g}" for n in names)
+        return f"finfo({numbers}, dtype={self.dtype})"
+
 
 def _limits(d: DType) -> Any:
     if d is not bfloat16:
@@ -266,3 +271,17 @@ class iinfo:
             int(info.max),
             int(info.min),
         )
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
+
+
+def can_cast(from_: DType, to: DType) -> bool:
+    """Whether PyTorch converts without being asked: to a type of the same or a higher category.
+
+    >>> can_cast(int64, float32), can_cast(float32, int64)
+    (True, False)
+    """
+    if from_.category > to.category:
+        return False
+    return not (from_.category == to.category == INTEGER and from_.is_signed and not to.is_signed)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
-
-import numpy as np
 
 from chainrule import names
 from chainrule.runtime import random as streams
@@ -30,20 +27,15 @@ def get_rng_state() -> Tensor:
     >>> torch.equal(a, torch.rand(3))
     True
     """
-    text = json.dumps(streams.get_state())
-    state: Tensor = from_array(np.frombuffer(text.encode("ascii"), np.uint8).copy())
+    state: Tensor = from_array(streams.packed(streams.get_state()))
     return state
 
 
 def set_rng_state(new_state: Tensor) -> None:
     """Go on where `get_rng_state` was called. Raises TypeError for what is no such state."""
-    try:
-        found = json.loads(new_state.numpy().tobytes())
-    except (ValueError, AttributeError) as error:
-        raise TypeError(
-            "RNG state must be a torch.ByteTensor of get_rng_state() of this library; PyTorch's "
-            "own states cannot be continued here: its generator is another one"
-        ) from error
+    if not isinstance(new_state, Tensor):
+        raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
+    found = streams.unpacked(new_state._concrete())
     streams.set_state(found)
 
 

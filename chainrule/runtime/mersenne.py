@@ -4,7 +4,7 @@ PyTorch's CPU generator is one Mersenne Twister (Matsumoto and Nishimura 1998) f
 a program draws, in the order in which it draws. With `config.random = "mt19937"` (the environment
 variable CHAINRULE_RANDOM) so is ours: after the same `manual_seed`, a program starts from the same
 weights, sees the same batches, drops the same elements, and prints the same losses. It is slower
-than the numbers that are functions of a counter, and a second data loader disturbs all that follows.
+than the numbers that are functions of a counter, and a second data loader disturbs what follows.
 """
 
 from __future__ import annotations

@@ -8,12 +8,13 @@ see `chainrule.ops.random`.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from typing import Any
 
 import numpy as np
 
-from chainrule import config
+from chainrule import config, devices
 from chainrule.runtime.mersenne import Twister
 
 STREAMS = ("default", "init", "shuffle", "dropout", "augmentation")
@@ -29,12 +30,15 @@ class Generator:
     def __init__(self, device: Any = "cpu", *, seed: int | None = None, name: str = "") -> None:
         if isinstance(device, int):  # Generator(42)
             device, seed = "cpu", device
+        devices.check(device)
         self._name = name
         self.manual_seed(int.from_bytes(os.urandom(7), "little") if seed is None else seed)
 
     def manual_seed(self, seed: int) -> Generator:
         """Start again at position 0 with another seed."""
         self._seed = int(seed)
+        if not -(2**63) <= self._seed < 2**64:
+            raise RuntimeError(f"a seed has 64 bits: {seed} is outside [-2**63, 2**64)")
         digest = hashlib.blake2b(f"{self._seed}:{self._name}".encode(), digest_size=8).digest()
         self.key = int.from_bytes(digest, "little", signed=True)
         self.position = 0
@@ -76,14 +80,14 @@ class Generator:
         key = np.array([self.key & 0xFFFFFFFFFFFFFFFF, position], np.uint64)
         return np.random.Generator(np.random.Philox(key=key))
 
-    def get_state(self) -> dict[str, Any]:
-        """What `set_state` takes: enough to go on exactly here."""
+    def snapshot(self) -> dict[str, Any]:
+        """What `restore` takes: enough to go on exactly here."""
         found: dict[str, Any] = {"seed": self._seed, "position": self.position}
         if self.twister is not None:
             found["twister"] = self.twister.state()
         return found
 
-    def set_state(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken."""
         self.manual_seed(int(state["seed"]))
         self.position = int(state["position"])
@@ -91,8 +95,8 @@ class Generator:
             self.twister.restore(state["twister"])
 
     @property
-    def device(self) -> str:
-        return "cpu"
+    def device(self) -> devices.device:
+        return devices.device("cpu")
 
 
 _streams = {name: Generator(name=name) for name in STREAMS}
@@ -124,10 +128,26 @@ def initial_seed() -> int:
 
 def get_state() -> dict[str, dict[str, Any]]:
     """The state of all streams."""
-    return {name: s.get_state() for name, s in _streams.items()}
+    return {name: s.snapshot() for name, s in _streams.items()}
 
 
 def set_state(state: dict[str, dict[str, Any]]) -> None:
     """Put all streams back."""
     for name, s in state.items():
-        _streams[name].set_state(s)
+        _streams[name].restore(s)
+
+
+def packed(state: Any) -> np.ndarray:
+    """A state as bytes."""
+    return np.frombuffer(json.dumps(state).encode("ascii"), np.uint8).copy()
+
+
+def unpacked(array: np.ndarray) -> Any:
+    """What `packed` made. Raises TypeError for other bytes, such as PyTorch's own states."""
+    try:
+        return json.loads(array.tobytes())
+    except ValueError as error:
+        raise TypeError(
+            "RNG state must be a torch.ByteTensor of get_rng_state() of this library; PyTorch's "
+            "own states cannot be continued here: its generator is another one"
+        ) from error

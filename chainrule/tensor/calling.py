@@ -137,8 +137,7 @@ def _into(name: str, out: Any, result: Any) -> Any:
         raise TypeError(f"{name}(): expected {len(result)} tensors in out=, got {len(out)}")
     for o, r in zip(out, result, strict=True):
         _write(name, o, r)
-    make = getattr(type(result), "_make", type(result))  # parts with names, or without
-    return make(out)
+    return type(result)(out)
 
 
 def _write(name: str, o: Tensor, r: Tensor) -> None:

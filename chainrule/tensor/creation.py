@@ -193,13 +193,13 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         kind = type(array)
-        name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-        raise TypeError(f"expected np.ndarray (got {name})")
+        home = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+        raise TypeError(f"expected np.ndarray (got {home}{kind.__name__})")
     if array.dtype.kind in "USOmMV" and array.dtype.itemsize != 2:
         raise TypeError(
             f"can't convert np.ndarray of type {array.dtype.type.__module__}."
-            f"{array.dtype.type.__name__}. The only supported types are: float64, float32, float16, "
-            "complex64, complex128, int64, int32, int16, int8, uint8, and bool."
+            f"{array.dtype.type.__name__}. The only supported types are: float64, float32, "
+            "float16, complex64, complex128, int64, int32, int16, int8, uint8, and bool."
         )
     dtype = dtypes.from_numpy(array.dtype)
     if any(s < 0 for s in array.strides):
@@ -424,7 +424,7 @@ def range(
     out: Any = None,
     layout: Any = None,
 ) -> Tensor:
-    """start, start + step, … end, which is included; deprecated by PyTorch in favour of `arange`."""
+    """start, start + step, … end, which is included; PyTorch deprecates it."""
     warnings.warn(
         "torch.range is deprecated and will be removed in a future release because its behavior is "
         "inconsistent with Python's range builtin. Instead, use torch.arange, which produces "
@@ -792,7 +792,8 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 
 __all__ = [
-    "arange", "as_tensor", "empty_permuted", "empty_strided", "poisson", "range", "asarray", "bernoulli", "empty", "empty_like", "eye", "from_dlpack",
+    "arange", "as_tensor", "empty_permuted", "empty_strided", "poisson", "range",
+    "asarray", "bernoulli", "empty", "empty_like", "eye", "from_dlpack",
     "from_numpy", "frombuffer", "full", "full_like", "linspace", "logspace", "meshgrid",
     "multinomial", "normal", "ones", "ones_like", "rand", "rand_like", "randint", "randint_like",
     "randn", "randn_like", "randperm", "scalar_tensor", "tensor", "tril_indices", "triu_indices",

@@ -19,6 +19,7 @@ from chainrule.dtypes import BY_NAME, FLOAT, DType, get_default_dtype
 from chainrule.dtypes import from_numpy as _from_numpy
 from chainrule.ir.node import Node
 from chainrule.ir.op import Op
+from chainrule.layouts import layout, strided
 from chainrule.tensor.trace import Storage, Trace, flush, glimpse, state
 
 #: One step from a base to a view of it: the op and its attributes.
@@ -136,9 +137,10 @@ class Tensor:
         """`torch.Tensor(2, 3)` is uninitialised, `torch.Tensor([1, 2])` holds these numbers: both
         in the default type.
         """
-        if cls is Tensor:
-            return _construct(*args, **kwargs)
-        return object.__new__(cls)
+        made = _construct(*args, **kwargs)
+        if cls is not Tensor:
+            made.__class__ = cls
+        return made
 
     # ------------------------------------------------------------------ what it is
 
@@ -275,8 +277,8 @@ class Tensor:
         return False
 
     @property
-    def layout(self) -> str:
-        return "strided"
+    def layout(self) -> layout:
+        return strided
 
     @property
     def output_nr(self) -> int:

@@ -66,7 +66,8 @@ def _entries(x: Tensor, index: Any) -> list[Any]:
             try:
                 out.append(i.__index__())
             except (AttributeError, TypeError):
-                raise TypeError(
+                wrong = TypeError if isinstance(i, str) else IndexError
+                raise wrong(
                     "only integers, slices (`:`), ellipsis (`...`), None and long or byte "
                     f"Variables are valid indices (got {type(i).__name__})"
                 ) from None
@@ -130,7 +131,7 @@ def parse(x: Tensor, index: Any) -> Parsed:
             axis += mask.ndim
         elif isinstance(i, Tensor):
             n = x._shape[axis]
-            _check_range(i, axis, n)
+            check_range(i, axis, n)
             tensors.append((len(shape), i))
             whole(n)
             axis += 1
@@ -156,13 +157,14 @@ def parse(x: Tensor, index: Any) -> Parsed:
     return Parsed(tuple(start), tuple(stop), tuple(step), tuple(shape), tensors)
 
 
-def _check_range(i: Tensor, axis: int, n: int) -> None:
+def check_range(i: Tensor, axis: int, n: int, wrong: type[Exception] = IndexError) -> None:
+    """Indices that are known already are checked at once; others when they are computed."""
     array = i.storage.array
     if i.storage.trace is None and array is not None and i.numel():
         seen = i._view()
         low, high = int(seen.min()), int(seen.max())
         if low < -n or high >= n:
-            raise IndexError(
+            raise wrong(
                 f"index {low if low < -n else high} is out of bounds for dimension {axis} with "
                 f"size {n}"
             )

@@ -4,6 +4,8 @@ activation · conv · pooling · normalization · sparse (dropout, embedding) ·
 vision
 """
 
+from types import FunctionType as _FunctionType
+
 from chainrule.nn.functional.activation import (
     celu,
     celu_,
@@ -145,5 +147,13 @@ from chainrule.nn.functional.vision import (
     upsample_bilinear,
     upsample_nearest,
 )
+from chainrule.tensor.overriding import overridable as _overridable
 
 __all__ = [n for n in dir() if not n.startswith("_")]
+
+# A program's own classes may say what these functions do with them.
+globals().update({
+    _name: _overridable(_f)
+    for _name, _f in list(globals().items())
+    if _name in __all__ and isinstance(_f, _FunctionType)
+})  # fmt: skip

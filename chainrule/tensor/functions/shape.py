@@ -11,7 +11,7 @@ from chainrule import ops, shapes
 from chainrule.dtypes import DType
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
-from chainrule.tensor.creation import from_numpy, from_owned
+from chainrule.tensor.creation import from_numpy
 from chainrule.tensor.functions.pointwise import clone
 from chainrule.tensor.handle import Size, Step, Tensor
 from chainrule.tensor.record import apply, chain, plan, view, viewable
@@ -50,8 +50,8 @@ def view_as_shape(input: Tensor, *shape: Any, size: Any = None, dtype: Any = Non
         new = shapes.reshaped(input._shape, shapes.unpack(shape))
         raise ShapeError(
             "view size is not compatible with input tensor's size and stride "
-            f"({list(new)} of {list(input._shape)}, {list(stride(input))}; at least one dimension spans across two contiguous "
-            "subspaces). Use .reshape(...) instead."
+            f"({list(new)} of {list(input._shape)}, {list(stride(input))}; at least one dimension "
+            "spans across two contiguous subspaces). Use .reshape(...) instead."
         )
     return chain(input, steps)
 

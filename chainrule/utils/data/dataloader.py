@@ -170,7 +170,7 @@ class DataLoader(Generic[T_co]):
         """
         position = self._resume or self._position
         generator = self._generator()
-        return {**vars(position), "generator": None if generator is None else generator.get_state()}
+        return {**vars(position), "generator": None if generator is None else generator.snapshot()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Let the next iterator go on where `state` was taken.
@@ -187,7 +187,7 @@ class DataLoader(Generic[T_co]):
         self._resume = _Position(**{k: v for k, v in state.items() if k != "generator"})
         generator = self._generator()
         if generator is not None and state["generator"] is not None:
-            generator.set_state(state["generator"])
+            generator.restore(state["generator"])
 
     def _generator(self) -> Generator | None:
         """The random numbers that are this loader's own, if they are not the program's."""
