@@ -172,7 +172,12 @@ class _Nest:
         self.probes = [probe(n) for n in self.frame]
         every = [Index.of(v) for v in self.probes]
         seen = [self._reads(y, self._of(y, every)) for y in self.outputs]
-        self.large = {n: at for r in seen for n, at in r.reductions if self._is_large(n, at)}
+        every_reduction = {n: at for r in seen for n, at in r.reductions}
+        self.large = {n: at for n, at in every_reduction.items() if reduced_size(n) > FEW}
+        rows = self._used()
+        for n, at in every_reduction.items():
+            if n not in self.large and self._is_shared(n, at, rows):
+                self.large[n] = at
         self.b = Builder()
         self.write = Evaluator(self.b, {})
 
@@ -185,12 +190,16 @@ class _Nest:
         """The index of an output that may lack axes of the frame, or have them with size 1."""
         return tuple(ZERO if n == 1 else i for i, n in zip(index, y.shape, strict=False))
 
-    def _is_large(self, node: Node, index: Indices) -> bool:
-        """Whether a reduction is worth a loop: it is long, or one for all elements of a row."""
-        size = reduced_size(node)
-        if size < FEWEST or size > FEW:
-            return size > FEW
-        return self._axes_of(index) != {a for a, n in enumerate(self.frame) if n > 1}
+    def _is_shared(self, node: Node, index: Indices, rows: set[int]) -> bool:
+        """Whether a short reduction is worth a loop: it is one for all elements of a row, and does
+        not cut the rows of long ones into shorter ones, in each of which these would run again.
+        """
+        if reduced_size(node) < FEWEST:
+            return False
+        axes = self._axes_of(index)
+        if rows or self.large:
+            return axes <= rows
+        return axes != {a for a, n in enumerate(self.frame) if n > 1}
 
     def _axes_of(self, index: Indices) -> set[int]:
         known = {v: a for a, v in enumerate(self.probes)}

@@ -154,6 +154,20 @@ def test_nests_agree_with_the_reference(name: str) -> None:
     check(graph, lower_nest(graph))
 
 
+def test_a_short_reduction_does_not_cut_the_rows_of_a_long_one() -> None:
+    """Which of four is the largest, of channels that are centred: the mean is taken 3 times, not
+    once for every window.
+    """
+    y = x(0, 5, 3, 6, 6) - ops.mean(x(0, 5, 3, 6, 6), axis=(0, 2, 3), keepdim=True)
+    w = ops.windows(y, size=(2, 2), stride=(2, 2), dilation=(1, 1))
+    w = ops.reshape(ops.permute(w, order=(4, 5, 0, 1, 2, 3)), shape=(4, 5, 3, 3, 3))
+    number = ops.reshape(ops.iota(length=4, dtype=i64), shape=(4, 1, 1, 1, 1))
+    graph = graph_of(ops.eq(number, ops.argmax(w, axis=0)))
+    lowered = lower_nest(graph)
+    assert [step.extent for step in lowered.steps] == [3]
+    check(graph, lowered)
+
+
 def test_large_arrays_are_cut_into_blocks() -> None:
     graph = graph_of(x(0, 9000) * 2.0)
     lowered = lower_nest(graph)
