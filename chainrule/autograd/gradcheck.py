@@ -1,4 +1,7 @@
-"""Checks of gradients against finite differences, in float64."""
+"""Checks of gradients against finite differences, in float64 and complex128.
+
+Complex numbers are taken as pairs of real ones, on both sides: z̄ = ∂L/∂a + i ∂L/∂b.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,19 @@ def _tensors(x: Any) -> tuple[Tensor, ...]:
 
 
 def _outputs(f: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
-    return tuple(t for t in _tensors(f(*inputs)) if t.dtype.is_floating_point)
+    return tuple(t for t in _tensors(f(*inputs)) if t.dtype.is_differentiable)
+
+
+def _flat(t: Tensor) -> np.ndarray:
+    """All elements as float64; of complex numbers both parts."""
+    array = t.detach().numpy()
+    if t.dtype.is_complex:
+        array = np.stack([array.real, array.imag], -1)
+    return array.astype(np.float64).reshape(-1)
+
+
+def _count(t: Tensor) -> int:
+    return t.numel() * (2 if t.dtype.is_complex else 1)
 
 
 def _numerical(
@@ -31,35 +46,30 @@ def _numerical(
     """The Jacobian by central differences: one matrix (inputs × outputs) for each output."""
     x = inputs[at].detach().numpy().copy()
     rows: list[list[np.ndarray]] = []
-    for i in range(x.size):
+    steps = [eps, 1j * eps] if x.dtype.kind == "c" else [eps]
+    for i, by in ((i, by) for i in range(x.size) for by in steps):
         values = []
-        for step in (eps, -eps):
+        for step in (by, -by):
             moved = x.copy()
             moved.reshape(-1)[i] += step
             args = list(inputs)
             args[at] = from_owned(moved).requires_grad_()
-            values.append(
-                [
-                    o.detach().numpy().astype(np.float64).reshape(-1)
-                    for o in _outputs(f, tuple(args))
-                ]
-            )
+            values.append([_flat(o) for o in _outputs(f, tuple(args))])
         rows.append([(a - b) / (2 * eps) for a, b in zip(*values, strict=True)])
     if not rows:  # no element to move
-        return [np.zeros((0, o.numel())) for o in _outputs(f, inputs)]
+        return [np.zeros((0, _count(o))) for o in _outputs(f, inputs)]
     return [np.stack(r) for r in zip(*rows, strict=True)]
 
 
 def _analytical(y: Tensor, x: Tensor) -> np.ndarray:
     columns = []
-    for i in range(y.numel()):
+    ones = (1, 1j) if y.dtype.is_complex else (1,)
+    for i, one in ((i, one) for i in range(y.numel()) for one in ones):
         seed = np.zeros(tuple(y.shape), y.dtype.np)
-        seed.reshape(-1)[i] = 1
+        seed.reshape(-1)[i] = one
         (g,) = grad(y, x, from_owned(seed), retain_graph=True, allow_unused=True)
-        columns.append(
-            np.zeros(x.numel()) if g is None else g.detach().numpy().astype(np.float64).reshape(-1)
-        )
-    return np.stack(columns, -1) if columns else np.zeros((x.numel(), 0))
+        columns.append(np.zeros(_count(x)) if g is None else _flat(g))
+    return np.stack(columns, -1) if columns else np.zeros((_count(x), 0))
 
 
 def gradcheck(
@@ -71,7 +81,7 @@ def gradcheck(
     """Whether gradients of `func` agree with (f(x + ε) − f(x − ε))/2ε
 
     For all inputs that require them. inputs: a tensor or a tuple of any arguments; those that
-    require a gradient must be float64. Every element is moved by eps, every output element
+    require a gradient must be float64 or complex128. Every element is moved by eps, every output element
     differentiated; they agree when |a − n| ≤ atol + rtol |n|. Raises GradcheckError with the worst
     place and both matrices (or gives False with raise_exception=False), ValueError where nothing
     can be checked.
@@ -89,9 +99,10 @@ def gradcheck(
             "have requires_grad=True."
         )
     for i in checked:
-        if args[i].dtype is not dtypes.float64:
+        if args[i].dtype not in (dtypes.float64, dtypes.complex128):
             raise ValueError(
-                f"gradcheck: input {i} is {args[i].dtype}; finite differences need float64: "
+                f"gradcheck: input {i} is {args[i].dtype}; finite differences need float64 (or "
+                "complex128): "
                 "x.double().requires_grad_()"
             )
     ys = _outputs(func, args)
@@ -101,7 +112,7 @@ def gradcheck(
             analytical = (
                 _analytical(y, args[i])
                 if y.requires_grad
-                else np.zeros((args[i].numel(), y.numel()))
+                else np.zeros((_count(args[i]), _count(y)))
             )
             if not np.allclose(analytical, numerical[k], rtol, atol):
                 if not raise_exception:
@@ -128,7 +139,10 @@ def gradgradcheck(
     ys = _outputs(func, args)
     if grad_outputs is None:
         rng = np.random.default_rng(0)
-        seeds = [from_owned(rng.standard_normal(tuple(y.shape))).requires_grad_() for y in ys]
+        seeds = [
+            from_owned(rng.standard_normal(tuple(y.shape)).astype(y.dtype.np)).requires_grad_()
+            for y in ys
+        ]
     else:
         seeds = list(_tensors(grad_outputs))
     n = len(args)
