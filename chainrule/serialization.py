@@ -6,7 +6,8 @@ state dict of a model, of an optimiser, an epoch number, a history.
 Our files are safetensors files (the tensors, readable by every safetensors reader) whose metadata
 entry "chainrule" holds the rest:
 
-    {"version": 1, "tree": value}          the grammar of `value` is in `chainrule.io.tree`
+    {"version": 1, "tree": value,          the grammar of `value` is in `chainrule.io.tree`
+     "pairs"?: [name*]}                    complex128 tensors, stored as pairs of float64
 
 A file is written beside its final name, forced to the disk, then renamed: a crash leaves the old
 file or the new one, never a half.
@@ -67,8 +68,12 @@ def save(obj: Any, f: PathLike | IO[bytes]) -> None:
     (0, {'epoch': 3, 'w': tensor([1., 2.])})
     """
     tree, arrays = flatten(obj)
-    text = json.dumps({"version": VERSION, "tree": tree}, allow_nan=False)
     contiguous = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in arrays.items()}
+    pairs = [name for name, a in contiguous.items() if a.dtype == np.complex128]
+    for name in pairs:  # which safetensors does not know
+        contiguous[name] = contiguous[name][..., None].view(np.float64)
+    document = {"version": VERSION, "tree": tree, **({"pairs": pairs} if pairs else {})}
+    text = json.dumps(document, allow_nan=False)
     content = safetensors_bytes(contiguous, metadata={KEY: text})
     if isinstance(f, (str, os.PathLike)):
         with atomic(Path(f)) as file:
@@ -144,6 +149,8 @@ def _from_safetensors(content: np.ndarray, own: bool) -> Any:
             f"the file has format version {document['version']}, this chainrule reads up to "
             f"{VERSION}: upgrade chainrule"
         )
+    for name in document.get("pairs", ()):
+        arrays[name] = arrays[name].view(np.complex128)[..., 0]
     return unflatten(document["tree"], arrays)
 
 
