@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from chainrule import config
+from chainrule.func.vmap import vmap
 from chainrule.tensor import Tensor
 from chainrule.tensor import backward as engine
 
 
+class GradientEdge(NamedTuple):
+    """A place in the graph that gradients are asked of, instead of a tensor."""
+
+    node: Any
+    output_nr: int
+    ownership_token: Tensor
+
+
 def _list(x: Any) -> list[Any]:
-    return [x] if isinstance(x, Tensor) or x is None else list(x)
+    found = [x] if isinstance(x, (Tensor, GradientEdge)) or x is None else list(x)
+    return [t.ownership_token if isinstance(t, GradientEdge) else t for t in found]
 
 
 def _matching(grads: Any, n: int) -> list[Any]:
@@ -36,26 +46,53 @@ def grad(
     >>> (dx,) = torch.autograd.grad(x ** 3, x, create_graph=True)
     >>> torch.autograd.grad(dx, x)
     (tensor(12.),)
+
+    With `is_grads_batched` grad_outputs have a further first axis: one gradient for each of its
+    elements, computed at once (`vmap`).
     """
     if not only_inputs:
         raise ValueError(
             "only_inputs argument is deprecated and is ignored now: gradients are only taken of "
             "the inputs"
         )
-    if is_grads_batched:
-        raise NotImplementedError(
-            "is_grads_batched needs vmap, which this version does not have; loop over the batch"
-        )
     ys, xs = _list(outputs), _list(inputs)
     unused = materialize_grads if allow_unused is None else allow_unused
-    found = engine.grad(
-        ys, xs, _matching(grad_outputs, len(ys)), retain_graph, create_graph, unused
-    )
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+            "allow_unused=False."
+        )
+    seeds = _matching(grad_outputs, len(ys))
+    if is_grads_batched:
+        found = _batched(ys, xs, seeds, retain_graph, create_graph, unused)
+    else:
+        found = engine.grad(ys, xs, seeds, retain_graph, create_graph, unused)
     if materialize_grads:
         return tuple(
             x.new_zeros(tuple(x.shape)) if g is None else g for g, x in zip(found, xs, strict=True)
         )
     return found
+
+
+def _batched(
+    ys: list[Tensor], xs: list[Tensor], seeds: list[Any], retain_graph: bool | None,
+    create_graph: bool, unused: bool,
+) -> tuple[Tensor | None, ...]:  # fmt: skip
+    """Gradients for a batch of `grad_outputs` (its first axis), at once."""
+    known = [s for s in seeds if s is not None]
+    if not known:
+        raise RuntimeError("is_grads_batched=True needs grad_outputs, with the batch as first axis")
+    used: list[int] = []
+
+    def one(*given: Tensor) -> tuple[Tensor, ...]:
+        rest = iter(given)
+        full = [None if s is None else next(rest) for s in seeds]
+        found = engine.grad(ys, xs, full, retain_graph, create_graph, unused)
+        used.extend(i for i, g in enumerate(found) if g is not None)
+        return tuple(g for g in found if g is not None)
+
+    made = iter(vmap(one)(*known))
+    return tuple(next(made) if i in used else None for i in range(len(xs)))
 
 
 def backward(

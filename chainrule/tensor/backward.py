@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from chainrule import ops
@@ -19,8 +20,10 @@ from chainrule.errors import GradientError
 from chainrule.ir.graph import ancestors, substitute, topological
 from chainrule.ir.node import Node
 from chainrule.ir.op import registry
+from chainrule.tensor import gradfn
 from chainrule.tensor.gradfn import name_of
 from chainrule.tensor.handle import TENSOR_TYPES, Tensor, blank, node_of, result, wrap
+from chainrule.tensor.hooks import RemovableHandle
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.record import apply
 from chainrule.tensor.trace import (
@@ -209,7 +212,7 @@ def _message(n: Node, now: int, then: int) -> str:
 
 def _check_overwritten(trace: Trace, d: Derivative) -> None:
     gone = trace.overwritten
-    if not gone:
+    if not gone or _lenient:
         return
     read = d.read_from()
     for root in gone.keys() & read.keys():
@@ -351,6 +354,7 @@ def backward(
         for i, t in enumerate(inputs or ()):
             if not t.leaf and i in walk.found:
                 _add_grad(t, walk.found[i], create_graph)
+        _ended()
 
 
 #: (root, leaves) → the derivative, and the gradients as they are read from `.grad`.
@@ -464,6 +468,7 @@ def grad(
                 if t.leaf
                 else _result(g, create_graph)
             )
+        _ended()
     return tuple(found)
 
 
@@ -490,8 +495,8 @@ def run_hooks(t: Tensor, g: Tensor) -> Tensor:
 class Hooks:
     """What watches a computed value: hooks, and whether its gradient is kept."""
 
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = weakref.ref(tensor)
+    def __init__(self, tensor: Tensor | None) -> None:
+        self.tensor = weakref.ref(tensor) if tensor is not None else lambda: None
         self.functions: OrderedDict[int, Callable[[Tensor], Tensor | None]] = OrderedDict()
         self.retain = False
 
@@ -576,4 +581,45 @@ def watch(t: Tensor) -> Hooks:
     return found  # a boundary is never the value of a tensor: its items are
 
 
-__all__ = ["AfterAccumulate", "backward", "custom_function", "grad", "watch"]
+def _on_node(trace: Trace, node: Node, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+    """A hook on a value of a trace, whoever holds it."""
+    found = trace.watched.get(node)
+    if found is None:
+        found = trace.watched[node] = Hooks(None)
+    handle = RemovableHandle(found.functions)
+    found.functions[handle.id] = hook
+    return handle
+
+
+gradfn.add_hook = _on_node
+
+#: Called once at the end of the next walk, by who gathers several gradients.
+_at_end: list[Callable[[], None]] = []
+
+
+def at_end(call: Callable[[], None]) -> None:
+    """Call this when the walk that is under way is over."""
+    _at_end.append(call)
+
+
+def _ended() -> None:
+    while _at_end:
+        _at_end.pop()()
+
+
+#: > 0: writing over values that a gradient reads is allowed (the graph has the old ones).
+_lenient = 0
+
+
+@contextmanager
+def lenient() -> Iterator[None]:
+    """No error for values that were written over in place after a gradient read them."""
+    global _lenient
+    _lenient += 1
+    try:
+        yield
+    finally:
+        _lenient -= 1
+
+
+__all__ = ["AfterAccumulate", "at_end", "backward", "custom_function", "grad", "lenient", "watch"]

@@ -46,10 +46,19 @@ class GradFn:
         )
 
     def register_hook(self, hook: Callable[..., Any]) -> Any:
-        """Hooks belong to tensors here."""
-        raise NotImplementedError("grad_fn.register_hook: call register_hook on the tensor instead")
+        """Leaves only: for operations the gradients of inputs belong to the input tensors."""
+        raise NotImplementedError(
+            "grad_fn.register_hook(grad_inputs, grad_outputs): use register_prehook for the "
+            "gradient of the result, or register_hook on the tensors that the operation reads"
+        )
 
-    register_prehook = register_hook
+    def register_prehook(self, hook: Callable[..., Any]) -> Any:
+        """Call hook((gradient,)) when the gradient of the operation's result is known; a tuple that
+        it returns replaces it.
+        """
+        if self._node is None or self._trace is None:
+            raise RuntimeError("this operation is not part of a graph any more")
+        return add_hook(self._trace, self._node, lambda g: _first(hook((g,))))
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
@@ -74,6 +83,23 @@ class AccumulateGrad(GradFn):
     def __hash__(self) -> int:
         return id(self.variable)
 
+
+    def register_hook(self, hook: Callable[..., Any]) -> Any:
+        """Call hook((), ()) once the gradient was added to `.grad`."""
+        return self.variable.register_post_accumulate_grad_hook(lambda t: hook((), (t.grad,)))
+
+    def register_prehook(self, hook: Callable[..., Any]) -> Any:
+        """Call hook((gradient,)) before it is added; a tuple that it returns replaces it."""
+        return self.variable.register_hook(lambda g: _first(hook((g,))))
+
+
+def _first(answer: Any) -> Any:
+    """What a hook of an operation with one result gave."""
+    return answer[0] if isinstance(answer, tuple) else answer
+
+
+#: How a hook is put on a value of a trace: `backward` says it.
+add_hook: Callable[[Trace, Node, Callable[[Tensor], Any]], Any]
 
 _kinds: dict[str, type[GradFn]] = {}
 
@@ -126,6 +152,13 @@ def _of(n: Node, trace: Trace, flowing: dict[Node, tuple[Tensor | None, Any]]) -
             return _of(node, behind, _flowing(behind))
         assert tensor is not None
         return AccumulateGrad(tensor)
+    if n.op.name == "item":
+        written = getattr(trace.watched.get(n.inputs[0]), "name", None)
+        if written is not None:  # an autograd.Function
+            name = f"{written}Backward"
+            if name not in _kinds:
+                _kinds[name] = type(name, (GradFn,), {})
+            return _kinds[name](n, trace)
     return _kind(n.op.name)(n, trace)
 
 
