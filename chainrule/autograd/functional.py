@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from chainrule import names
 from chainrule.autograd.grads import grad
 from chainrule.func.jacobians import basis
 from chainrule.func.transforms import jvp as _forward
@@ -302,3 +303,5 @@ def vhp(
 ) -> tuple[Any, Any]:  # fmt: skip
     """(func(inputs), vᵀ H): as `hvp`, for H is symmetric."""
     return hvp(func, inputs, v, create_graph, strict)
+
+__getattr__ = names.later(__name__)

@@ -12,8 +12,11 @@ import numpy as np
 
 from chainrule import dtypes
 from chainrule.autograd.grads import grad
+from chainrule.func.transforms import jvp
+from chainrule.func.vmap import vmap
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
+from chainrule.tensor.functions import allclose, stack
 
 
 class GradcheckError(RuntimeError):
@@ -75,8 +78,10 @@ def _analytical(y: Tensor, x: Tensor) -> np.ndarray:
 def gradcheck(
     func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5,
     rtol: float = 1e-3, raise_exception: bool = True, nondet_tol: float = 0.0,
-    check_undefined_grad: bool = True, check_batched_grad: bool = False, fast_mode: bool = False,
-    **_: Any,
+    check_undefined_grad: bool = True, check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False, check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False, check_backward_ad: bool = True, fast_mode: bool = False,
+    masked: bool | None = None,
 ) -> bool:  # fmt: skip
     """Whether gradients of `func` agree with (f(x + ε) − f(x − ε))/2ε
 
@@ -86,6 +91,11 @@ def gradcheck(
     place and both matrices (or gives False with raise_exception=False), ValueError where nothing
     can be checked.
 
+    Further: `check_batched_grad` compares gradients of a batch of seeds (vmap) with those one by one,
+    `check_forward_ad` compares J v with the differences as well, `nondet_tol` is how much two
+    gradients may differ. `fast_mode` looks at every element all the same; gradients that are
+    missing are always zeros here.
+
     >>> import chainrule as torch
     >>> x = torch.randn(3, dtype=torch.float64, requires_grad=True)
     >>> torch.autograd.gradcheck(torch.tanh, x)
@@ -93,6 +103,18 @@ def gradcheck(
     """
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     checked = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
+    if not (check_backward_ad or check_forward_ad):
+        raise AssertionError(
+            "Expected at least one of check_forward_ad or check_backward_ad to be True"
+        )
+    if check_batched_grad and not check_backward_ad:
+        raise AssertionError(
+            "Setting check_batched_grad=True requires check_backward_ad to be True"
+        )
+    if check_batched_forward_grad and not check_forward_ad:
+        raise AssertionError(
+            "Setting check_batched_forward_grad=True requires check_forward_ad to be True"
+        )
     if not checked:
         raise ValueError(
             "gradcheck expects at least one input tensor to require gradient, but none of the them "
@@ -127,12 +149,114 @@ def gradcheck(
                     "finite differences.\n"
                     f"numerical:\n{numerical[k]}\nanalytical:\n{analytical}"
                 )
+    try:
+        if check_backward_ad:
+            _repeats(ys, [args[i] for i in checked], nondet_tol, check_grad_dtypes)
+        if check_batched_grad:
+            _in_batches(ys, [args[i] for i in checked])
+        if check_forward_ad:
+            _forward(func, args, checked, eps, atol, rtol, check_batched_forward_grad)
+    except GradcheckError:
+        if raise_exception:
+            raise
+        return False
     return True
 
 
+def _moving(ys: tuple[Tensor, ...]) -> tuple[list[Tensor], list[Tensor]]:
+    """Outputs that have a gradient, and a seed for each."""
+    rng = np.random.default_rng(0)
+    found = [y for y in ys if y.requires_grad]
+    return found, [
+        from_owned(np.asarray(rng.standard_normal(tuple(y.shape))).astype(y.dtype.np))
+        for y in found
+    ]
+
+
+def _repeats(ys: tuple[Tensor, ...], xs: list[Tensor], tolerance: float, types: bool) -> None:
+    """The gradient is the same twice, and of its input's type."""
+    moving, seeds = _moving(ys)
+    if not moving:
+        return
+    first, second = (
+        grad(moving, xs, seeds, retain_graph=True, allow_unused=True) for _ in range(2)
+    )
+    for x, a, b in zip(xs, first, second, strict=True):
+        if a is None or b is None:
+            continue
+        if a.numel() and float((a - b).abs().max().item()) > tolerance:
+            raise GradcheckError(
+                "Backward is not reentrant, i.e., running backward with same input and grad_output "
+                "multiple times gives different values, although analytical gradient matches "
+                f"numerical gradient. The tolerance for nondeterminism was {tolerance}."
+            )
+        if types and a.dtype is not x.dtype:
+            raise GradcheckError(f"the gradient is {a.dtype}, its input {x.dtype}")
+
+
+def _in_batches(ys: tuple[Tensor, ...], xs: list[Tensor]) -> None:
+    """Gradients of two seeds at once are those of each."""
+    moving, seeds = _moving(ys)
+    if not moving:
+        return
+    pairs = [stack([s, s * 0.5 + 1]) for s in seeds]
+    whole = grad(moving, xs, pairs, retain_graph=True, allow_unused=True, is_grads_batched=True)
+    for i in range(2):
+        one = grad(moving, xs, [p[i] for p in pairs], retain_graph=True, allow_unused=True)
+        for a, b in zip(whole, one, strict=True):
+            if a is not None and b is not None and not allclose(a[i], b):
+                raise GradcheckError(
+                    "While computing batched gradients, got: gradients of a batch that are not the "
+                    f"gradients one by one:\n{a[i]}\n{b}"
+                )
+
+
+def _plain(t: Tensor) -> Tensor:
+    return t.detach()
+
+
+def _forward(
+    func: Callable[..., Any], args: tuple[Any, ...], checked: list[int], eps: float, atol: float,
+    rtol: float, batched: bool,
+) -> None:  # fmt: skip
+    """J v against (f(x + εv) − f(x − εv))/2ε."""
+    rng = np.random.default_rng(1)
+    xs = tuple(args[i].detach() for i in checked)
+    vs = tuple(
+        from_owned(np.asarray(rng.standard_normal(tuple(x.shape))).astype(x.dtype.np)) for x in xs
+    )
+
+    def of(*given: Tensor) -> tuple[Tensor, ...]:
+        full = list(args)
+        for i, x in zip(checked, given, strict=True):
+            full[i] = x
+        return _outputs(func, tuple(full))
+
+    _, found = jvp(of, xs, vs)
+    low, high = (
+        of(*((x + s * eps * v).requires_grad_() for x, v in zip(xs, vs, strict=True)))
+        for s in (-1, 1)
+    )
+    for t, a, b in zip(found, map(_plain, low), map(_plain, high), strict=True):
+        if not allclose(t, (b - a) / (2 * eps), rtol=rtol, atol=atol):
+            raise GradcheckError(
+                "Jacobian mismatch computed with forward mode: J v by the chain rule and by finite "
+                f"differences are\n{t}\n{(b - a) / (2 * eps)}"
+            )
+    if batched:
+        many = vmap(lambda *v: jvp(of, xs, v)[1])(*(stack([v, v * 2]) for v in vs))
+        for t, m in zip(found, many, strict=True):
+            if not allclose(m[1], t * 2):
+                raise GradcheckError(f"J v of a batch is not that one by one:\n{m[1]}\n{t * 2}")
+
+
 def gradgradcheck(
-    func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *,
-    raise_exception: bool = True, **kw: Any,
+    func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6,
+    atol: float = 1e-5, rtol: float = 1e-3, gen_non_contig_grad_outputs: bool = False,
+    raise_exception: bool = True, nondet_tol: float = 0.0, check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False, check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False, check_rev_over_rev: bool = True, fast_mode: bool = False,
+    masked: bool = False,
 ) -> bool:  # fmt: skip
     """`gradcheck` of the gradient: the second derivative."""
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
@@ -161,4 +285,9 @@ def gradgradcheck(
         )
         return tuple(g for g in found if g is not None and g.requires_grad)
 
-    return gradcheck(first, (*args, *seeds), raise_exception=raise_exception, **kw)
+    return gradcheck(
+        first, (*args, *seeds), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
+        nondet_tol=nondet_tol, check_grad_dtypes=check_grad_dtypes,
+        check_batched_grad=check_batched_grad, check_forward_ad=check_fwd_over_rev,
+        check_backward_ad=check_rev_over_rev,
+    )  # fmt: skip
