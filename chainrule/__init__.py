@@ -85,8 +85,10 @@ from chainrule.layouts import (
     strided,
 )
 from chainrule.legacy import (
+    BFloat16Tensor,
     BoolTensor,
     ByteTensor,
+    CharTensor,
     DoubleTensor,
     FloatTensor,
     HalfTensor,
@@ -163,6 +165,7 @@ _ELSEWHERE = dict.fromkeys((
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
     "max_pool1d", "max_pool2d", "avg_pool1d", "layer_norm", "batch_norm", "group_norm",
     "cosine_similarity", "pairwise_distance",
+    "grid_sampler", "grid_sampler_2d", "grid_sampler_3d",
 ), "nn.functional") | {"load": "serialization", "save": "serialization", "vmap": "func"} | dict.fromkeys((
     "autocast", "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
     "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype",

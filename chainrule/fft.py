@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule import dtypes, ops, shapes
+from chainrule import dtypes, names, ops, shapes
 from chainrule.dtypes import DType
 from chainrule.ir.node import Node
 from chainrule.tensor.calling import public
@@ -337,3 +337,5 @@ __all__ = [
     "ifftn", "ifftshift", "ihfft", "ihfft2", "ihfftn", "irfft", "irfft2", "irfftn", "rfft",
     "rfft2", "rfftfreq", "rfftn",
 ]  # fmt: skip
+
+__getattr__ = names.later(__name__)

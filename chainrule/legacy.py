@@ -65,6 +65,18 @@ class ShortTensor(metaclass=_Typed):
     dtype = dtypes.int16
 
 
+class CharTensor(metaclass=_Typed):
+    """int8"""
+
+    dtype = dtypes.int8
+
+
+class BFloat16Tensor(metaclass=_Typed):
+    """bfloat16"""
+
+    dtype = dtypes.bfloat16
+
+
 class ByteTensor(metaclass=_Typed):
     """uint8"""
 
@@ -77,9 +89,9 @@ class BoolTensor(metaclass=_Typed):
     dtype = dtypes.bool_
 
 
-def is_tensor(x: object) -> bool:
-    """Whether x is a tensor."""
-    return isinstance(x, Tensor)
+def is_tensor(obj: object, /) -> bool:
+    """Whether obj is a tensor."""
+    return isinstance(obj, Tensor)
 
 
 def set_default_tensor_type(t: Any) -> None:

@@ -1,5 +1,6 @@
 """`torch.special`: the special functions that this version has."""
 
+from chainrule import names
 from chainrule.tensor.functions import (
     digamma,
     erf,
@@ -25,3 +26,5 @@ __all__ = [
     "digamma", "erf", "erfc", "erfinv", "exp2", "expit", "expm1", "gammaln", "log1p", "log_softmax",
     "logit", "logsumexp", "polygamma", "psi", "sinc", "softmax", "xlogy",
 ]  # fmt: skip
+
+__getattr__ = names.later(__name__)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chainrule import names
 from chainrule.func.jacobians import hessian, jacfwd, jacrev
 from chainrule.func.modules import functional_call, stack_module_state
 from chainrule.func.transforms import grad, grad_and_value, jvp, linearize, vjp
@@ -55,3 +56,5 @@ __all__ = [
     "chunk_vmap", "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value",
     "hessian", "jacfwd", "jacrev", "jvp", "linearize", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip
+
+__getattr__ = names.later(__name__)

@@ -3,6 +3,7 @@
 Each function is written once, in the modules next to this one; here they take `out=`.
 """
 
+from chainrule import names
 from chainrule.errors import LinAlgError
 from chainrule.linalg import factors as _factors
 from chainrule.linalg import legacy
@@ -52,3 +53,5 @@ __all__ = [
     "solve", "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander",
     "vecdot", "vector_norm",
 ]  # fmt: skip
+
+__getattr__ = names.later(__name__)

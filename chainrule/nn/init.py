@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import names
 from chainrule.runtime.random import Generator, stream
 from chainrule.tensor import Tensor, no_grad
 from chainrule.tensor.creation import empty
@@ -374,3 +375,5 @@ __all__ = [
     "xavier_uniform_",
     "zeros_",
 ]
+
+__getattr__ = names.later(__name__)

@@ -8,7 +8,7 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any, TypeAlias
 
-from chainrule import dtypes
+from chainrule import dtypes, names
 from chainrule.nn import Module
 from chainrule.nn.modules.batchnorm import _BatchNorm
 from chainrule.optim.lr_scheduler._base import LRScheduler, Rates, per_group
@@ -198,3 +198,5 @@ class SWALR(LRScheduler):
             start = end if before == 1 else (lr - before * end) / (1 - before)
             rates.append(end * now + start * (1 - now))
         return rates
+
+__getattr__ = names.later(__name__)

@@ -480,6 +480,7 @@ def linspace(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
     out: Any = None,
 ) -> Tensor:
     """`steps` numbers from start to end, both included."""
@@ -516,6 +517,7 @@ def eye(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
     out: Any = None,
 ) -> Tensor:
     """1 on the diagonal, 0 elsewhere."""
@@ -646,6 +648,7 @@ def randint(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """Integers in [low, high), or in [0, high) when called randint(high, size)."""
     if size is None:
@@ -662,8 +665,9 @@ def randint(
 
 
 def randperm(
-    n: int, *, generator: Generator | None = None, dtype: DType = dtypes.int64, device: Any = None
-) -> Tensor:
+    n: int, *, generator: Generator | None = None, dtype: DType = dtypes.int64,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """The numbers 0 … n − 1 in random order."""
     g = generator if generator is not None else streams.stream("default")
     found = _dealt(lambda: (g.twister or g.numpy()).permutation(n).astype(dtype.np), dtype)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import names
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
 from chainrule.utils.data.batching import values
@@ -148,3 +149,5 @@ def _make_ntuple(x: Any, n: int) -> tuple[Any, ...]:
 
 def _log_api_usage_once(obj: Any) -> None:
     """Nothing: programs that copied code of torchvision call it."""
+
+__getattr__ = names.later(__name__)

@@ -6,6 +6,7 @@ vision
 
 from types import FunctionType as _FunctionType
 
+from chainrule import names
 from chainrule.nn.functional.activation import (
     celu,
     celu_,
@@ -137,6 +138,9 @@ from chainrule.nn.functional.vision import (
     channel_shuffle,
     cosine_similarity,
     grid_sample,
+    grid_sampler,
+    grid_sampler_2d,
+    grid_sampler_3d,
     interpolate,
     pad,
     pairwise_distance,
@@ -149,7 +153,7 @@ from chainrule.nn.functional.vision import (
 )
 from chainrule.tensor.overriding import overridable as _overridable
 
-__all__ = [n for n in dir() if not n.startswith("_")]
+__all__ = [n for n in dir() if not n.startswith("_") and n != "names"]
 
 # A program's own classes may say what these functions do with them.
 globals().update({
@@ -157,3 +161,5 @@ globals().update({
     for _name, _f in list(globals().items())
     if _name in __all__ and isinstance(_f, _FunctionType)
 })  # fmt: skip
+
+__getattr__ = names.later(__name__)

@@ -1,5 +1,6 @@
 """Layers, by kind. `torch.nn` re-exports all of them."""
 
+from chainrule import names
 from chainrule.nn.modules import module as module
 from chainrule.nn.modules.activation import (
     CELU,
@@ -180,3 +181,5 @@ from chainrule.nn.modules.vision import (
     ZeroPad2d,
     ZeroPad3d,
 )
+
+__getattr__ = names.later(__name__)

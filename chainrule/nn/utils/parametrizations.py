@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule import names
 from chainrule.nn.modules.module import Module
 from chainrule.nn.utils.parametrize import register_parametrization
 from chainrule.runtime.random import stream
@@ -112,3 +113,5 @@ def spectral_norm(
 
 
 __all__ = ["spectral_norm", "weight_norm"]
+
+__getattr__ = names.later(__name__)

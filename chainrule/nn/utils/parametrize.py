@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from chainrule import names
 from chainrule.nn.modules.container import ModuleDict, ModuleList
 from chainrule.nn.modules.module import Module
 from chainrule.nn.parameter import Buffer, Parameter
@@ -250,3 +251,5 @@ __all__ = [
     "remove_parametrizations",
     "type_before_parametrizations",
 ]
+
+__getattr__ = names.later(__name__)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from chainrule import dtypes
+from chainrule import dtypes, names
 from chainrule.errors import ShapeError
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import full
@@ -263,3 +263,5 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """The sequences of a `PackedSequence`, one by one."""
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
+
+__getattr__ = names.later(__name__)

@@ -4,6 +4,7 @@
 `_plateau` the schedule that watches a metric, `_composite` schedules made of schedules.
 """
 
+from chainrule import names
 from chainrule.optim.lr_scheduler._base import LRScheduler, _LRScheduler
 from chainrule.optim.lr_scheduler._composite import ChainedScheduler, SequentialLR
 from chainrule.optim.lr_scheduler._cycles import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
@@ -39,3 +40,5 @@ __all__ = [
     "ChainedScheduler",
     "ReduceLROnPlateau",
 ]
+
+__getattr__ = names.later(__name__)

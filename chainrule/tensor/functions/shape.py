@@ -217,7 +217,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 def broadcast_shapes(*sizes: Any) -> Size:
     """The common shape."""
-    return Size(shapes.broadcast(*(shapes.unpack((s,)) for s in sizes)))
+    return Size(shapes.broadcast((), *(shapes.unpack((s,)) for s in sizes)))
 
 
 def _each(f: Callable[[Tensor], Tensor]) -> Callable[..., Any]:
@@ -485,9 +485,9 @@ def flipud(input: Tensor) -> Tensor:
     return flip(input, 0)
 
 
-def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
     """Elements shifted along axes, round and round."""
-    if dims is None:
+    if dims is None or dims == ():
         return reshape(roll(reshape(input, -1), shifts, 0), input._shape)
     pairs = zip(
         [shifts] if isinstance(shifts, int) else shifts,

@@ -1,5 +1,6 @@
 """Files of images, with the names of `torchvision.io`."""
 
+from chainrule import names
 from chainrule.vision.io import image, video
 from chainrule.vision.io.image import *  # noqa: F403  # listed there
 from chainrule.vision.io.image import __all__ as _image_names
@@ -19,3 +20,5 @@ __all__ = [
     "write_video",
     *_image_names,
 ]
+
+__getattr__ = names.later(__name__)

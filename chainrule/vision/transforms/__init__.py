@@ -4,6 +4,7 @@ They work on PIL images, on `chainrule.vision.Image` (where pillow is not instal
 (…, C, H, W). A chain of them is applied to whole batches by the data sets in memory.
 """
 
+from chainrule import names
 from chainrule.vision.transforms import autoaugment, functional, transforms
 from chainrule.vision.transforms.autoaugment import (
     AugMix,
@@ -29,3 +30,5 @@ __all__ = [
     "TrivialAugmentWide",
     *_names,
 ]
+
+__getattr__ = names.later(__name__)
