@@ -251,9 +251,7 @@ def help(
 
 def _module(repository: str, source: str) -> ModuleType:
     if source not in ("github", "local"):
-        raise ValueError(
-            f'Unknown source: "{source}". Allowed values: "github" | "local".'
-        )
+        raise ValueError(f'Unknown source: "{source}". Allowed values: "github" | "local".')
     if source == "local":
         return _local(Path(repository).expanduser())
     owner_and_name = repository.partition(":")[0]
