@@ -137,6 +137,8 @@ def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """Rows 1, x, x², …, xᴺ⁻¹"""
     if not x.ndim and N is None:
         raise RuntimeError("linalg.vander: The input tensor must have at least one dimension")
+    if not x.ndim:
+        x = reshape(x, 1)
     n = x._shape[-1] if N is None else N
     if n <= (0 if N is not None else -1):
         raise RuntimeError(f"N must be greater than 1 but got {n}")

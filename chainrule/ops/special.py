@@ -118,7 +118,30 @@ def polygamma(x: np.ndarray, *, n: int) -> np.ndarray:
         return np.where(
             (z <= 0) & (z == np.floor(z)), np.where(z == 0, -np.inf, np.nan), out
         ).astype(x.dtype)
-    return _polygamma_positive(z, n).astype(x.dtype)
+    negative = z < 0
+    out = _polygamma_positive(np.where(negative, 1 - z, z), n)
+    cot = 1 / np.tan(np.pi * np.where(negative, z - np.rint(z), 0.25))
+    *lower, leading = cotangent(n)
+    steep = np.full_like(z, leading)
+    for c in reversed(lower):
+        steep = steep * cot + c
+    return np.where(negative, (-1) ** n * out - steep, out).astype(x.dtype)
+
+
+@functools.cache
+def cotangent(n: int) -> tuple[float, ...]:
+    """The n-th derivative of π cot πx, as coefficients of a polynomial in cot πx: D c = −π (1 + c²)
+
+    By it, ψ⁽ⁿ⁾(x) = (−1)ⁿ ψ⁽ⁿ⁾(1 − x) − Dⁿ π cot πx (Abramowitz and Stegun 6.4.7).
+    """
+    p = [0.0, math.pi]
+    for _ in range(n):
+        slope = [k * c for k, c in enumerate(p)][1:]
+        p = [0.0] * (len(slope) + 2)
+        for k, c in enumerate(slope):
+            p[k] -= math.pi * c
+            p[k + 2] -= math.pi * c
+    return tuple(p)
 
 
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from chainrule.ops.special import cotangent as slopes
 from chainrule.schedule.build import Builder
 from chainrule.schedule.elementary.circular import TURN, tan
 from chainrule.schedule.elementary.formats import below, copysign, format_of, polynomial
@@ -212,7 +213,7 @@ def polygamma(b: Builder, x: Value, n: int) -> Value:
     kind = x.type.kind
     z = b.cast(x, "f64")
     if n:
-        return b.cast(_polygamma_positive(b, z, n), kind)
+        return b.cast(_polygamma_reflected(b, z, n), kind)
     reflect = b.op("lt", z, 0.5)
     y = _polygamma_positive(b, b.select(reflect, b.sub(1.0, z), z), 0)
     # tan has the period 1 of its argument, which is reduced before π makes it inexact
@@ -222,6 +223,15 @@ def polygamma(b: Builder, x: Value, n: int) -> Value:
     pole = b.op("and", b.op("le", z, 0.0), b.op("eq", z, b.op("floor", z)))
     at_pole = b.select(b.op("eq", z, 0.0), b.const(-math.inf, "f64"), math.nan)
     return b.cast(b.select(pole, at_pole, y), kind)
+
+
+def _polygamma_reflected(b: Builder, z: Value, n: int) -> Value:
+    negative = b.op("lt", z, 0.0)
+    y = _polygamma_positive(b, b.select(negative, b.sub(1.0, z), z), n)
+    turn = b.select(negative, b.sub(z, b.op("rint", z)), 0.25)
+    cotangent = b.div(b.const(1.0, "f64"), tan(b, b.mul(turn, math.pi)))
+    steep = polynomial(b, cotangent, list(slopes(n)))
+    return b.select(negative, b.sub(b.mul(y, (-1.0) ** n), steep), y)
 
 
 def _whole_power(b: Builder, x: Value, n: int) -> Value:

@@ -19,7 +19,6 @@ from chainrule.tensor.functions.pointwise import (
     isnan,
     maximum,
     minimum,
-    pow,
     sign,
     sqrt,
     to_dtype,
