@@ -5,7 +5,7 @@ to them; `activations norms losses pooling attention recurrent updates` hold com
 over the former.
 """
 
-from chainrule.ops import linalg
+from chainrule.ops import linalg, special_functions
 from chainrule.ops.activations import (
     elu,
     gelu,
