@@ -126,16 +126,26 @@ class Derivative:
 
     def residuals(self) -> list[Node]:
         """Forward values that the gradients read and that are not inputs: what a program must keep
-        for later.
+        for later. Of what only shows a value again, perhaps many times (the windows of a
+        convolution), the value is kept.
         """
         forward = self._forward()
         found: dict[Node, None] = {}
-        for m in topological(
+        read = topological(
             [g for g in self.gradients if g is not None], stop=lambda n: n in forward
-        ):
-            if m in forward and m.op.name not in ("input", "const", "iota"):
+        )
+        stack = [m for m in reversed(read) if m in forward]
+        while stack:
+            m = stack.pop()
+            if m.op.name in _SHOWN:
+                stack.extend(m.inputs)
+            elif m.op.name not in ("input", "const", "iota"):
                 found[m] = None
         return list(found)
+
+
+#: Moves that have all of their operand in their result.
+_SHOWN = frozenset({"windows", "pad", "broadcast_to", "reshape", "permute"})
 
 
 def _is_among(forward: set[Node], g: Any) -> Callable[[Node], bool]:

@@ -102,6 +102,14 @@ def test_residuals_are_what_a_gradient_reads() -> None:
     assert set(d.readers()) == {e}
 
 
+def test_of_windows_the_image_is_kept_and_not_nine_copies_of_it() -> None:
+    image, weights = x(0, (2, 3, 8, 8)), x(1, (4, 3, 3, 3))
+    e = ops.exp(image)
+    y = ops.sum(ops.conv(e, weights, stride=(1, 1), low=(1, 1), high=(1, 1), dilation=(1, 1)))
+    d = derivative([y], [seed(y)], [image, weights])
+    assert d.residuals() == [e]
+
+
 def test_a_rule_that_passes_its_cotangent_on_reads_nothing() -> None:
     a = x()
     h = a * 2

@@ -540,3 +540,14 @@ def test_fractional_pooling_covers_the_image_in_order():
         F.fractional_max_pool2d(x, 3, (10, 4))
     with pytest.raises(ValueError, match="either an output_size or an output_ratio"):
         F.fractional_max_pool2d(x, 3)
+
+
+def test_nearest_neighbours_of_whole_multiples_are_repeated_and_their_gradients_summed() -> None:
+    x = torch.arange(6.0).reshape(1, 1, 2, 3).requires_grad_()
+    y = F.interpolate(x, scale_factor=2)
+    assert y.shape == (1, 1, 4, 6)
+    assert y[0, 0, 3].tolist() == [3.0, 3.0, 4.0, 4.0, 5.0, 5.0]
+    (y * torch.arange(24.0).reshape(y.shape)).sum().backward()
+    assert x.grad.flatten().tolist() == [14.0, 22.0, 30.0, 62.0, 70.0, 78.0]
+    with pytest.raises(RuntimeError, match="greater than 0"):
+        F.interpolate(torch.zeros(1, 1, 0, 4), size=(2, 2))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -158,6 +160,21 @@ def _antialiased(n: int, out: int, mode: str, align: bool, scale: float | None) 
     return m
 
 
+def _picked(x: Tensor, axis: int, at: np.ndarray) -> Tensor:
+    """Places `at` along an axis. Whole multiples need no table of places: each element is repeated,
+    and the gradient is a sum of neighbours.
+    """
+    length = x.shape[axis]
+    times = len(at) // length
+    if times * length == len(at) and np.array_equal(at, np.arange(len(at)) // times):
+        if times == 1:
+            return x
+        y: Tensor = x.unsqueeze(axis + 1)
+        y = y.expand(*x.shape[: axis + 1], times, *x.shape[axis + 1 :])
+        return y.reshape(*x.shape[:axis], length * times, *x.shape[axis + 1 :])
+    return x.index_select(axis, from_owned(at))
+
+
 def interpolate(
     input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
     align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
@@ -184,6 +201,11 @@ def interpolate(
         )
     if mode not in (*kinds, "nearest", "nearest-exact", "area"):
         raise NotImplementedError(f"unknown interpolation mode {mode!r}")
+    if not all((*input.shape[2:], *sizes)):
+        raise RuntimeError(
+            "Input and output sizes should be greater than 0, but got input of size "
+            f"{list(input.shape[2:])} and output of size {list(sizes)}"
+        )
     x = input
     for i, out in enumerate(sizes):
         axis, length = 2 + i, input.shape[2 + i]
@@ -193,7 +215,7 @@ def interpolate(
             at = np.floor(
                 (np.arange(out) + (0.5 if mode == "nearest-exact" else 0.0)) * np.float32(ratio)
             )
-            x = x.index_select(axis, from_owned(np.minimum(at, length - 1).astype(np.int64)))
+            x = _picked(x, axis, np.minimum(at, length - 1).astype(np.int64))
         elif out != length or (scale not in (None, 1.0)):
             kind = "cubic" if mode == "bicubic" else ("area" if mode == "area" else "linear")
             m = _matrix(length, out, kind, bool(align_corners), scale, antialias)
@@ -215,60 +237,160 @@ def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None)
 
 
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
-    """Sampling positions (N, H, W, 2) of affine maps theta (N, 2, 3)"""
-    n, _, h, w = size
+    """Sampling positions (N, H, W, 2) of affine maps theta (N, 2, 3), or (N, D, H, W, 3) of
+    (N, 3, 4)
+    """
+    n, _, *sizes = size
+    k = len(sizes)
+    if not theta.is_floating_point():
+        raise ValueError(
+            f"Expected theta to have floating point type, but got {theta.dtype}"
+        )
+    if k not in (2, 3) or tuple(theta.shape[1:]) != (k, k + 1):
+        raise ValueError(
+            f"Expected a batch of {k}D affine matrices of shape Nx{k}x{k + 1} for size "
+            f"{list(size)}. Got {theta.size()}."
+        )
 
-    def line(k: int) -> np.ndarray:
-        if k <= 1:
-            return np.zeros(k)
-        edge = np.linspace(-1, 1, k)
-        return edge if align_corners else edge * (k - 1) / k
+    def line(m: int) -> np.ndarray:
+        if m <= 1:
+            return np.zeros(m)
+        edge = np.linspace(-1, 1, m)
+        return edge if align_corners else edge * (m - 1) / m
 
-    y, x = np.meshgrid(line(h), line(w), indexing="ij")
+    axes = np.meshgrid(*(line(m) for m in sizes), indexing="ij")
+    points = shapes.size(sizes)
     base = from_owned(
-        np.stack([x, y, np.ones_like(x)], -1).reshape(1, h * w, 3).astype(theta.dtype.np)
+        np.stack([*reversed(axes), np.ones_like(axes[0])], -1)
+        .reshape(1, points, k + 1)
+        .astype(theta.dtype.np)
     )
-    return base.expand(n, h * w, 3).matmul(theta.transpose(1, 2)).reshape(n, h, w, 2)
+    moved: Tensor = base.expand(n, points, k + 1).matmul(theta.transpose(1, 2))
+    return moved.reshape(n, *sizes, k)
 
 
 def grid_sample(
     input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros",
     align_corners: bool | None = None,
 ) -> Tensor:  # fmt: skip
-    """input (N, C, H, W) read at positions grid (N, H', W', 2) in [−1, 1]; bilinear or nearest"""
-    if (
-        input.ndim != 4
-        or mode not in ("bilinear", "nearest")
-        or padding_mode not in ("zeros", "border", "reflection")
-    ):
-        raise NotImplementedError(
-            f"grid_sample: {input.ndim}-d input, mode {mode!r}, padding {padding_mode!r}"
+    """input (N, C, H, W) read at positions grid (N, H', W', 2) in [−1, 1], or (N, C, D, H, W) at
+    (N, D', H', W', 3); bilinear, nearest, or (of images) bicubic
+    """
+    if mode not in ("bilinear", "nearest", "bicubic"):
+        raise ValueError(
+            "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', "
+            f"but got: '{mode}'"
         )
-    n, c, h, w = input.shape
-    x, y = (
-        _unnormal(grid[..., i], s, bool(align_corners), padding_mode) for i, s in ((0, w), (1, h))
-    )
-    flat = input.reshape(n, c, h * w)
-
-    def at(ix: Tensor, iy: Tensor) -> Tensor:
-        inside = (ix >= 0) & (ix <= w - 1) & (iy >= 0) & (iy <= h - 1)
-        i = iy.clamp(0, h - 1).long() * w + ix.clamp(0, w - 1).long()
-        i = i.reshape(n, 1, -1).expand(n, c, i.shape[1] * i.shape[2])
-        return flat.gather(2, i).reshape(n, c, *grid.shape[1:3]) * inside.unsqueeze(1).to(
-            input.dtype
+    if padding_mode not in ("zeros", "border", "reflection"):
+        raise ValueError(
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or "
+            f"'reflection', but got: '{padding_mode}'"
         )
+    k = input.ndim - 2
+    if k not in (2, 3) or grid.ndim != input.ndim or grid.shape[-1] != k:
+        raise RuntimeError(
+            "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but "
+            f"got input with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}"
+        )
+    if mode == "bicubic" and k != 2:
+        raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
+    if align_corners is None:
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since "
+            "1.3.0. Please specify align_corners=True if the old behavior is desired. See the "
+            "documentation of grid_sample for details.",
+            stacklevel=2,
+        )
+    align = bool(align_corners)
+    sizes = input.shape[2:]
+    n, c = input.shape[:2]
+    out = tuple(grid.shape[1:-1])
+    flat = input.reshape(n, c, shapes.size(sizes))
 
+    def at(places: list[Tensor]) -> Tensor:
+        """The elements there; 0 outside."""
+        inside, index = None, None
+        for p, size in zip(places, sizes, strict=True):
+            here = (p >= 0) & (p <= size - 1)
+            inside = here if inside is None else inside & here
+            i = p.clamp(0, size - 1).long()
+            index = i if index is None else index * size + i
+        assert inside is not None and index is not None
+        rows = index.reshape(n, 1, shapes.size(out)).expand(n, c, shapes.size(out))
+        return flat.gather(2, rows).reshape(n, c, *out) * inside.unsqueeze(1).to(input.dtype)
+
+    if mode == "bicubic":
+        return _bicubic(grid, sizes, at, align, padding_mode)
+    # the grid says x, y(, z); the axes of the input are in the other order
+    where = [
+        _unnormal(grid[..., k - 1 - a], size, align, padding_mode) for a, size in enumerate(sizes)
+    ]
     if mode == "nearest":
-        return at(x.detach().round(), y.detach().round())
-    x0, y0 = x.detach().floor(), y.detach().floor()
-    wx, wy = (x - x0).unsqueeze(1), (y - y0).unsqueeze(1)
-    top = at(x0, y0) * (1 - wx) + at(x0 + 1, y0) * wx
-    bottom = at(x0, y0 + 1) * (1 - wx) + at(x0 + 1, y0 + 1) * wx
-    return top * (1 - wy) + bottom * wy
+        return at([p.detach().round() for p in where])
+    low = [p.detach().floor() for p in where]
+    share = [(p - q).unsqueeze(1) for p, q in zip(where, low, strict=True)]
+    total: Tensor | None = None
+    for corner in itertools.product((0, 1), repeat=k):
+        part = at([q + i for q, i in zip(low, corner, strict=True)])
+        for w, i in zip(share, corner, strict=True):
+            part = part * (w if i else 1 - w)
+        total = part if total is None else total + part
+    assert total is not None
+    return total
+
+
+def grid_sampler(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    """`grid_sample`, its modes as numbers"""
+    mode = ("bilinear", "nearest", "bicubic")[interpolation_mode]
+    padding = ("zeros", "border", "reflection")[padding_mode]
+    return grid_sample(input, grid, mode, padding, align_corners)
+
+
+grid_sampler_2d = grid_sampler_3d = grid_sampler
+
+
+def _bicubic(
+    grid: Tensor, sizes: Sequence[int], at: Callable[[list[Tensor]], Tensor], align: bool,
+    padding: str,
+) -> Tensor:  # fmt: skip
+    """Σ of 4 × 4 neighbours; where each of them is read follows the padding."""
+    where = [_unnormal(grid[..., 1 - a], size, align, "zeros") for a, size in enumerate(sizes)]
+    low = [p.detach().floor() for p in where]
+    weights = [_cubic((p - q).unsqueeze(1)) for p, q in zip(where, low, strict=True)]
+    total: Tensor | None = None
+    for i, wy in enumerate(weights[0]):
+        for j, wx in enumerate(weights[1]):
+            places = [
+                _padded(q + (m - 1), size, align, padding)
+                for q, m, size in zip(low, (i, j), sizes, strict=True)
+            ]
+            part = at(places) * wy * wx
+            total = part if total is None else total + part
+    assert total is not None
+    return total
+
+
+def _cubic(t: Tensor, a: float = -0.75) -> list[Tensor]:
+    """The weights of the four neighbours at −1, 0, 1, 2 (Keys 1981)."""
+
+    def near(x: Tensor) -> Tensor:
+        return ((a + 2) * x - (a + 3)) * x * x + 1
+
+    def far(x: Tensor) -> Tensor:
+        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+
+    return [far(t + 1), near(t), near(1 - t), far(2 - t)]
 
 
 def _unnormal(g: Tensor, size: int, align: bool, padding: str) -> Tensor:
     x = (g + 1) / 2 * (size - 1) if align else ((g + 1) * size - 1) / 2
+    return _padded(x, size, align, padding)
+
+
+def _padded(x: Tensor, size: int, align: bool, padding: str) -> Tensor:
+    """Places outside, as the padding has them inside."""
     if padding == "border":
         return x.clamp(0, size - 1)
     if padding == "reflection":
