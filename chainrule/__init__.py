@@ -151,12 +151,12 @@ if TYPE_CHECKING:
 
 #: Rooms that are loaded when a program names them: each costs time, and few programs need all.
 _ROOMS = frozenset((
-    "_C", "_dynamo", "accelerator", "amp", "ao", "autograd", "backends", "compiler", "cpu", "cuda",
-    "datasets", "distributed", "distributions", "explain", "export", "fft", "futures", "fx", "hub", "jit",
-    "keras", "library", "linalg", "models", "monitor", "mps", "multiprocessing", "nn", "onnx",
-    "optim", "overrides", "package", "profiler", "quantization", "random", "serialization", "signal",
-    "special", "testing", "torch_version", "training", "types", "utils", "version", "vision",
-    "xpu",
+    "_C", "_dynamo", "accelerator", "amp", "ao", "autograd", "backends", "compiler", "cpu",
+    "cuda", "datasets", "distributed", "distributions", "explain", "export", "fft", "func",
+    "futures", "fx", "hub", "jit", "keras", "library", "linalg", "models", "monitor", "mps",
+    "multiprocessing", "nn", "onnx", "optim", "overrides", "package", "profiler",
+    "quantization", "random", "serialization", "signal", "special", "testing", "torch_version",
+    "training", "types", "utils", "version", "vision", "xpu",
 ))  # fmt: skip
 
 #: PyTorch's functions that live in such a room, and where.

@@ -24,7 +24,7 @@ def functional_call(
     `parameter_and_buffer_dicts`: name → tensor, or several such; what is not named keeps its own
     value. `tie_weights`: parameters that are one keep being one. `strict`: all must be named, and
     nothing else. The module is as it was afterwards. Raises ValueError for a name that is given
-    twice, AttributeError for one that it does not have.
+    twice, AttributeError for a part that the module does not have.
 
     >>> import chainrule as torch
     >>> layer = torch.nn.Linear(1, 1, bias=False)
@@ -89,7 +89,11 @@ def _table(module: Any, name: str) -> tuple[dict[str, Any], str]:
     for table in (module._parameters, module._buffers):
         if last in table:
             return table, last
-    raise AttributeError(f"{type(module).__name__} has no attribute `{last}`")
+    table = module._buffers  # as in PyTorch: for the time of the call it has one more
+    return table, last
+
+
+_ABSENT = object()
 
 
 @contextmanager
@@ -113,14 +117,17 @@ def swapped(
         if value is not None and not isinstance(value, Tensor):
             raise TypeError(f"{value!r} is not an instance of torch.Tensor: {name}")
         places.append((*_table(module, name), value))
-    before = [(table, key, table[key]) for table, key, _ in places]
+    before = [(table, key, table.get(key, _ABSENT)) for table, key, _ in places]
     for table, key, value in places:
         table[key] = value
     try:
         yield
     finally:
         for table, key, value in before:
-            table[key] = value
+            if value is _ABSENT:
+                del table[key]
+            else:
+                table[key] = value
 
 
 def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
