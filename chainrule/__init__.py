@@ -179,7 +179,15 @@ _ELSEWHERE = dict.fromkeys((
     "cholesky", "cholesky_inverse", "cholesky_solve", "det", "frobenius_norm", "geqrf", "inverse",
     "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "nuclear_norm", "orgqr",
     "ormqr", "pca_lowrank", "pinverse", "qr", "slogdet", "svd", "svd_lowrank", "triangular_solve",
-), "linalg.top")  # fmt: skip
+), "linalg.top") | dict.fromkeys((
+    "fill", "frexp", "gradient", "histogram", "histogramdd", "i0", "igamma", "igammac", "nextafter",
+    "nonzero_static",
+), "tensor.extra.top") | dict.fromkeys((
+    "alias_copy", "as_strided_copy", "detach_copy", "diagonal_copy", "expand_copy", "narrow_copy",
+    "permute_copy", "select_copy", "slice_copy", "split_copy", "split_with_sizes_copy",
+    "squeeze_copy", "t_copy", "transpose_copy", "unbind_copy", "unfold_copy", "unsqueeze_copy",
+    "view_as_complex_copy", "view_as_real_copy", "view_copy",
+), "tensor.extra.copies")  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

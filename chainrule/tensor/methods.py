@@ -7,6 +7,7 @@ here.
 from __future__ import annotations
 
 import importlib
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -274,6 +275,15 @@ def _cauchy(
     )
 
 
+def _geometric(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
+    """How many trials of probability p until the first success: ⌈log(1 − u) / log(1 − p)⌉"""
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
+    u = _random(self, "uniform", generator)
+    trials = functions.ceil(functions.log1p(-u) / math.log1p(-p))
+    return assign(self, functions.to_dtype(functions.clamp(trials, min=1), self._dtype))
+
+
 def _random_integers(
     self: Tensor, from_: int = 0, to: int | None = None, *, generator: Generator | None = None
 ) -> Tensor:
@@ -425,6 +435,9 @@ _LATER = {
         "lu_solve", "matrix_exp", "matrix_power", "orgqr", "ormqr", "pinverse", "qr", "slogdet",
         "svd", "triangular_solve",
     ),
+    "tensor.extra.numbers": ("frexp", "i0", "igamma", "igammac", "nextafter"),
+    "tensor.extra.counting": ("histogram", "nonzero_static"),
+    "tensor.extra.copies": ("narrow_copy",),
 }  # fmt: skip
 
 
@@ -455,6 +468,8 @@ def attach() -> None:
     for room, names in _LATER.items():
         for name in names:
             put(name, _later(room, name))
+    for name in ("i0", "igamma", "igammac", "nextafter"):
+        put(name + "_", _in_place(_later("tensor.extra.numbers", name)))
     for name in _IN_PLACE:
         put(name + "_", _in_place(table[name]))
     for name, op in _OPERATORS.items():
@@ -636,6 +651,7 @@ _METHODS: dict[str, Any] = {
     "exponential_": _exponential,
     "log_normal_": _log_normal,
     "cauchy_": _cauchy,
+    "geometric_": _geometric,
     "random_": _random_integers,
     "bernoulli": creation.bernoulli,
     "multinomial": creation.multinomial,

@@ -73,9 +73,13 @@ def _pool(
         flat = part if flat is None else flat * length + part
     assert flat is not None
     count = shapes.size(k)
-    places = flat.reshape(batch, channels, -1, count)
-    read = x.reshape(batch, channels, -1).gather(2, places.reshape(batch, channels, -1))
-    y, best = read.reshape(batch, channels, -1, count).max(-1)
+    every = shapes.size(sizes)  # written out: -1 says nothing about an empty batch
+    places = flat.reshape(batch, channels, every, count)
+    inside = shapes.size(x.shape[2:])
+    read = x.reshape(batch, channels, inside).gather(
+        2, places.reshape(batch, channels, every * count)
+    )
+    y, best = read.reshape(batch, channels, every, count).max(-1)
     where = places.gather(-1, best.unsqueeze(-1)).squeeze(-1)
     shape = (batch, channels, *sizes)
     y, where = y.reshape(shape), where.reshape(shape)

@@ -37,24 +37,38 @@ def _reduce(x: Tensor, reduction: str) -> Tensor:
 
 def _alike(input: Tensor, target: Tensor, what: str) -> None:
     if input.shape != target.shape:
-        hint = ""
-        if input.numel() == target.numel():
-            hint = (
-                f" Both have {input.numel()} elements: target.view_as(input), or input.squeeze(), "
-                "makes them equal."
-            )
         raise ShapeError(
-            f"{what}: input has shape {tuple(input.shape)} and target {tuple(target.shape)}. They "
-            "must be the same: a "
-            f"broadcast here would compare every prediction with every target.{hint}"
+            f"{what}: Target size ({target.size()}) must be the same as input size "
+            f"({input.size()}): a broadcast here would compare every prediction with every target."
+            f"{_hint(input, target)}"
+        )
+
+
+def _hint(input: Tensor, target: Tensor) -> str:
+    if input.numel() != target.numel():
+        return ""
+    return (
+        f" Both have {input.numel()} elements: target.view_as(input), or input.squeeze(), makes "
+        "them equal."
+    )
+
+
+def _warn_unlike(input: Tensor, target: Tensor) -> None:
+    """Where PyTorch goes on: a broadcast is mostly a mistake."""
+    if input.shape != target.shape:
+        warnings.warn(
+            f"Using a target size ({target.size()}) that is different to the input size "
+            f"({input.size()}). This will likely lead to incorrect results due to broadcasting. "
+            f"Please ensure they have the same size.{_hint(input, target)}",
+            stacklevel=4,
         )
 
 
 def _pair(
-    op: Any, what: str, input: Tensor, target: Tensor, reduction: str, weight: Tensor | None = None,
+    op: Any, input: Tensor, target: Tensor, reduction: str, weight: Tensor | None = None,
     **attrs: Any,
 ) -> Tensor:  # fmt: skip
-    _alike(input, target, what)
+    _warn_unlike(input, target)
     loss: Tensor = apply(op, input, target, **attrs)
     if weight is not None:
         loss = loss * weight
@@ -68,9 +82,9 @@ def mse_loss(
     """mean (x − t)²"""
     how = reduction_of(reduction, size_average, reduce)
     if weight is not None and how == "mean":
-        _alike(input, target, "mse_loss")
+        _warn_unlike(input, target)
         return (apply(ops.squared_error, input, target) * weight).sum() / weight.sum()
-    return _pair(ops.squared_error, "mse_loss", input, target, how, weight)
+    return _pair(ops.squared_error, input, target, how, weight)
 
 
 def l1_loss(
@@ -80,9 +94,9 @@ def l1_loss(
     """mean |x − t|"""
     how = reduction_of(reduction, size_average, reduce)
     if weight is not None and how == "mean":
-        _alike(input, target, "l1_loss")
+        _warn_unlike(input, target)
         return (apply(ops.absolute_error, input, target) * weight).sum() / weight.sum()
-    return _pair(ops.absolute_error, "l1_loss", input, target, how, weight)
+    return _pair(ops.absolute_error, input, target, how, weight)
 
 
 def huber_loss(
@@ -94,9 +108,9 @@ def huber_loss(
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     how = reduction_of(reduction, None, None)
     if weight is not None and how == "mean":
-        _alike(input, target, "huber_loss")
+        _warn_unlike(input, target)
         return (apply(ops.huber, input, target, delta=delta) * weight).sum() / weight.sum()
-    return _pair(ops.huber, "huber_loss", input, target, how, weight, delta=delta)
+    return _pair(ops.huber, input, target, how, weight, delta=delta)
 
 
 def smooth_l1_loss(
@@ -108,7 +122,6 @@ def smooth_l1_loss(
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     return _pair(
         ops.smooth_l1,
-        "smooth_l1_loss",
         input,
         target,
         reduction_of(reduction, size_average, reduce),
@@ -121,9 +134,9 @@ def binary_cross_entropy(
     reduce: Any = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """−(t log p + (1 − t) log(1 − p)) of probabilities"""
+    _alike(input, target, "binary_cross_entropy")
     return _pair(
         ops.binary_cross_entropy,
-        "binary_cross_entropy",
         input,
         target,
         reduction_of(reduction, size_average, reduce),
@@ -285,7 +298,6 @@ def kl_div(
     reduction: str = "mean", log_target: bool = False,
 ) -> Tensor:  # fmt: skip
     """t (log t − x): x a log-probability; "batchmean" divides the sum by the batch size"""
-    _alike(input, target, "kl_div")
     loss = target.exp() * (target - input) if log_target else apply(ops.kl_pointwise, input, target)
     if reduction == "batchmean":
         return loss.sum() / (input.shape[0] if input.ndim else 1)
@@ -297,7 +309,6 @@ def poisson_nll_loss(
     size_average: Any = None, eps: float = 1e-8, reduce: Any = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """eˣ − t x, or x − t log(x + ε); with Stirling's term where t > 1 if full"""
-    _alike(input, target, "poisson_nll_loss")
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
         stirling = (
@@ -326,7 +337,6 @@ def gaussian_nll_loss(
             raise ValueError("var is of incorrect size")
     if bool((var < 0).any()):
         raise ValueError("var has negative entry/entries")
-    _alike(input, target, "gaussian_nll_loss")
     v = where(var < eps, eps, var.detach()) + (var - var.detach())
     loss = 0.5 * (v.log() + (input - target) ** 2 / v)
     return _reduce(
@@ -339,7 +349,6 @@ def hinge_embedding_loss(
     reduce: Any = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """x for target 1, max(0, margin − x) for −1"""
-    _alike(input, target, "hinge_embedding_loss")
     zero = input.new_zeros(())
     loss = where(target.ne(1), (margin - input).clamp(min=0), zero) + where(
         target.ne(-1), input, zero
@@ -352,7 +361,6 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """log(1 + e^{−t x})"""
-    _alike(input, target, "soft_margin_loss")
     return _reduce(
         -apply(ops.log_sigmoid, target * input), reduction_of(reduction, size_average, reduce)
     )
@@ -401,7 +409,9 @@ def multi_margin_loss(
 ) -> Tensor:  # fmt: skip
     """Σ_{j ≠ t} max(0, margin − x[t] + x[j])ᵖ / C"""
     x, t, single = (
-        (input.unsqueeze(0), target.reshape(1), True) if input.ndim == 1 else (input, target, False)
+        (input.reshape(1, -1), target.reshape(1), True)
+        if input.ndim < 2
+        else (input, target, False)
     )
     n = x.shape[1]
     gap = (margin - x.gather(1, t.unsqueeze(1)) + x).clamp(min=0) ** p
@@ -424,7 +434,7 @@ def multilabel_margin_loss(
 ) -> Tensor:  # fmt: skip
     """Σ max(0, 1 − (x[y] − x[i])) / C over labels y (before the first −1) and non-labels i"""
     _alike(input, target, "multilabel_margin_loss")
-    x, t = (input.unsqueeze(0), target.unsqueeze(0)) if input.ndim < 2 else (input, target)
+    x, t = (input.reshape(1, -1), target.reshape(1, -1)) if input.ndim < 2 else (input, target)
     n = x.shape[1]
     valid = (t < 0).long().cumsum(1) == 0
     safe = where(valid, t, 0)

@@ -86,6 +86,8 @@ def batch_norm(
     In training the running values move: r ← (1 − momentum) r + momentum · batch (the variance with
     n − 1).
     """
+    if input.ndim == 1 and not input.shape[0]:  # PyTorch lets nothing through as nothing
+        return input * 1
     c = input.shape[1]
     shape = _channels(input, c)
     axes = (0, *range(2, input.ndim))
@@ -102,7 +104,7 @@ def batch_norm(
     if per == 1:
         raise ValueError(
             "Expected more than 1 value per channel when training, got input size "
-            f"{list(input.shape)}"
+            f"{input.size()}"
         )
     if running_mean is not None and running_var is not None:
         running, dtype = (running_mean, running_var), running_mean.dtype
@@ -185,7 +187,7 @@ def instance_norm(
     if shapes.size(input.shape[2:]) == 1:
         raise ValueError(
             "Expected more than 1 spatial element when training, got input size "
-            f"{list(input.shape)}"
+            f"{input.size()}"
         )
     if running_mean is not None and running_var is not None:
         with no_grad():

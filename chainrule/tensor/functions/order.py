@@ -13,10 +13,30 @@ from chainrule.dtypes import DType
 from chainrule.ir.node import Node
 from chainrule.tensor.creation import from_owned
 from chainrule.tensor.functions.complex import complex, imag, real
-from chainrule.tensor.functions.pointwise import clamp, clone, isnan, lerp, sqrt, to_dtype, where
+from chainrule.tensor.functions.pointwise import (
+    ceil,
+    clamp,
+    clone,
+    floor,
+    isnan,
+    lerp,
+    round,
+    sqrt,
+    to_dtype,
+    where,
+)
 from chainrule.tensor.functions.reduce import _summable, norm, sum
 from chainrule.tensor.functions.select import gather
-from chainrule.tensor.functions.shape import cat, diagonal, narrow, reshape, select, squeeze, stack
+from chainrule.tensor.functions.shape import (
+    cat,
+    diagonal,
+    expand,
+    movedim,
+    narrow,
+    reshape,
+    select,
+    squeeze,
+)
 from chainrule.tensor.handle import Tensor
 from chainrule.tensor.record import apply
 
@@ -35,6 +55,9 @@ def median(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """The k-th smallest along an axis, with its index."""
     d = shapes.axis(dim, input.ndim)
+    n = input._shape[d] if input.ndim else 1
+    if not 1 <= k <= n:
+        raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {d}")
     v, i = sort(input, d, stable=True)
     if not input.ndim:
         return return_types.kthvalue((v, i))
@@ -58,13 +81,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     return return_types.mode((v, i) if keepdim else (squeeze(v, d), squeeze(i, d)))
 
 
-_ROUNDING: dict[str, Any] = {
-    "linear": math.floor,
-    "lower": math.floor,
-    "higher": math.ceil,
-    "nearest": builtins.round,
-    "midpoint": math.floor,
-}
+_INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
 
 
 def quantile(
@@ -75,24 +92,71 @@ def quantile(
     *,
     interpolation: str = "linear",
 ) -> Tensor:
-    """Quantiles by linear interpolation between order statistics."""
+    """Quantiles by interpolation between order statistics; NaN where a row has one."""
+    return _quantile(input, q, dim, keepdim, interpolation, False)
+
+
+def nanquantile(
+    input: Tensor,
+    q: Any,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """`quantile`, of what is not NaN."""
+    return _quantile(input, q, dim, keepdim, interpolation, True)
+
+
+def _quantile(
+    input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str, skip: bool
+) -> Tensor:
+    name = "nanquantile" if skip else "quantile"
+    if interpolation not in _INTERPOLATIONS:
+        raise RuntimeError(
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, "
+            f"but got {interpolation}"
+        )
+    if input._dtype not in (dtypes.float32, dtypes.float64):
+        raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
+    if not input.numel():
+        raise RuntimeError(f"{name}() input tensor must be non-empty")
+    given = q if isinstance(q, Tensor) else from_owned(np.asarray(q, input._dtype.np))
+    if given.ndim > 1:
+        raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
+    if given._dtype is not input._dtype:
+        raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
+    if not isinstance(q, Tensor) and not builtins.all(0 <= v <= 1 for v in np.ravel(q)):
+        raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
     x = reshape(input, -1) if dim is None or not input.ndim else input
-    keepdim, dim = keepdim and input.ndim > 0, dim if input.ndim else None
-    d = 0 if dim is None else shapes.axis(dim, x.ndim)
-    qs = np.atleast_1d(q._concrete() if isinstance(q, Tensor) else np.asarray(q, np.float64))
-    ordered = sort(x, d)[0]
-    n = x._shape[d]
-    out = []
-    for v in qs:
-        at = float(v) * (n - 1)
-        lo = _ROUNDING[interpolation](at)
-        w = {"linear": at - lo, "midpoint": 0.5 if at != lo else 0.0}.get(interpolation, 0.0)
-        a = narrow(ordered, d, lo, 1)
-        out.append(lerp(a, narrow(ordered, d, builtins.min(lo + 1, n - 1), 1), w))
-    kept = [1] * input.ndim if dim is None else list(out[0]._shape)
-    stacked = stack([reshape(o, kept) if keepdim else squeeze(o, d) for o in out])
-    single = not (isinstance(q, Tensor) and q.ndim) and not isinstance(q, (list, tuple))
-    return squeeze(stacked, 0) if single else stacked
+    d = 0 if dim is None or not input.ndim else shapes.axis(dim, x.ndim)
+    rows = movedim(x, d, -1)
+    ordered = sort(rows, -1)[0]  # NaN stand at the end
+    there = sum(~isnan(ordered), -1, keepdim=True)
+    n = rows._shape[-1]
+    count = to_dtype(there, x._dtype) if skip else n
+    at = reshape(given, -1) * (count - 1)
+    at = expand(at, *rows._shape[:-1], shapes.size(given._shape))
+    at = clamp(at, min=0)
+    low = floor(at.detach())
+    if interpolation == "nearest":
+        low = round(at.detach())
+    elif interpolation == "higher":
+        low = ceil(at.detach())
+    share = at - low
+    if interpolation == "midpoint":
+        share = where(share > 0, 0.5, 0.0).to(x._dtype)
+    here = gather(ordered, -1, to_dtype(low, dtypes.int64))
+    if interpolation in ("linear", "midpoint"):
+        above = clamp(ceil(at.detach()), max=n - 1)
+        here = lerp(here, gather(ordered, -1, to_dtype(above, dtypes.int64)), share)
+    spoiled = there == 0 if skip else there < n
+    here = where(spoiled, math.nan, here)
+    out = movedim(here, -1, 0)
+    if keepdim and input.ndim:
+        kept = tuple(1 if dim is None or i == d else m for i, m in enumerate(input._shape))
+        out = reshape(out, (out._shape[0], *kept))
+    return out if given.ndim else squeeze(out, 0)
 
 
 def cumsum(
@@ -161,6 +225,8 @@ def diff(
     """Differences of neighbours, n times."""
     if not input.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
     d = shapes.axis(dim, input.ndim)
     if n == 0:
         return input
@@ -227,14 +293,20 @@ def unique(
 def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
-    """Runs of equal elements as one (a look; flat)."""
-    x = input._concrete().reshape(-1)
-    new = np.r_[True, x[1:] != x[:-1]][: x.size]
-    out = [from_owned(x[new])]
+    """Runs of equal elements (of equal slices, along an axis) as one (a look)."""
+    x = input._concrete()
+    d = 0 if dim is None else shapes.axis(dim, input.ndim)
+    x = x.reshape(-1) if dim is None else x
+    n = x.shape[d]
+    rest = shapes.size([m for i, m in enumerate(x.shape) if i != d])
+    rows = np.moveaxis(x, d, 0).reshape(n, rest)
+    new = np.r_[True, (rows[1:] != rows[:-1]).any(1)][:n]
+    out = [from_owned(np.ascontiguousarray(np.compress(new, x, d)))]
     if return_inverse:
-        out.append(from_owned((np.cumsum(new) - 1).reshape(input._shape).astype(np.int64)))
+        shape = input._shape if dim is None else (n,)
+        out.append(from_owned((np.cumsum(new) - 1).reshape(shape).astype(np.int64)))
     if return_counts:
-        out.append(from_owned(np.diff(np.r_[np.flatnonzero(new), x.size]).astype(np.int64)))
+        out.append(from_owned(np.diff(np.r_[np.flatnonzero(new), n]).astype(np.int64)))
     return out[0] if len(out) == 1 else tuple(out)
 
 
@@ -248,7 +320,14 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """Counts in equal bins (a look)."""
     x = input._concrete()
-    lo, hi = (min, max) if (min, max) != (0, 0) else (float(x.min()), float(x.max()))
+    if (min, max) != (0, 0) or not x.size:
+        lo, hi = float(min), float(max)
+    else:
+        lo, hi = float(x.min()), float(x.max())
+    if lo > hi:
+        raise RuntimeError("torch.histc: max must be larger than min")
+    if not math.isfinite(lo) or not math.isfinite(hi):
+        raise RuntimeError(f"torch.histc: range of [{lo}, {hi}] is not finite")
     return from_owned(np.histogram(x, bins, (lo, hi))[0].astype(x.dtype))
 
 
@@ -270,8 +349,9 @@ def searchsorted(
     if edges.ndim == 1:
         found = np.searchsorted(edges, x, side=how)
     else:
-        pairs = zip(edges.reshape(-1, edges.shape[-1]), x.reshape(-1, x.shape[-1]), strict=True)
-        found = np.stack([np.searchsorted(e, v, side=how) for e, v in pairs]).reshape(x.shape)
+        found = np.zeros(x.shape, np.int64)
+        for row in np.ndindex(*x.shape[:-1]):
+            found[row] = np.searchsorted(edges[row], x[row], side=how)
     return from_owned(np.asarray(found, np.int32 if out_int32 else np.int64))
 
 
@@ -332,10 +412,16 @@ def cov(
     aweights: Tensor | None = None,
 ) -> Tensor:
     """The covariance of rows (variables) over columns (observations), weighted."""
+    if input.ndim > 2:
+        raise RuntimeError(
+            "cov(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.ndim} dimensions"
+        )
     x = input if input.ndim == 2 else reshape(input, (1, -1))
     w = None
-    for given in (fweights, aweights):
+    for given, name in ((fweights, "fweights"), (aweights, "aweights")):
         if given is not None:
+            _check_weights(given, name, x._shape[1])
             w = to_dtype(given, x._dtype) if w is None else w * given
     n = x._shape[1]
     if w is None:
@@ -349,6 +435,25 @@ def cov(
         left = total - correction * (spent / total * 1.0 if aweights is None else spent)
         out = ((centred * w) @ centred.mH) / clamp(real(left), min=0)
     return out if out.numel() != 1 else reshape(out, ())
+
+
+def _check_weights(w: Tensor, name: str, n: int) -> None:
+    if w.ndim > 1:
+        raise RuntimeError(
+            f"cov(): expected {name} to have one or fewer dimensions but got {name} with {w.ndim} "
+            "dimensions"
+        )
+    if (name == "fweights") == w._dtype.is_floating_point:
+        kind = "integral" if name == "fweights" else "floating point"
+        raise RuntimeError(f"cov(): expected {name} to have {kind} dtype but got {name} with "
+                           f"{w._dtype} dtype")
+    if w.numel() != n:
+        raise RuntimeError(
+            f"cov(): expected {name} to have the same numel as there are observations in the input "
+            f"but got {w.numel()} != {n}"
+        )
+    if (w._concrete() < 0).any():
+        raise RuntimeError(f"cov(): {name} cannot be negative")
 
 
 def corrcoef(input: Tensor) -> Tensor:
@@ -365,6 +470,11 @@ def corrcoef(input: Tensor) -> Tensor:
 
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Slices along an axis whose p-norm is above `maxnorm`, scaled down to it."""
+    if input.ndim < 2:
+        raise RuntimeError(
+            "renorm: input needs at least 2 dimensions, got "
+            f"{input.ndim} dimensions"
+        )
     d = shapes.axis(dim, input.ndim)
     over = [i for i in range(input.ndim) if i != d]
     size = norm(input, p, over, keepdim=True)
