@@ -104,9 +104,30 @@ def _files(
     }
 
 
+# Kuzushiji-MNIST: nobody published SHA-256 sums
+_KMNIST_MIRRORS = ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",)
+_KMNIST_MD5 = {
+    "train-images-idx3-ubyte.gz": "bdb82020997e1d708af4cf47b453dcf7",
+    "train-labels-idx1-ubyte.gz": "e144d726b3acfaa3e44228e80efcd344",
+    "t10k-images-idx3-ubyte.gz": "5c965bf0a639b31b8f53240b1b52f4d7",
+    "t10k-labels-idx1-ubyte.gz": "7320c461ea6c1c855c0b718fb2a4b134",
+}
+
 FILES: dict[str, dict[str, DataFile]] = {
     "MNIST": _files("mnist", "MNIST", _MNIST_MIRRORS, _MNIST_FILES),
     "FashionMNIST": _files("fashion-mnist", "FashionMNIST", _FASHION_MIRRORS, _FASHION_FILES),
+    "KMNIST": {
+        name: DataFile(
+            folder="kmnist",
+            name=name,
+            sha256="",
+            size=0,
+            mirrors=tuple(mirror + name for mirror in _KMNIST_MIRRORS),
+            elsewhere=(f"KMNIST/raw/{name}",),
+            md5=md5,
+        )
+        for name, md5 in _KMNIST_MD5.items()
+    },
 }
 
 MNIST_CLASSES = [
@@ -147,6 +168,13 @@ def load_fashion_mnist(
 ) -> tuple[Array, Array]:
     """Fashion-MNIST's images and labels, exactly as `load_mnist` returns MNIST's."""
     return _load("FashionMNIST", split, root, download)
+
+
+def load_kmnist(
+    split: str = "train", *, root: Path | None = None, download: bool = True
+) -> tuple[Array, Array]:
+    """Kuzushiji-MNIST (T. Clanuwat et al., 2018): ten old Japanese letters, as `load_mnist`."""
+    return _load("KMNIST", split, root, download)
 
 
 def _load(which: str, split: str, root: Path | None, download: bool) -> tuple[Array, Array]:

@@ -28,7 +28,7 @@ __all__ = [
     "get_video_backend",
     "set_image_backend",
     "set_video_backend",
-    *_ROOMS,  # noqa: PLE0604  # strings
+    *_ROOMS,  # strings
 ]
 
 

@@ -1,0 +1,78 @@
+"""Data sets of images, with the names and signatures of `torchvision.datasets`.
+
+`root` is searched first, then the folder that CHAINRULE_DATA names, then the cache; with
+`download=True` files are fetched into `root`, whole and checked or not at all.
+
+    memory      what lies in memory: rows, and whole batches at once
+    folder      folders of images, one for each class: `ImageFolder`
+    utils       downloads, archives, checksums
+
+Each data set's file is imported when the data set is first named.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+#: file → the data sets in it.
+_FILES = {
+    "annotated": (
+        *("CelebA", "Cityscapes", "CocoCaptions", "CocoDetection", "Flickr30k", "Flickr8k"),
+        *("OxfordIIITPet", "SBU", "VOCDetection", "VOCSegmentation", "WIDERFace"),
+    ),
+    "cifar": ("CIFAR10", "CIFAR100"),
+    "classified": (
+        *("CLEVRClassification", "Country211", "DTD", "EuroSAT", "FGVCAircraft", "Flowers102"),
+        *("Food101", "GTSRB", "Imagenette", "RenderedSST2", "SUN397", "StanfordCars"),
+    ),
+    "collected": (
+        *("Caltech101", "Caltech256", "INaturalist", "ImageNet", "LFWPairs", "LFWPeople"),
+        *("Omniglot", "Places365"),
+    ),
+    "databases": ("LSUN", "LSUNClass", "PCAM"),
+    "fakedata": ("FakeData",),
+    "folder": ("DatasetFolder", "ImageFolder"),
+    "mnist": ("EMNIST", "FashionMNIST", "KMNIST", "MNIST", "QMNIST"),
+    "small": ("FER2013", "MovingMNIST", "SEMEION", "STL10", "SVHN", "USPS"),
+    "vision": ("VisionDataset",),
+}
+_WHERE = {name: file for file, names in _FILES.items() for name in names}
+
+__all__ = sorted(_WHERE)  # strings
+
+#: What torchvision has and we have not, and what comes nearest.
+_VIDEOS = dict.fromkeys(("HMDB51", "Kinetics", "UCF101"), "videos are not decoded here")
+_NOT_HERE = {
+    **_VIDEOS,
+    **dict.fromkeys(
+        (
+            *("CREStereo", "CarlaStereo", "ETH3DStereo", "FallingThingsStereo", "FlyingChairs"),
+            *("FlyingThings3D", "HD1K", "InStereo2k", "Kitti", "Kitti2012Stereo"),
+            *("Kitti2015Stereo", "KittiFlow", "Middlebury2014Stereo", "PhotoTour", "SBDataset"),
+            *("SceneFlowStereo", "Sintel", "SintelStereo"),
+        ),
+        "it is not written yet",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A data set that nobody has named yet, or one of the files."""
+    if name in _WHERE:
+        found = getattr(importlib.import_module(f"chainrule.vision.datasets.{_WHERE[name]}"), name)
+        globals()[name] = found  # the next look finds it without coming here
+        return found
+    if name in _FILES or name in ("utils", "memory"):
+        return importlib.import_module(f"chainrule.vision.datasets.{name}")
+    if name in _NOT_HERE:
+        raise NotImplementedError(
+            f"chainrule.vision.datasets has no {name}: {_NOT_HERE[name]}. The nearest thing is "
+            "DatasetFolder, or a class of your own derived from VisionDataset."
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """All names, loaded or not."""
+    return sorted({*globals(), *_WHERE, *_FILES, "memory", "utils"})
