@@ -69,6 +69,7 @@ from chainrule.flags import (
     typename,
     use_deterministic_algorithms,
 )
+from chainrule.interop import install as _install
 from chainrule.layouts import (
     channels_last,
     channels_last_3d,
@@ -130,6 +131,8 @@ inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
 # PyTorch's functions: each is written once, in `chainrule.tensor.functions`; here they take `out=`.
 globals().update(_methods.function_forms())
 globals().update(_methods.in_place_functions())
+
+_install()  # einops, should the program use it
 
 if TYPE_CHECKING:
     from chainrule import (

@@ -36,7 +36,7 @@ ORDER = [
     {"serialization"},
     {"jit", "fx", "onnx", "export", "package", "ao", "quantization", "monitor"},
     {"datasets"},
-    {"hub"},
+    {"hub", "interop"},
     {"vision"},
     {"training"},
     {"keras"},

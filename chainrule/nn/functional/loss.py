@@ -150,16 +150,15 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:  # fmt: skip
     """binary_cross_entropy of σ(x), without overflow"""
     how = reduction_of(reduction, size_average, reduce)
+    _alike(input, target, "binary_cross_entropy_with_logits")
     if pos_weight is None:
         return _pair(
             ops.binary_cross_entropy_logits,
-            "binary_cross_entropy_with_logits",
             input,
             target,
             how,
             weight,
         )
-    _alike(input, target, "binary_cross_entropy_with_logits")
     factor = (pos_weight - 1) * target + 1
     loss = (1 - target) * input - factor * apply(ops.log_sigmoid, input)
     return _reduce(loss if weight is None else loss * weight, how)
