@@ -12,6 +12,7 @@ from typing import Any
 
 from chainrule import ops
 from chainrule.func.vmap import wraps
+from chainrule.ir.graph import substitute
 from chainrule.pytree import tree_flatten, tree_map, tree_unflatten, treespec_pprint
 from chainrule.tensor import Tensor, levels
 from chainrule.tensor import backward as engine
@@ -253,8 +254,12 @@ def directional(
             made = engine.grad(
                 [r for r, _ in pairs], us, [v for _, v in pairs], True, True, allow_unused=True
             )
+            zeros = {node_of(u): ops.zeros_like(node_of(u)) for u in us}
             for i, t in zip(moving, made, strict=True):
                 found[i] = t
+                if t is not None and scope in trace.hidden(node_of(t)):
+                    # a loop that also gives what depends on u: whatever u is
+                    found[i] = result(substitute([node_of(t)], zeros)[0], trace, t.level)
     return found
 
 

@@ -228,7 +228,9 @@ def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
     yield
 
 
-def create_selective_checkpoint_contexts(policy_fn_or_list: Any, *args: Any, **kw: Any) -> Any:
+def create_selective_checkpoint_contexts(
+    policy_fn_or_list: Any, allow_cache_entry_mutation: bool = False
+) -> Any:
     """Not here: a policy chooses among ATen's operations, which do not exist in this library."""
     raise NotImplementedError(
         "create_selective_checkpoint_contexts chooses by ATen's operations, which chainrule does "
