@@ -14,7 +14,7 @@ the loop with neighbours in memory becomes vectors.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from chainrule.ir.graph import Graph, topological
@@ -56,10 +56,7 @@ _DEAR = frozenset({
 
 def lower_nest(graph: Graph) -> Lowered:
     """Steps that compute a fused graph. Outputs whose axes do not line up get their own loops."""
-    steps: list[Step] = []
-    for part in _aligned(range(len(graph.outputs)), graph):
-        steps.append(_Nest(graph, part).step())
-    return Lowered(tuple(steps))
+    return Lowered(tuple(_Nest(graph, part).step() for part in _aligned(graph)))
 
 
 def lower_flat(graph: Graph, count: int) -> Lowered:
@@ -95,21 +92,75 @@ def lower_flat(graph: Graph, count: int) -> Lowered:
     return Lowered((step,))
 
 
-def _aligned(which: Sequence[int], graph: Graph) -> list[list[int]]:
-    """Outputs in groups whose axes are the same loops, from the left."""
-    groups: list[list[int]] = []
-    for k in sorted(which, key=lambda k: -math.prod(graph.outputs[k].shape)):
-        shape = graph.outputs[k].shape
+#: Of each axis of an output, the axis of the frame that it is; None where its size is 1.
+_Axes = tuple[int | None, ...]
+
+
+def _aligned(graph: Graph) -> list[dict[int, _Axes]]:
+    """Outputs in groups that share loops: the first of a group is its frame."""
+    outputs = graph.outputs
+    groups: list[dict[int, _Axes]] = []
+    asked = _rows_asked(graph)
+    for k in sorted(range(len(outputs)), key=lambda k: -math.prod(outputs[k].shape)):
         for g in groups:
-            frame = graph.outputs[g[0]].shape
-            if len(shape) <= len(frame) and all(
-                a in (1, f) for a, f in zip(shape, frame, strict=False)
-            ):
-                g.append(k)
+            first = next(iter(g))
+            axes = _lined_up(outputs[k], outputs[first], asked.get(k, {}), asked.get(first, {}))
+            if axes is not None:
+                g[k] = axes
                 break
         else:
-            groups.append([k])
+            shape = outputs[k].shape
+            groups.append({k: tuple(None if n == 1 else a for a, n in enumerate(shape))})
     return groups
+
+
+#: Of a reduction, the axes of an output that it is asked for with.
+_Asked = dict[Node, tuple[int, ...]]
+
+
+def _rows_asked(graph: Graph) -> dict[int, _Asked]:
+    """What each output asks of the reductions that are worth a loop."""
+    stop = frozenset(graph.inputs)
+    found: dict[int, _Asked] = {}
+    every = topological(graph.outputs, stop=lambda n: n in stop)
+    long = any(reduced_axes(n) is not None and reduced_size(n) > FEW for n in every)
+    if len(graph.outputs) == 1 or not long:
+        return found
+    for k, y in enumerate(graph.outputs):
+        known = {probe(n): a for a, n in enumerate(y.shape)}
+        index = tuple(ZERO if v.bounds == (0, 0) else Index.of(v) for v in known)
+        mine: _Asked = {}
+        for n, at in reads(y, index, stop).reductions:
+            plain = all(len(i.terms) <= 1 for i in at)
+            if plain and reduced_size(n) > FEW:
+                mine[n] = tuple(known[v] for i in at for v in variables(i) if v in known)
+        found[k] = mine
+    return found
+
+
+def _lined_up(y: Node, lead: Node, mine: _Asked, its: _Asked) -> _Axes | None:
+    """The axes of a frame that an output's are: those from the left, unless a reduction that both
+    read says otherwise (statistics of 64 channels are not numbers of 64 images).
+    """
+    pairs = {
+        (a, b)
+        for n in mine if n in its and len(mine[n]) == len(its[n])
+        for a, b in zip(mine[n], its[n], strict=True)
+    }  # fmt: skip
+    told = dict(pairs)
+    left = tuple(None if n == 1 else a for a, n in enumerate(y.shape))
+    for axes in (left, tuple(told.get(a) for a in range(y.ndim))):
+        used = [a for a in axes if a is not None]
+        if (
+            all(axes[a] in (None, b) for a, b in pairs)
+            and used == sorted(set(used))
+            and all(
+                n == 1 if a is None else a < lead.ndim and n == lead.shape[a]
+                for a, n in zip(axes, y.shape, strict=True)
+            )
+        ):
+            return axes
+    return None
 
 
 def reader(b: Builder, buffer: Buffer, shape: Shape) -> Callable[[Indices, Value | None], Value]:
@@ -157,9 +208,10 @@ _Span = tuple[_Loop, Value | int, Value | int]
 class _Nest:
     """The loops of some outputs of a fused graph."""
 
-    def __init__(self, graph: Graph, which: Sequence[int]) -> None:
+    def __init__(self, graph: Graph, which: Mapping[int, _Axes]) -> None:
         self.graph, self.which = graph, which
         self.outputs = [graph.outputs[k] for k in which]
+        self.axes = {graph.outputs[k]: axes for k, axes in which.items()}
         self.frame = self.outputs[0].shape
         self.stop = frozenset(graph.inputs)
         self.inside = [
@@ -188,7 +240,7 @@ class _Nest:
 
     def _of(self, y: Node, index: Sequence[Index]) -> Indices:
         """The index of an output that may lack axes of the frame, or have them with size 1."""
-        return tuple(ZERO if n == 1 else i for i, n in zip(index, y.shape, strict=False))
+        return tuple(ZERO if a is None else index[a] for a in self.axes[y])
 
     def _is_shared(self, node: Node, index: Indices, rows: set[int]) -> bool:
         """Whether a short reduction is worth a loop: it is one for all elements of a row, and does
@@ -218,8 +270,8 @@ class _Nest:
         total = 0
         for y, r in zip(self.outputs, self._along(axes, v), strict=True):
             total += r.score(v)
-            if all(a < y.ndim and y.shape[a] == self.frame[a] for a in axes):
-                stride = math.prod(y.shape[max(axes) + 1 :])
+            if all(a in self.axes[y] for a in axes):
+                stride = math.prod(y.shape[self.axes[y].index(max(axes)) + 1 :])
                 total += 3 if stride == 1 else -4
         return total
 
@@ -246,8 +298,7 @@ class _Nest:
     def _one(self, axes: Sequence[int]) -> bool:
         sizes = [self.frame[a] for a in axes]
         whole = all(  # an output has all of the axes or none
-            len({a < y.ndim and y.shape[a] == self.frame[a] for a in axes}) == 1
-            for y in self.outputs
+            len({a in self.axes[y] for a in axes if self.frame[a] > 1}) <= 1 for y in self.outputs
         )
         if sum(n > 1 for n in sizes) < 2:
             return True
@@ -500,9 +551,7 @@ class _Nest:
             for a, k in zip(rows, unravel(Index.of(i), sizes), strict=True):
                 index[a] = k
             self._keep(index, inner)
-            narrow = [
-                y for y in self.outputs if not any(a < y.ndim and y.shape[a] > 1 for a in inner)
-            ]
+            narrow = [y for y in self.outputs if not any(a in self.axes[y] for a in inner)]
             wide = [y for y in self.outputs if y not in narrow]
             if wide:
                 loops = self._merged(inner)

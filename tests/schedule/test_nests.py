@@ -22,6 +22,7 @@ from chainrule.schedule.lines import WRITERS, lower_lines
 from chainrule.schedule.loops import SIZE, Kernel
 from chainrule.schedule.lowered import Lowered
 from chainrule.schedule.nests import lower_flat, lower_nest
+from chainrule.schedule.text import print_kernel
 from chainrule.schedule.vectorise import vectorise
 from chainrule.schedule.verify import verify_kernel
 
@@ -165,6 +166,17 @@ def test_a_short_reduction_does_not_cut_the_rows_of_a_long_one() -> None:
     graph = graph_of(ops.eq(number, ops.argmax(w, axis=0)))
     lowered = lower_nest(graph)
     assert [step.extent for step in lowered.steps] == [3]
+    check(graph, lowered)
+
+
+def test_statistics_of_as_many_channels_as_there_are_images_stay_statistics_of_channels() -> None:
+    image = x(0, 5, 5, 6, 6)
+    mean = ops.mean(image, axis=(0, 2, 3), keepdim=True)
+    outputs = [image - mean, ops.reshape(mean, shape=(5,)), (image - mean) * 2.0]
+    graph = graph_of(*outputs)
+    lowered = lower_nest(graph)
+    assert [step.extent for step in lowered.steps] == [5]
+    assert print_kernel(lowered.steps[0].kernel).count("add=") == 1  # one sum for each channel
     check(graph, lowered)
 
 
