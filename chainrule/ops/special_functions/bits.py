@@ -9,8 +9,8 @@ import numpy as np
 from chainrule import dtypes
 from chainrule.ir.node import Node, TensorType, Type
 from chainrule.ir.op import Domain
-from chainrule.ops.core import cast, primitive
-from chainrule.ops.elementwise import pow
+from chainrule.ops.core import cast, primitive, zeros_like
+from chainrule.ops.elementwise import eq, pow, where
 from chainrule.ops.loop import item
 from chainrule.ops.special_functions.rows import binary
 
@@ -45,7 +45,8 @@ def _(g: dict[int, Node], y: Node, x: Node) -> Node | None:
 
 
 nextafter = binary(
-    "nextafter", np.nextafter, None,
+    "nextafter", np.nextafter,
+    lambda g, y, a, b: (where(eq(a, b), zeros_like(g), g), zeros_like(g)),
     tex=r"\operatorname{{next}}({0}, {1})", doc="the number after a towards b", order=0,
     torch="nextafter",
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Functions of tensors that few programs call: loaded when one names them."""
