@@ -183,8 +183,8 @@ _ELSEWHERE = dict.fromkeys((
     "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "nuclear_norm", "orgqr",
     "ormqr", "pca_lowrank", "pinverse", "qr", "slogdet", "svd", "svd_lowrank", "triangular_solve",
 ), "linalg.top") | dict.fromkeys((
-    "fill", "frexp", "gradient", "histogram", "histogramdd", "i0", "igamma", "igammac", "nextafter",
-    "nonzero_static",
+    "constant_pad_nd", "fill", "frexp", "gradient", "histogram", "histogramdd", "i0", "igamma",
+    "igammac", "nextafter", "nonzero_static", "resize_as_",
 ), "tensor.extra.top") | dict.fromkeys((
     "alias_copy", "as_strided_copy", "detach_copy", "diagonal_copy", "expand_copy", "narrow_copy",
     "permute_copy", "select_copy", "slice_copy", "split_copy", "split_with_sizes_copy",
