@@ -1,42 +1,45 @@
-"""`save` and `load`: checkpoints that run no code when they are read.
+"""`save` and `load`: PyTorch's files, in both directions.
 
-What can be saved: tensors, numbers, strings, None, and lists, tuples, sets and dicts of these: the
-state dict of a model, of an optimiser, an epoch number, a history.
+`save` writes what `torch.save` writes (`chainrule.io.torch_write`), so PyTorch reads it: tensors,
+numbers, strings, None, and containers of these, such as the state dict of a model or an optimiser;
+views of one storage stay views of one storage. A whole model is pickled, as PyTorch does it: the
+file refers to its class. A path that ends in ".safetensors" gets a safetensors file instead, whose
+metadata entry "chainrule" holds what is no tensor:
 
-Our files are safetensors files (the tensors, readable by every safetensors reader) whose metadata
-entry "chainrule" holds the rest:
-
-    {"version": 1, "tree": value,          the grammar of `value` is in `chainrule.io.tree`
-     "pairs"?: [name*]}                    complex128 tensors, stored as pairs of float64
+    {"version": 1, "tree": value}          the grammar of `value` is in `chainrule.io.tree`
 
 A file is written beside its final name, forced to the disk, then renamed: a crash leaves the old
 file or the new one, never a half.
 
-`load` also reads plain safetensors files (as a dict of tensors) and the files of `torch.save` that
-hold values (`chainrule.io.torch_file`).
+`load` reads both, PyTorch's files from before 1.6, and plain safetensors files. It runs no code in
+a file: see `weights_only`, and decision 0018.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from safetensors.numpy import save as safetensors_bytes
 
-from chainrule import dtypes
+from chainrule import dtypes, names
 from chainrule.errors import DataError
 from chainrule.io.files import atomic
-from chainrule.io.torch_file import read_torch_file
+from chainrule.io.torch_file import LEGACY, read_legacy_file, read_torch_file
+from chainrule.io.torch_write import write_torch_file
 from chainrule.io.tree import Arrays, flatten, unflatten
 from chainrule.tensor.handle import from_array
 
+__getattr__ = names.later(__name__)
+
 KEY, VERSION = "chainrule", 1
-_LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+DEFAULT_PROTOCOL = 2
 
 _DTYPES = {
     "BOOL": dtypes.bool_,
@@ -55,10 +58,19 @@ _DTYPES = {
 PathLike = str | os.PathLike[str]
 
 
-def save(obj: Any, f: PathLike | IO[bytes]) -> None:
-    """Write `obj` to a path or to an open binary file.
+def save(
+    obj: Any,
+    f: PathLike | IO[bytes],
+    pickle_module: Any = None,
+    pickle_protocol: int = DEFAULT_PROTOCOL,
+    _use_new_zipfile_serialization: bool = True,
+    _disable_byteorder_record: bool = False,
+) -> None:
+    """Write `obj` to a path or to an open binary file, as `torch.save` does.
 
-    Raises TypeError for a module, an optimiser or another object (save its `state_dict()`).
+    pickle_module and the last two are accepted for PyTorch's sake. Raises what pickle raises for
+    what it cannot write, such as a function defined inside another; TypeError, with the place, for
+    an object in a ".safetensors" file.
 
     >>> import io
     >>> import chainrule as torch
@@ -67,69 +79,143 @@ def save(obj: Any, f: PathLike | IO[bytes]) -> None:
     >>> file.seek(0), load(file)
     (0, {'epoch': 3, 'w': tensor([1., 2.])})
     """
-    tree, arrays = flatten(obj)
-    contiguous = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in arrays.items()}
-    pairs = [name for name, a in contiguous.items() if a.dtype == np.complex128]
-    for name in pairs:  # which safetensors does not know
-        contiguous[name] = contiguous[name][..., None].view(np.float64)
-    document = {"version": VERSION, "tree": tree, **({"pairs": pairs} if pairs else {})}
-    text = json.dumps(document, allow_nan=False)
-    content = safetensors_bytes(contiguous, metadata={KEY: text})
-    if isinstance(f, (str, os.PathLike)):
-        with atomic(Path(f)) as file:
-            file.write(content)
+    if not isinstance(f, (str, os.PathLike)):
+        if not hasattr(f, "write"):
+            raise AttributeError(
+                "expected 'f' to be a string, path, or a file-like object with a 'write' attribute"
+            )
+        f.write(_file(obj, "archive", pickle_protocol))
+        return
+    path = Path(f)
+    if not path.parent.is_dir():
+        raise RuntimeError(f"Parent directory {path.parent} does not exist.")
+    if path.suffix == ".safetensors":
+        content = _safetensors(obj)
     else:
-        f.write(content)
+        content = _file(obj, path.stem or "archive", pickle_protocol)
+    with atomic(path) as file:
+        file.write(content)
+
+
+def _file(obj: Any, name: str, protocol: int) -> bytes:
+    file = io.BytesIO()
+    write_torch_file(obj, file, name, protocol)
+    return file.getvalue()
+
+
+def _safetensors(obj: Any) -> bytes:
+    from safetensors.numpy import save as safetensors_bytes
+
+    tree, arrays = flatten(obj)
+    text = json.dumps({"version": VERSION, "tree": tree}, allow_nan=False)
+    contiguous = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in arrays.items()}
+    return safetensors_bytes(contiguous, metadata={KEY: text})
 
 
 def load(
     f: PathLike | IO[bytes],
     map_location: Any = None,
-    weights_only: bool = True,
+    pickle_module: Any = None,
+    *,
+    weights_only: bool | None = None,
     mmap: bool | None = None,
+    **pickle_load_args: Any,
 ) -> Any:
-    """Read what `save` or `torch.save` wrote, from a path or an open binary file. No code in the
-    file is ever run.
+    """Read what `save` or `torch.save` wrote, from a path or an open binary file.
 
     map_location: the device for the tensors; None, and PyTorch's functions and dictionaries, mean
-    the CPU. weights_only: accepted for PyTorch's sake; False gives a file no more rights. mmap:
-    True maps our own files into memory (copy on write) instead of reading them; it needs a path.
+    the CPU. weights_only: True, also without being given: values only, nothing else is made; a
+    file that holds more is refused. False: also objects of chainrule's classes and of modules that
+    the program imported, such as a whole model; never anything of Python's library. mmap: True maps
+    the file into memory (copy on write) instead of reading it; it needs a path.
 
-    Raises FileNotFoundError; DataError for files of another kind, damaged files, and pickled
-    modules (it says how to re-save these).
+    Raises FileNotFoundError; DataError for files of another kind, damaged files, and objects that
+    may not be made (it says what to do).
     """
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as file:
-            value = _read(file, Path(f) if mmap else None)
+            value = _read(file, Path(f) if mmap else None, weights_only is not False)
     else:
         if mmap:
             raise ValueError("load(mmap=True) needs a path, not an open file")
-        value = _read(f, None)
+        if not (hasattr(f, "read") and hasattr(f, "seek")):
+            raise AttributeError(
+                "expected 'f' to be a string, path, or a file-like object with 'read' and 'seek'"
+            )
+        value = _read(f, None, weights_only is not False)
     if map_location is None or callable(map_location) or isinstance(map_location, Mapping):
         return value
     return _moved(value, map_location)
 
 
-def _read(file: IO[bytes], mapped: Path | None) -> Any:
+def _read(file: IO[bytes], mapped: Path | None, weights_only: bool) -> Any:
     start = file.tell()
     head = file.read(16)
     file.seek(start)
     if head.startswith(b"PK\x03\x04"):
-        return read_torch_file(file)
+        return read_torch_file(file, weights_only, _allowed, mapped)
     if head[8:9] == b"{":
         if mapped is not None:
             pages = np.memmap(mapped, np.uint8, mode="c")
             return _from_safetensors(np.asarray(pages), own=False)
         return _from_safetensors(np.frombuffer(file.read(), np.uint8), own=True)
-    if head.startswith(_LEGACY_TORCH):
-        raise DataError(
-            "a file of torch.save from before PyTorch 1.6, which only pickle can read. Load it "
-            "once in PyTorch and save it again: torch.save(torch.load(f), f)"
-        )
+    if head.startswith(LEGACY):
+        return read_legacy_file(file, weights_only, _allowed)
     raise DataError(
         f"neither a safetensors file nor one of torch.save (it begins with {head[:8]!r}). "
         "Is the path right, and the download complete?"
     )
+
+
+# ---- classes that a program allows ---------------------------------------------------------------
+
+#: By the names that stand in files.
+_allowed: dict[str, Any] = {}
+
+
+def _named(kind: Any) -> tuple[str, Any]:
+    if isinstance(kind, tuple):  # (class, the name that stands in the file)
+        return str(kind[1]), kind[0]
+    return f"{kind.__module__}.{kind.__qualname__}", kind
+
+
+def add_safe_globals(safe_globals: list[Any]) -> None:
+    """Let `load` make objects of these classes, also with weights_only=True."""
+    _allowed.update(map(_named, safe_globals))
+
+
+def get_safe_globals() -> list[Any]:
+    """The classes that were allowed."""
+    return list(_allowed.values())
+
+
+def clear_safe_globals() -> None:
+    """Allow none."""
+    _allowed.clear()
+
+
+@contextmanager
+def safe_globals(safe_globals: list[Any]) -> Iterator[None]:
+    """Allow classes until the block ends.
+
+    >>> import io
+    >>> from fractions import Fraction
+    >>> file = io.BytesIO()
+    >>> save(Fraction(1, 3), file)
+    >>> with safe_globals([Fraction]):
+    ...     file.seek(0), load(file)
+    (0, Fraction(1, 3))
+    """
+    before = dict(_allowed)
+    add_safe_globals(safe_globals)
+    try:
+        yield
+    finally:
+        _allowed.clear()
+        _allowed.update(before)
+
+
+# ---- safetensors files ---------------------------------------------------------------------------
 
 
 def _from_safetensors(content: np.ndarray, own: bool) -> Any:

@@ -38,6 +38,7 @@ class DistributedDataParallel(Module):
         skip_all_reduce_unused_params: bool = False,
         bucket_cap_mb_list: Any = None,
         batched_grad_copy: bool = False,
+        forward_sync_buffers: bool | None = None,
     ) -> None:
         super().__init__()
         if not any(p.requires_grad for p in module.parameters()):
