@@ -9,7 +9,7 @@ import pytest
 from agreement import agree, expected, parts, prepared
 
 from chainrule import dtypes, ops
-from chainrule.autodiff import derivative
+from chainrule.autodiff import derivative, gradients
 from chainrule.backends.llvm import execute
 from chainrule.backends.llvm.target import Target, host, named
 from chainrule.dtypes import DType
@@ -113,3 +113,13 @@ def test_other_vectors(op: Op, target: Target, monkeypatch: pytest.MonkeyPatch) 
         pytest.skip("this processor cannot run it, or did just now")
     monkeypatch.setattr(execute, "host", lambda: target)
     compare(op, dtypes.float32)
+
+
+def test_a_loop_may_start_with_a_constant() -> None:
+    """The second derivative of a running product of a vector: its loop carries 0, then a number."""
+    x, w = (ops.input(index=i, shape=(4,), dtype=dtypes.float64) for i in range(2))
+    (g,) = gradients(ops.sum(ops.cumprod(x, axis=0) * w), [x])
+    (again,) = gradients(ops.sum(g * w), [x])
+    arrays = [np.arange(1.0, 5.0), np.array([1.0, -2.0, 0.5, 3.0])]
+    (got,), (want,) = execute.build(prepared([again]))(arrays), expected([again], arrays)
+    np.testing.assert_allclose(got, want, rtol=1e-12)

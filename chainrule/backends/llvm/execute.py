@@ -207,6 +207,12 @@ class _Runner:
         inputs = [i for i, n in enumerate(made.arrays) if n.op.name == "input"]
         self.new = [(n.shape, n.dtype.np) for n in made.arrays if n.op.name != "input"]
         fresh = [i for i, n in enumerate(made.arrays) if n.op.name != "input"]
+        #: Constants that a loop starts with: array of the run, value.
+        self.constants = [
+            (len(inputs) + k, made.arrays[i].attr("value"))
+            for k, i in enumerate(fresh)
+            if made.arrays[i].op.name == "const"
+        ]
         #: Array of the plan → array of the run: inputs first, then new ones, then views.
         self.at = {i: k for k, i in enumerate([*inputs, *fresh])}
         self.views: dict[Slot, int] = {}
@@ -278,6 +284,8 @@ class _Runner:
                 break
         empty = np.empty
         values = (*given, *[empty(shape, dtype) for shape, dtype in self.new])
+        for k, value in self.constants:
+            values[k].fill(value)
         if self.simple:
             self._native(self.parts[0], values, arrays)
         else:
