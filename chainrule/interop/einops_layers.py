@@ -23,7 +23,7 @@ class Rearrange(RearrangeMixin, Module):
     """`einops.rearrange` as a layer."""
 
     def forward(self, input: Tensor) -> Tensor:
-        found: Tensor = self._apply_recipe(input)
+        found: Tensor = self._apply_recipe(input)  # type: ignore[no-untyped-call]  # as einops has it
         return found
 
 
@@ -31,7 +31,7 @@ class Reduce(ReduceMixin, Module):
     """`einops.reduce` as a layer."""
 
     def forward(self, input: Tensor) -> Tensor:
-        found: Tensor = self._apply_recipe(input)
+        found: Tensor = self._apply_recipe(input)  # type: ignore[no-untyped-call]  # as einops has it
         return found
 
 

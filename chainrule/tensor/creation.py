@@ -81,15 +81,9 @@ def _array(data: Any, dtype: DType | None) -> np.ndarray:
             "nest"
         )
     if dtype is not None:
-        return array.astype(_checked(dtype).np, copy=True, order="C")
+        return array.astype(dtypes.as_dtype(dtype).np, copy=True, order="C")
     dtypes.from_numpy(array.dtype)
     return np.array(array, copy=True, order="C")
-
-
-def _checked(dtype: Any) -> DType:
-    if isinstance(dtype, str):
-        raise TypeError("tensor(): argument 'dtype' must be torch.dtype, not str")
-    return dtypes.as_dtype(dtype)
 
 
 def _is_typed(data: Any) -> bool:
@@ -226,9 +220,49 @@ def from_owned(array: np.ndarray) -> Tensor:
     return from_array(array, dtypes.from_numpy(array.dtype))
 
 
-def from_dlpack(x: Any) -> Tensor:
-    """A tensor that shares memory with anything that speaks DLPack."""
-    return from_numpy(np.from_dlpack(x))
+class _Capsule:
+    """A bare capsule, as `to_dlpack` gives it, for NumPy, which asks an object for one."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __dlpack__(self, **_: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+
+class _Writable:
+    """A bare capsule does not say whether its memory may be written to; NumPy says no, and the
+    other libraries yes.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        given = array.__array_interface__
+        self.__array_interface__ = {**given, "data": (given["data"][0], False)}
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor that shares memory with anything that speaks DLPack (or with a capsule of it).
+
+    What is read-only there is copied by the first write here. `copy=True` copies at once.
+
+    >>> import numpy as np
+    >>> import chainrule as torch
+    >>> a = np.zeros(2)
+    >>> x = torch.from_dlpack(a)
+    >>> x[0] = 5.0
+    >>> a
+    array([5., 0.])
+    """
+    devices.check(device)
+    if not hasattr(ext_tensor, "__dlpack__"):
+        bare: Any = _Writable(np.from_dlpack(_Capsule(ext_tensor)))
+        return from_numpy(np.asarray(bare).copy() if copy else np.asarray(bare))
+    array = np.from_dlpack(ext_tensor) if copy is None else np.from_dlpack(ext_tensor, copy=copy)
+    return from_numpy(array)
 
 
 def frombuffer(

@@ -574,6 +574,18 @@ def _map_to_dtype(self: Tensor, other: Tensor) -> Tensor:
     return functions.to_dtype(self, other._dtype)
 
 
+def _array_namespace(self: Tensor, /, *, api_version: str | None = None) -> Any:
+    """The functions of the Python array API standard: a room above this one, found by name."""
+    if api_version not in (None, "2021.12", "2022.12", "2023.12"):
+        raise ValueError(f"array API version {api_version!r} is unknown here; 2023.12 is")
+    return importlib.import_module("chainrule.array_api")
+
+
+def _to_device(self: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
+    """The array API's name of `to`."""
+    return _to(self, device)
+
+
 def _generator_state(self: Generator) -> Tensor:
     """Where a generator is, as bytes in a uint8 tensor: what `set_state` takes."""
     return creation.from_owned(packed(self.snapshot()))
@@ -693,6 +705,8 @@ _METHODS: dict[str, Any] = {
     "polygamma_": _in_place(lambda self, n: functions.polygamma(n, self)),
     "kron": functions.kron,
     "__rmatmul__": lambda self, other: functions.matmul(_as_tensor(other), self),
+    "__array_namespace__": _array_namespace,
+    "to_device": _to_device,
     "__rdiv__": lambda self, other: functions.reciprocal(self) * other,
     "is_set_to": _is_set_to,
 }
