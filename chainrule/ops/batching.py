@@ -15,7 +15,7 @@ from typing import Any
 from chainrule import dtypes, ops, shapes
 from chainrule.ir.node import Node
 from chainrule.ir.op import Op, registry
-from chainrule.ops.core import const
+from chainrule.ops.core import const, elementwise_type, truth_type
 
 Nodes = Sequence[Node]
 Flags = Sequence[bool]
@@ -38,12 +38,11 @@ def aligned(x: Node, is_batched: bool, rank: int) -> Node:
     return ops.reshape(x, shape=(x.shape[0], *(1,) * missing, *x.shape[1:]))
 
 
-def pointwise(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
+def pointwise(node: Node, xs: Nodes, over: Flags, size: int) -> Any:
     """Elementwise: broadcasting does it, once ranks are equal."""
     rank = max(i.ndim for i in node.inputs)
-    return node.op.make(
-        tuple(aligned(x, b, rank) for x, b in zip(xs, over, strict=True)), node.attrs
-    )
+    given = tuple(aligned(x, b, rank) for x, b in zip(xs, over, strict=True))
+    return _parts(node.op.make(given, node.attrs))
 
 
 def _with(node: Node, inputs: Nodes, **changed: Any) -> Node:
@@ -74,6 +73,11 @@ def _axis(node: Node, xs: Nodes, over: Flags, size: int) -> Any:
     return _parts(_with(node, xs, axis=shapes.axis(node.attr("axis"), rank) + 1))
 
 
+def _ordered_axes(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
+    """Ops over several axes, one after another."""
+    return _with(node, xs, axis=tuple(a + 1 for a in node.attr("axis")))
+
+
 def _axes(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
     """Ops over several axes; none named: all of a sample."""
     axes = shapes.axes(node.attr("axis"), node.inputs[0].ndim)
@@ -85,6 +89,11 @@ def _axes(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
 
 def _reshape(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
     return _with(node, xs, shape=(size, *node.shape))
+
+
+def _strided(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
+    n = shapes.size(node.inputs[0].shape)
+    return _with(node, xs, size=(size, *node.shape), stride=(n, *node.attr("stride")))
 
 
 def _permute(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
@@ -199,6 +208,22 @@ def _attention(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
     return _with(node, [aligned(x, b, rank) for x, b in zip(xs, over, strict=True)])
 
 
+#: Of every input, how many last axes are one matrix, vector or number.
+_CORES = {
+    "solve": (2, 2), "solve_triangular": (2, 2), "cholesky_solve": (2, 2), "ldl_solve": (2, 1, 2),
+    "pinv": (2, 0),
+}  # fmt: skip
+
+
+def _matrices(node: Node, xs: Nodes, over: Flags, size: int) -> Any:
+    """Systems of matrices, whose other axes broadcast."""
+    cores = _CORES[node.op.name]
+    lead = max(i.ndim - c for i, c in zip(node.inputs, cores, strict=True))
+    every = _all(xs, over, size)
+    given = [aligned(x, True, lead + c) for x, c in zip(every, cores, strict=True)]
+    return _parts(node.op.make(tuple(given), node.attrs))
+
+
 # ------------------------------------------------------------------ chance
 
 
@@ -227,16 +252,22 @@ def _boundary(node: Node, xs: Nodes, over: Flags, size: int) -> tuple[Node, ...]
 # ------------------------------------------------------------------ the table
 
 _ROWS: dict[Rule, tuple[str, ...]] = {
-    pointwise:  ("cast", "stop_gradient", "copy", "polygamma", "argument", "squared_error",
+    pointwise:  ("cast", "stop_gradient", "copy", "polygamma", "argument", "frexp", "squared_error",
                  "absolute_error", "huber", "smooth_l1", "kl_pointwise", "binary_cross_entropy",
                  "binary_cross_entropy_logits"),
     _axis:      ("argmax", "argmin", "cumsum", "cumprod", "argsort", "running_argmax", "sort",
                  "softmax", "log_softmax"),
     _axes:      ("sum", "prod", "amax", "amin", "any_", "all_", "mean", "var", "logsumexp", "norm2",
                  "standardize", "rms_standardize"),
+    _ordered_axes: ("fourier", "fourier_to_complex", "fourier_to_real"),
     leading:    ("diagonal", "diagonal_update", "windows", "unwindows", "max_pool", "sum_pool",
-                 "attention_rows", "attention_gradient", "passing_to"),
+                 "attention_rows", "attention_gradient", "passing_to",
+                 "view_as_real", "view_as_complex", "cholesky", "lu", "permutation", "qr", "svd",
+                 "svdvals", "eigh", "eigvalsh", "eig", "ldl", "inv", "det", "cofactor", "slogdet",
+                 "matrix_exp", "geqrf"),
+    _matrices:  tuple(_CORES),
     _reshape:   ("reshape",),
+    _strided:   ("strided",),
     _permute:   ("permute",),
     _broadcast: ("broadcast_to",),
     _slice:     ("slice", "slice_update"),
@@ -261,4 +292,6 @@ for _rule, _names in _ROWS.items():
 
 def rule_of(op: Op) -> Rule | None:
     """How an op is computed for a batch; None: by its formula, or sample by sample."""
-    return op.batch if op.batch is not None else pointwise if op.elementwise else None
+    if op.batch is not None:
+        return op.batch
+    return pointwise if op.elementwise or op.infer in (elementwise_type, truth_type) else None
