@@ -221,7 +221,12 @@ def _matrices(node: Node, xs: Nodes, over: Flags, size: int) -> Any:
     lead = max(i.ndim - c for i, c in zip(node.inputs, cores, strict=True))
     every = _all(xs, over, size)
     given = [aligned(x, True, lead + c) for x, c in zip(every, cores, strict=True)]
-    return _parts(node.op.make(tuple(given), node.attrs))
+    made = _parts(node.op.make(tuple(given), node.attrs))
+    if not isinstance(made, tuple):
+        return made
+    return tuple(  # what has the axes of the first input alone has no axes that the second added
+        ops.reshape(p, shape=(size, *t.shape)) for p, t in zip(made, node.type, strict=True)
+    )
 
 
 # ------------------------------------------------------------------ chance
