@@ -1,6 +1,6 @@
 """Run a program on one side, and write down when (or with what loss) `backward` was called.
 
-    python -m benchmarks.launch [--stop N] [--losses] chainrule|torch REPORT PROGRAM ARGUMENTS
+    python -m benchmarks.launch [--stop N] [--losses [--nudge]] chainrule|torch REPORT PROGRAM …
 
 The program is not changed: `backward` is watched. It ends after N calls, or by itself. REPORT is
 JSON: marks (calls, seconds) when it began, at half of its calls, and at its end; or the losses.
@@ -33,8 +33,8 @@ class Enough(SystemExit):
 class Watch:
     """Counts the calls of `backward`."""
 
-    def __init__(self, library: Any, stop: int, losses: bool) -> None:
-        self.library, self.stop, self.keeps = library, stop, losses
+    def __init__(self, library: Any, stop: int, losses: bool, nudges: bool) -> None:
+        self.library, self.stop, self.keeps, self.nudges = library, stop, losses, nudges
         self.calls = 0
         self.marks: list[tuple[int, float]] = []
         self.losses: list[float] = []
@@ -49,7 +49,11 @@ class Watch:
         self.calls += 1
         if self.calls > self.stop:
             raise Enough(0)
-        return self._backward(tensor, *arguments, **keywords)
+        leaves = _leaves(tensor.grad_fn) if self.nudges and self.calls == 1 else []
+        result = self._backward(tensor, *arguments, **keywords)
+        for leaf in leaves:
+            leaf.data.mul_(1 + 2**-23)
+        return result
 
     def mark(self) -> None:
         """All that was asked for so far is computed now."""
@@ -58,12 +62,27 @@ class Watch:
         self.marks.append((self.calls, time.perf_counter()))
 
 
+def _leaves(end: Any) -> list[Any]:
+    """The leaves of PyTorch's graph behind a value."""
+    seen, waiting, found = set(), [end], []
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            found.append(node.variable)
+        waiting += [before for before, _ in node.next_functions]
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("library", choices=["chainrule", "torch"])
     parser.add_argument("report", type=Path)
     parser.add_argument("--stop", type=int, default=100)
     parser.add_argument("--losses", action="store_true")
+    parser.add_argument("--nudge", action="store_true", help="PyTorch: move weights by one digit")
     parser.add_argument("program", nargs=argparse.REMAINDER)
     given = parser.parse_args()
     program = given.program
@@ -71,7 +90,8 @@ def main() -> None:
     library.set_num_threads(THREADS)
     if given.library == "torch":
         _local_data()
-    watch = Watch(library, given.stop, given.losses)
+    _no_pauses()
+    watch = Watch(library, given.stop, given.losses, given.nudge)
     for seed in (random.seed, np.random.seed, library.manual_seed):
         seed(SEED)
     sys.argv, sys.path[0] = program, os.path.dirname(os.path.abspath(program[0]))
@@ -85,6 +105,15 @@ def main() -> None:
         watch.mark()
     report = {"marks": watch.marks, "calls": watch.calls, "losses": watch.losses}
     given.report.write_text(json.dumps(report))
+
+
+def _no_pauses() -> None:
+    """matplotlib without its pauses, which are there for somebody who looks."""
+    try:
+        from matplotlib import pyplot
+    except ImportError:
+        return
+    pyplot.pause = lambda interval: None
 
 
 def _local_data() -> None:

@@ -6,9 +6,10 @@
     python -m benchmarks.programs --root FOLDER --only P   those whose name matches the pattern
 
 The losses are those of runs with PyTorch's random numbers (CHAINRULE_RANDOM=mt19937). Training that
-is chaotic amplifies rounding, so the table says for how many calls the two agree, and both last
-losses. Time is that of the second half of the calls, with everything between them, the median of
-some rounds in which the sides take turns; each run is a process of its own.
+is chaotic amplifies rounding, so the table says for how many calls the two agree, and for how many
+PyTorch agrees with itself when its weights are nudged in the last digit once; and both last losses.
+Time is that of the second half of the calls, with everything between them, the median of some
+rounds in which the sides take turns; each run is a process of its own.
 """
 
 from __future__ import annotations
@@ -110,6 +111,14 @@ def _failures(*outcomes: Outcome) -> str:
     return "; ".join(outcome.said for outcome in outcomes if outcome.report is None)
 
 
+def _same(ours: list[float], theirs: list[float]) -> int:
+    """For how many calls, from the first on, the losses agree."""
+    for i, (x, y) in enumerate(zip(ours, theirs, strict=False)):
+        if not abs(x - y) <= CLOSE * max(abs(y), 1e-2):
+            return i
+    return min(len(ours), len(theirs))
+
+
 class Bench:
     """Runs programs, each in a fresh copy of its repository."""
 
@@ -146,26 +155,26 @@ class Bench:
         """For how many calls the losses agree, from equal seeds."""
         table = Table(
             "Programs: losses", f"equal random numbers; the same within {CLOSE:g} relative",
-            ["program", "calls", "the same", "last of chainrule", "last of torch"],
+            ["program", "calls", "the same", "nudged", "last of chainrule", "last of torch"],
         )  # fmt: skip
         for program in programs:
-            ours, theirs = (self.run(program, side, losses=True) for side in SIDES)
-            if ours.report is None or theirs.report is None:
-                table.add(program.name, _failures(ours, theirs))
+            runs = [
+                self.run(program, "chainrule", "--losses"),
+                self.run(program, "torch", "--losses"),
+                self.run(program, "torch", "--losses", "--nudge"),
+            ]
+            if said := _failures(*runs):
+                table.add(program.name, said)
             else:
-                a, b = ours.report["losses"], theirs.report["losses"]
-                pairs = list(zip(a, b, strict=False))
-                same = next(
-                    (i for i, (x, y) in enumerate(pairs) if abs(x - y) > CLOSE * max(abs(y), 1e-2)),
-                    len(pairs),
-                )
-                ends = [f"{x[-1]:.6g}" if x else "" for x in (a, b)]
-                calls = str(len(a)) if len(a) == len(b) else f"{len(a)} ≠ {len(b)}"
-                table.add(program.name, calls, str(same), *ends)
+                ours, theirs, nudged = (run.report["losses"] for run in runs if run.report)
+                ends = [f"{x[-1]:.6g}" if x else "" for x in (ours, theirs)]
+                calls = str(len(ours)) + f" ≠ {len(theirs)}" * (len(ours) != len(theirs))
+                same = str(_same(ours, theirs)), str(_same(nudged, theirs))
+                table.add(program.name, calls, *same, *ends)
             print("  ".join(table.rows[-1]), flush=True)
         return table
 
-    def run(self, program: Program, side: str, losses: bool = False) -> Outcome:
+    def run(self, program: Program, side: str, *options: str) -> Outcome:
         """One run, in a process and a folder of its own."""
         folder = self.scratch / "run"
         shutil.rmtree(folder, ignore_errors=True)
@@ -182,7 +191,7 @@ class Bench:
             shutil.copyfile(data / origin, folder / place)
         environment = os.environ | {
             "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg",
-            "CHAINRULE_RANDOM": "mt19937" if losses else "philox",
+            "CHAINRULE_RANDOM": "mt19937" if "--losses" in options else "philox",
         }  # fmt: skip
         python, report = self.pythons[side], self.scratch / "report.json"
         report.unlink(missing_ok=True)
@@ -193,7 +202,7 @@ class Bench:
             subprocess.run([python, first], cwd=first.parent, env=environment, check=True,
                            stdout=subprocess.DEVNULL)  # fmt: skip
         command = [python, "-m", "benchmarks.launch", f"--stop={program.stop}"]
-        command += ["--losses"] * losses + [side, str(report), target.name, *program.arguments]
+        command += [*options, side, str(report), target.name, *program.arguments]
         try:
             ended = subprocess.run(
                 command, cwd=where, env=environment, timeout=LIMIT, stdin=subprocess.DEVNULL,
@@ -203,7 +212,8 @@ class Bench:
             return Outcome(None, f"{side}: longer than {LIMIT} s")
         if not report.exists():
             lines = ended.stderr.strip().splitlines() or [f"exit {ended.returncode}"]
-            return Outcome(None, f"{side}: {lines[-1][:200]}")
+            errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
+            return Outcome(None, f"{side}: {(errors or lines)[-1][:200]}")
         return Outcome(json.loads(report.read_text()), "")
 
     def _source(self, program: Program, side: str) -> Path:
