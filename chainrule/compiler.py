@@ -22,7 +22,9 @@ emit           loops become LLVM IR, and machine code             runs
 The reference backend needs decompose, merge_loops, fold and simplify only. It also computes what is
 too small to be compiled: a graph of few, small nodes (`TINY`). Both give the same numbers but for
 rounding, and which of them computes a graph depends on the graph alone, so that a program that is
-run again gives the same bits.
+run again gives the same bits; but where graphs differ in their sizes only (a text that grows word
+by word), the third and those after it are computed by the reference until that took as long as
+compiling would (`patience`): it depends on what was computed before, and never on a clock.
 """
 
 from __future__ import annotations
@@ -155,20 +157,21 @@ class Program:
     reference runs it, or machine code.
     """
 
-    __slots__ = ("_native", "_plain", "_tiny", "nodes")
+    __slots__ = ("_native", "_patience", "_plain", "_tiny", "nodes")
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self.nodes = tuple(nodes)
         self._native: Any = None
         self._plain: reference.Executable | None = None
         self._tiny = is_tiny(nodes)
+        self._patience: int | None = None  # so many runs more before it is compiled
 
     def __call__(
         self, arrays: Sequence[np.ndarray], donated: Mapping[int, int] = _NOTHING
     ) -> list[np.ndarray]:
         """Values of the outputs, as `programs.run` describes them."""
         if config.backend == "llvm" and not config.nan_guard:
-            if self._native is None and not self._tiny:
+            if self._native is None and not self._tiny and not self._waits():
                 self._compile()
             if self._native is not None:
                 values: list[np.ndarray] = self._native(arrays, donated)
@@ -179,6 +182,13 @@ class Program:
                 "environment variable CHAINRULE_BACKEND says what it is at first)"
             )
         return self._by_reference(arrays)
+
+    def _waits(self) -> bool:
+        """Whether the reference computes this run, because sizes seem to change from run to run."""
+        if self._patience is None:
+            self._patience = patience(self.nodes) if _is_moving(self.nodes) else 0
+        self._patience -= 1
+        return self._patience >= 0
 
     def _compile(self) -> None:
         try:
@@ -238,6 +248,35 @@ def is_tiny(nodes: Sequence[Node]) -> bool:
     return True
 
 
+#: What things take, in microseconds: compiling a node; by the reference, a node, an element of an
+#: array, and a product of a matrix multiplication or of anything else that is summed.
+COMPILED, NODE, ELEMENT, MULTIPLIED, SUMMED = 500.0, 6.0, 0.002, 0.0002, 0.003
+#: At most so many runs are left to the reference.
+PATIENCE = 32
+
+
+def patience(nodes: Sequence[Node]) -> int:
+    """How many runs by the reference take as long as compiling."""
+    compiled = run = 0.0
+    for n in topological(nodes):
+        if n.op.name in ("const", "input", "item"):
+            continue
+        compiled += COMPILED
+        run += NODE + ELEMENT * count_elements(n)
+        if not n.op.is_primitive:
+            run += 10 * NODE
+        if n.op.name == "contract":
+            a, b = (count_elements(i) for i in n.inputs)
+            products = (a * b * max(count_elements(n), 1)) ** 0.5
+            plain = all(i.op.name != "windows" for i in n.inputs)
+            run += products * (MULTIPLIED if plain else SUMMED)
+        if n.op.name == "scan":
+            inside = topological(n.attr("body").outputs)
+            length = n.inputs[n.attr("carries")].shape[0]
+            run += length * sum(NODE + ELEMENT * count_elements(i) for i in inside)
+    return min(int(compiled / max(run, 1.0)), PATIENCE)
+
+
 def _llvm() -> Any:
     """The native backend: imported when the first program is compiled."""
     return importlib.import_module("chainrule.backends.llvm.execute")
@@ -260,15 +299,29 @@ _seen: dict[Any, list[tuple[int, tuple[str, ...]]]] = {}
 _SEEN = 4096
 
 
+_moving: dict[int, set[int]] = {}
+
+
+def _is_moving(nodes: Sequence[Node]) -> bool:
+    """Whether two others of this structure came before."""
+    others = _moving.setdefault(_skeleton(nodes), set())
+    if len(_moving) > _SEEN:
+        del _moving[next(iter(_moving))]
+    before = len(others)
+    if before < 2:
+        others.add(hash(tuple(nodes)))
+    return before >= 2
+
+
 def _skeleton(nodes: Sequence[Node]) -> int:
-    """A graph's structure, whatever its shapes and element types are."""
+    """A graph's structure, whatever its shapes, element types and constants are."""
     places: dict[Node, int] = {}
     rows: list[Any] = []
     for n in topological(nodes):
         places[n] = len(places)
         attrs = [
             v for k, v in n.attrs
-            if isinstance(v, (bool, str)) or k in ("axis", "index", "order", "value")
+            if isinstance(v, (bool, str)) or k in ("axis", "index", "order")
         ]  # fmt: skip
         rows.append((n.op.name, tuple(places[i] for i in n.inputs), tuple(attrs)))
     return hash((tuple(rows), tuple(places[n] for n in nodes)))

@@ -1,10 +1,13 @@
 """Programs are found by their outputs, and what they give belongs to nobody else."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from chainrule import compiler, config, dtypes, ops
 from chainrule.backends import reference
+from chainrule.ir.node import Node
 from chainrule.runtime import programs
 
 
@@ -70,7 +73,37 @@ def test_what_cannot_be_compiled_is_computed_with_a_warning(
     monkeypatch.setattr(config, "backend", "llvm")
     monkeypatch.setattr(compiler, "_native", broken)
     monkeypatch.setattr(compiler, "TINY", (0, 0))
+    monkeypatch.setattr(compiler, "PATIENCE", 0)
     program = compiler.compile([ops.exp(x())])
     with pytest.warns(RuntimeWarning, match="AssertionError: no such loop"):
         first = program([np.ones(3, np.float32)])
     np.testing.assert_array_equal(program([np.ones(3, np.float32)])[0], first[0])
+
+
+def test_sizes_that_change_from_run_to_run_are_left_to_the_reference_until_one_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A text that grows word by word: compiling for every length would take longer than to read."""
+    compiled, native = [], compiler._native
+
+    def counted(nodes: Sequence[Node]) -> object:
+        compiled.append(nodes[0].shape[0])
+        return native(nodes)
+
+    monkeypatch.setattr(config, "backend", "llvm")
+    monkeypatch.setattr(compiler, "TINY", (0, 0))
+    monkeypatch.setattr(compiler, "_native", counted)
+    monkeypatch.setattr(compiler, "_moving", {})
+
+    def of(length: int) -> compiler.Program:
+        text = ops.input(index=0, shape=(length, 4), dtype=dtypes.float32)
+        return compiler.compile([ops.softmax(ops.exp(text), axis=1)])
+
+    programs_of = {n: of(n) for n in range(1, 8)}
+    for n, program in programs_of.items():
+        (row,) = program([np.ones((n, 4), np.float32)])
+        np.testing.assert_allclose(row, 0.25)
+    assert compiled == [1, 2]
+    for _ in range(compiler.PATIENCE):
+        programs_of[5]([np.ones((5, 4), np.float32)])
+    assert compiled == [1, 2, 5]
