@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.dtypes import get_default_dtype
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import from_owned
 from chainrule.tensor.functions import stack
@@ -51,7 +52,7 @@ def collate(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
     if isinstance(first, Sequence):
         if any(len(sample) != len(first) for sample in batch):
             raise RuntimeError("each element in list of batch should be of equal size")
-        columns = [down(list(column)) for column in zip(*batch, strict=True)]
+        columns = [down(column) for column in zip(*batch, strict=True)]
         return columns if isinstance(first, tuple) else _like_sequence(first, columns)
     raise TypeError(_ERROR.format(kind))
 
@@ -84,13 +85,20 @@ def _like_sequence(example: Sequence[Any], values: list[Any]) -> Any:
 
 
 def _collate_tensors(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Tensor:
-    if any(tensor.requires_grad for tensor in batch):
-        return stack(list(batch), 0)  # rows of a graph stay in it
     found = rows_of_one(batch)
     if found is not None:
         return gather(*found)
-    _check_shapes([tensor._shape for tensor in batch])
-    return from_owned(_stacked([values(tensor) for tensor in batch]))
+    shape = batch[0]._shape
+    arrays = []
+    for tensor in batch:  # one look at each: this is most of the time of a small sample
+        if tensor.level:
+            return stack(list(batch), 0)  # rows of a graph stay in it
+        if tensor._shape != shape:
+            _check_shapes([t._shape for t in batch])
+        place = tensor.storage
+        plain = place.trace is None and not tensor.chain and place.array is not None
+        arrays.append(place.array if plain else values(tensor))
+    return from_owned(_stacked(arrays))
 
 
 def _collate_arrays(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
@@ -128,8 +136,10 @@ def _collate_floats(batch: Any, *, collate_fn_map: CollateMap | None = None) -> 
 
 
 def _collate_ints(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
-    everywhere_bool = all(isinstance(value, bool) for value in batch)
-    return from_owned(np.array(batch, dtype=np.bool_ if everywhere_bool else np.int64))
+    array = np.array(batch)
+    if array.dtype.kind == "f":  # 1, 2.5
+        array = array.astype(get_default_dtype().np)
+    return from_owned(array)
 
 
 def _keep(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:

@@ -36,6 +36,7 @@ __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"
 T_co = TypeVar("T_co", covariant=True)
 
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
+_START_METHODS = ("fork", "spawn", "forkserver")
 _END = object()  # what the stream of an exhausted iterable data set answers
 
 
@@ -487,6 +488,13 @@ def _check_workers(
         raise ValueError("prefetch_factor option should be non-negative")
     if persistent_workers and num_workers == 0:
         raise ValueError("persistent_workers option needs num_workers > 0")
+    if isinstance(multiprocessing_context, str) and num_workers > 0:
+        if multiprocessing_context not in _START_METHODS:
+            raise ValueError(
+                "multiprocessing_context option should specify a valid start method in "
+                f"{list(_START_METHODS)!r}, but got multiprocessing_context="
+                f"{multiprocessing_context!r}"
+            )
     if multiprocessing_context is not None and num_workers == 0:
         raise ValueError(
             "multiprocessing_context can only be used with multi-process loading "
