@@ -158,7 +158,7 @@ _ROOMS = frozenset((
     "cuda", "datasets", "distributed", "distributions", "explain", "export", "fft", "func",
     "futures", "fx", "hub", "jit", "keras", "library", "linalg", "masked", "models", "monitor",
     "mps", "multiprocessing", "nn", "onnx", "optim", "overrides", "package", "profiler",
-    "quantization", "random", "serialization", "signal", "special", "testing", "torch_version",
+    "quantization", "random", "serialization", "signal", "sparse", "special", "testing", "torch_version",
     "training", "types", "utils", "version", "vision", "xpu",
 ))  # fmt: skip
 
@@ -178,7 +178,7 @@ _ELSEWHERE = dict.fromkeys((
 ), "amp.autocast_mode") | dict.fromkeys((
     "fork_rng", "get_rng_state", "set_rng_state"), "random") | dict.fromkeys((
     "bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window",
-), "signal.classic") | dict.fromkeys((
+), "signal.classic") | dict.fromkeys(("sparse_coo_tensor", "spmm"), "sparse") | dict.fromkeys((
     "cholesky", "cholesky_inverse", "cholesky_solve", "det", "frobenius_norm", "geqrf", "inverse",
     "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "nuclear_norm", "orgqr",
     "ormqr", "pca_lowrank", "pinverse", "qr", "slogdet", "svd", "svd_lowrank", "triangular_solve",

@@ -25,7 +25,7 @@ ORDER = [
     {"runtime"},
     {"tensor"},
     {"amp", "random", "types"},
-    {"autograd", "linalg", "special", "legacy", "flags", "fft", "signal"},
+    {"autograd", "linalg", "special", "legacy", "flags", "fft", "signal", "sparse", "nested"},
     {"masked"},
     {"cpu", "cuda", "mps", "xpu", "accelerator", "multiprocessing", "distributed", "overrides"},
     {"_C", "_dynamo", "futures", "library", "profiler"},

@@ -438,6 +438,7 @@ _LATER = {
     "tensor.extra.numbers": ("frexp", "i0", "igamma", "igammac", "nextafter"),
     "tensor.extra.counting": ("histogram", "nonzero_static"),
     "tensor.extra.copies": ("narrow_copy",),
+    "sparse": ("to_sparse",),
 }  # fmt: skip
 
 
@@ -647,6 +648,7 @@ _METHODS: dict[str, Any] = {
     "byte": _convert(dtypes.uint8),
     "bool": _convert(dtypes.bool_),
     "cfloat": _convert(dtypes.complex64),
+    "to_dense": lambda self, dtype=None, *, masked_grad=None: _to(self, dtype=dtype),
     "cdouble": _convert(dtypes.complex128),
     "view": functions.view_as_shape,
     "view_as": lambda self, other: functions.view_as_shape(self, other._shape),

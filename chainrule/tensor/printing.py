@@ -120,7 +120,9 @@ def _lines(a: np.ndarray, form: Any, width: int, indent: int, summarize: bool) -
     return "[" + ("," + "\n" * (a.ndim - 1) + " " * (indent + 1)).join(parts) + "]"
 
 
-def _body(t: Tensor, array: np.ndarray, indent: int) -> str:
+def elements(t: Tensor, indent: int) -> str:
+    """What stands between the brackets of `tensor(…)`, which begins in this column."""
+    array = t._concrete()
     if array.size == 0:
         return "[]"
     a = array.astype(np.float32) if t.dtype is dtypes.bfloat16 else array
@@ -136,7 +138,7 @@ def _body(t: Tensor, array: np.ndarray, indent: int) -> str:
     return _lines(a, form, width, indent, summarize)
 
 
-def _joined(parts: list[str], indent: int) -> str:
+def joined(parts: list[str], indent: int) -> str:
     """What is said of a tensor behind its numbers: on a new line where the last one is full."""
     out, *more = parts
     last = len(out) - out.rfind("\n") + 1
@@ -157,7 +159,7 @@ def text(t: Tensor) -> str:
                 shown: str = level.text(t)
                 return shown
     array = t._concrete()
-    parts = ["tensor(" + _body(t, array, len("tensor("))]
+    parts = ["tensor(" + elements(t, len("tensor("))]
     if array.size == 0 and array.ndim != 1:
         parts.append(f"size={tuple(t._shape)}")
     default = dtypes.get_default_dtype()
@@ -169,4 +171,4 @@ def text(t: Tensor) -> str:
         parts.append(f"grad_fn={t.grad_fn!r}")
     elif t.level:
         parts.append("requires_grad=True")
-    return _joined(parts, len("tensor("))
+    return joined(parts, len("tensor("))
