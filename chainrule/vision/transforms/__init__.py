@@ -31,4 +31,4 @@ __all__ = [
     *_names,
 ]
 
-__getattr__ = names.later(__name__)
+__getattr__ = names.later(__name__, ["v2"])  # it needs `tv_tensors`, which needs us

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import names
 from chainrule.dtypes import DType, float32, get_default_dtype
 from chainrule.errors import ShapeError
 from chainrule.tensor import Tensor, is_grad_enabled
@@ -635,6 +636,13 @@ def perspective(
 ) -> Any:
     """The image with its four `startpoints` (x, y) moved to the `endpoints`."""
     coefficients = warps.perspective_coefficients(startpoints, endpoints)
+    return perspective_by(img, coefficients, interpolation, fill)
+
+
+def perspective_by(
+    img: Any, coefficients: Sequence[float], interpolation: InterpolationMode, fill: Fill
+) -> Any:
+    """`perspective` by the eight numbers that lead from a new pixel to the old one."""
     mode = interpolation_mode(interpolation).value
     if is_pil(img):
         return pillow.perspective(img, coefficients, mode, fill)
@@ -698,3 +706,5 @@ def gaussian_blur(
 
 _get_inverse_affine_matrix = warps.inverse_affine_matrix
 _get_perspective_coeffs = warps.perspective_coefficients
+
+__getattr__ = names.later(__name__)

@@ -169,7 +169,7 @@ class RandomResizedCrop(Random):
         img: Any, scale: Sequence[float], ratio: Sequence[float]
     ) -> tuple[int, int, int, int]:
         """(top, left, height, width) of a random rectangle."""
-        return _rectangle(tuple(F.get_dimensions(img)), scale, ratio, draws())
+        return rectangle(tuple(F.get_dimensions(img)), scale, ratio, draws())
 
     def forward(self, img: Any) -> Any:
         box = self.get_params(img, self.scale, self.ratio)
@@ -179,7 +179,7 @@ class RandomResizedCrop(Random):
         method, antialias = self.interpolation.value, bool(self.antialias)
         parts, chance = [], Draws(rng)
         for image in x:
-            box = _rectangle(x.shape, self.scale, self.ratio, chance)
+            box = rectangle(x.shape, self.scale, self.ratio, chance)
             part = arithmetic.crop(image, *box)
             parts.append(planes_resized(part[None], *self.size, method, kind, antialias))
         return np.concatenate(parts)
@@ -202,7 +202,7 @@ def _checked_ranges(scale: Any, ratio: Any) -> tuple[Sequence[float], Sequence[f
     return scale, ratio
 
 
-def _rectangle(
+def rectangle(
     shape: tuple[int, ...], scale: Sequence[float], ratio: Sequence[float], chance: Draws
 ) -> tuple[int, int, int, int]:
     h, w = shape[-2:]
@@ -265,7 +265,7 @@ class RandomErasing(Random):
         value: Sequence[float] | None = None,
     ) -> tuple[int, int, int, int, Tensor]:
         """(top, left, height, width, the new pixels); the whole image where ten did not fit."""
-        found = _hole(tuple(img.shape), scale, ratio, value, draws())
+        found = hole(tuple(img.shape), scale, ratio, value, draws())
         if found is None:
             return 0, 0, img.shape[-2], img.shape[-1], img
         top, left, height, width, pixels = found
@@ -296,7 +296,7 @@ class RandomErasing(Random):
     def apply_each(self, x: Array, kind: Kind, rng: np.random.Generator) -> Array:
         value, result, chance = self._values(x.shape[1]), x.copy(), Draws(rng)
         for i in np.flatnonzero(rng.random(len(x)) < self.p):
-            found = _hole(x.shape, self.scale, self.ratio, value, chance)
+            found = hole(x.shape, self.scale, self.ratio, value, chance)
             if found is not None:
                 top, left, height, width, pixels = found
                 result[i, :, top : top + height, left : left + width] = pixels
@@ -309,7 +309,7 @@ class RandomErasing(Random):
         )
 
 
-def _hole(
+def hole(
     shape: tuple[int, ...],
     scale: Sequence[float],
     ratio: Sequence[float],
