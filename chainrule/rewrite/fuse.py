@@ -210,8 +210,10 @@ class _Partition:
         found: set[Node] = set()
         for n in self.order:
             point = self.cls[n] == "point" and weight(n) <= 4
-            if n.op.name in ("const", "iota") or (
-                (point or self.cls[n] == "view") and all(i in found for i in n.inputs)
+            if n.op.name == "const" or (
+                n not in self.outputs  # which lie in memory anyway
+                and (n.op.name == "iota" or point or self.cls[n] == "view")
+                and all(i in found for i in n.inputs)
             ):
                 found.add(n)
         return found

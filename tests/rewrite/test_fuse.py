@@ -218,3 +218,13 @@ def test_every_kernel_reads_what_was_made_before() -> None:
     for k in fuse(prepared(gradients(loss, [a, x(1, 32, 32)]))):
         assert all(is_leaf(i) or i in made for i in k.inputs)
         made.update(k.outputs)
+
+
+def test_what_is_made_of_constants_alone_is_there_when_a_kernel_of_its_own_reads_it() -> None:
+    """An output made of constants lies in memory; then what is computed from it does as well."""
+    zero = ops.full((2, 2), 0.0, dtypes.float32)
+    read = ops.linalg.cholesky(ops.add(zero, ops.permute(zero, order=(1, 0))))
+    there: set[Node] = set()
+    for kernel in fuse([zero, ops.stack([zero, zero]), *ops.items(read)]):
+        assert {i for i in kernel.inputs if not is_leaf(i)} <= there
+        there.update(kernel.outputs)
