@@ -518,6 +518,8 @@ def linspace(
     out: Any = None,
 ) -> Tensor:
     """`steps` numbers from start to end, both included."""
+    if isinstance(steps, float):
+        raise TypeError("linspace(): argument 'steps' (position 3) must be int, not float")
     a, b = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
     plain = dtypes.get_default_dtype()
     is_complex = isinstance(a, complex) or isinstance(b, complex)
@@ -539,6 +541,8 @@ def logspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """base to the powers of `linspace`."""
+    if isinstance(steps, float):
+        raise TypeError("logspace(): argument 'steps' (position 3) must be int, not float")
     d = dtype or dtypes.get_default_dtype()
     array = np.logspace(float(start), float(end), int(steps), base=base)
     return _finish(from_array(array.astype(d.np), d), requires_grad, device)
@@ -773,6 +777,12 @@ def multinomial(
     Without replacement by the largest log p − log(−log u) (Gumbel; Efraimidis and Spirakis 2006).
     """
     p = input.detach()
+    if not p.dtype.is_floating_point:
+        raise RuntimeError(
+            f"multinomial only supports floating-point dtypes for input, got: {p.dtype}"
+        )
+    if num_samples <= 0:
+        raise RuntimeError("cannot sample n_sample <= 0 samples")
     if p.ndim not in (1, 2):
         raise RuntimeError(f"prob_dist must be 1 or 2 dim, got shape {tuple(p._shape)}")
     values = p._concrete().astype(np.float64)

@@ -6,6 +6,7 @@ a handle: shape, views, gradient flags, the way into a trace, and the way out to
 
 from __future__ import annotations
 
+import copy
 import warnings
 import weakref
 from threading import get_ident
@@ -269,6 +270,10 @@ class Tensor:
         return False
 
     @property
+    def is_nested(self) -> bool:
+        return False
+
+    @property
     def is_quantized(self) -> bool:
         return False
 
@@ -522,22 +527,37 @@ class Tensor:
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
                 "protocol at the moment.  Take .detach() of a computed one."
             )
-        out = self._copy_leaf()
+        out = self._copied(memo)
         memo[id(self)] = out
         return out
 
-    def _copy_leaf(self) -> Tensor:
-        out = from_array(self._concrete().copy(), self._dtype, type(self))
+    def _copied(self, memo: dict[int, Any]) -> Tensor:
+        """A leaf like this one; what shares a storage here shares one there."""
+        if self.base is None and not self.chain:
+            storage = memo.get(id(self.storage))
+            if storage is None:
+                array = self._concrete()
+                storage = memo[id(self.storage)] = Storage(array.copy(), None, None)
+            out: Tensor = blank(type(self), storage, self._shape, self._dtype)
+            if storage.array.strides == self._concrete().strides:
+                out.strides = self.strides
+        else:
+            base = self if self.base is None else self.base
+            twin = memo.get(id(base))
+            if twin is None:
+                twin = memo[id(base)] = base.detach()._copied(memo)
+            out = blank(type(self), twin.storage, self._shape, self._dtype)
+            out.chain, out.strides, out.base = self.chain, self.strides, twin
         out.level = self.level
         if self._grad is not None:
             out._grad = self._grad.detach().clone()
+        if self.__dict__:
+            out.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return out
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return (
-            _rebuild,
-            (np.asarray(self._concrete()), self._dtype.name, self.requires_grad, type(self)),
-        )
+        given = (np.asarray(self._concrete()), self._dtype.name, self.requires_grad, type(self))
+        return (_rebuild, given, self.__dict__ or None)
 
     def __dir__(self) -> list[str]:
         return sorted(set(object.__dir__(self)))
@@ -660,6 +680,8 @@ def _rebuild(array: np.ndarray, dtype: str, requires_grad: bool, cls: type[Any])
 
 def _construct(*args: Any, **kwargs: Any) -> Tensor:
     kwargs.pop("device", None)
+    if not args and not kwargs:
+        return from_array(np.zeros(0, get_default_dtype().np), get_default_dtype())
     if kwargs:
         raise TypeError(
             f"Tensor() got unexpected arguments {sorted(kwargs)}; use torch.tensor(data, dtype=…)"

@@ -18,7 +18,7 @@ from chainrule.tensor.creation import as_tensor, from_owned
 from chainrule.tensor.handle import SILENT, Step, Tensor
 from chainrule.tensor.mutate import assign, check_writable
 from chainrule.tensor.record import apply, chain
-from chainrule.tensor.trace import one_piece, state
+from chainrule.tensor.trace import flush, one_piece, state
 
 
 class Parsed(NamedTuple):
@@ -293,9 +293,35 @@ def put_at(x: Node, v: Node, *tensors: Node, axes: tuple[int, ...], mode: str) -
 
 def setitem(x: Tensor, index: Any, value: Any) -> None:
     """x[index] = value"""
+    if _is_filled(x, value):
+        flush(state.trace)
     if not _at_once(x, index, value):
         with one_piece:
             _set(x, index, value)
+
+
+#: So many parts of an array that waits are written one after another before it is computed.
+_PARTS = 4
+
+
+def _is_filled(x: Tensor, value: Any) -> bool:
+    """Whether a loop seems to fill an array with numbers: it is computed, and then each is written
+    at once, instead of one graph of thousands of parts.
+    """
+    s = x.storage
+    here = state.here
+    if s.trace is not here.current or s.level or x.level or here.hold or here.pause or here.lanes:
+        return False
+    if isinstance(value, Tensor):
+        if value.level or value.storage.trace is not None:
+            return False
+    elif not isinstance(value, (bool, int, float, np.generic)):
+        return False
+    n, parts = s.node, 0
+    while n is not None and parts < _PARTS and n.op.name in ("slice_update", "reshape"):
+        parts += n.op.name == "slice_update"
+        n = n.inputs[0]
+    return parts == _PARTS
 
 
 def _set(x: Tensor, index: Any, value: Any) -> None:

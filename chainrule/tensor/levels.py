@@ -179,8 +179,22 @@ def innermost(t: Tensor) -> Vmap | None:
         node = node_of(t)
         for level in reversed(lanes):
             if level.holds(node):
-                return level  # type: ignore[no-any-return]  # `Here` is below this module
+                found: Vmap = level
+                return found
     return None
+
+
+def every_sample(t: Tensor) -> Tensor:
+    """What a tensor stands for: itself, or all samples of the batches of which it is one (the
+    outermost batch first). For a look that does not say which sample it saw.
+    """
+    level = innermost(t)
+    if level is None:
+        return t
+    (whole,) = level.whole([node_of(t)])
+    assert whole is not None
+    with outside(level):
+        return every_sample(given_back(whole, t.level))
 
 
 _followed: dict[tuple[Any, ...], bool] = {}
@@ -220,4 +234,7 @@ def given_back(node: Node, level: int) -> Tensor:
     return result(node, trace, 1 if level else 0)
 
 
-__all__ = ["Grad", "Vmap", "arguments", "batch", "given_back", "innermost", "one_piece", "outside"]
+__all__ = [
+    "Grad", "Vmap", "arguments", "batch", "every_sample", "given_back", "innermost", "one_piece",
+    "outside",
+]  # fmt: skip

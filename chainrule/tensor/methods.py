@@ -256,6 +256,8 @@ def _bernoulli(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
 
 def _exponential(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Exponentially distributed numbers: −log(1 − u) / λ."""
+    if lambd <= 0:
+        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
     return assign(self, _random(self, "exponential", generator) / lambd)
 
 
@@ -263,6 +265,8 @@ def _log_normal(
     self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Numbers whose logarithm is normal."""
+    if std <= 0:
+        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
     return assign(self, functions.exp(_random(self, "normal", generator) * std + mean))
 
 
@@ -270,6 +274,8 @@ def _cauchy(
     self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """median + sigma · tan(π (u − ½))"""
+    if sigma <= 0:
+        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
     return assign(
         self, functions.tan((_random(self, "uniform", generator) - 0.5) * np.pi) * sigma + median
     )
@@ -328,9 +334,10 @@ def _number_or_tensor(x: Any) -> Any:
 def _operator(op: Any, swapped: bool = False) -> Callable[[Tensor, Any], Any]:
     def f(self: Tensor, other: Any) -> Any:
         if type(other) is not Tensor:
-            other = _number_or_tensor(other)
+            given, other = other, _number_or_tensor(other)
             if other is None:
-                return NotImplemented
+                asked = overriding.relevant_to((given,), {})
+                return overriding.handle(f, asked, (self, given), {}) if asked else NotImplemented
         return apply(op, other, self) if swapped else apply(op, self, other)
 
     f.__name__ = f"r{op.name}" if swapped else op.name

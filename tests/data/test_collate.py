@@ -53,7 +53,7 @@ def test_structures_keep_their_form() -> None:
     batch = default_collate([(1, "a", {"k": [2, 3.0]}), (4, "b", {"k": [5, 6.0]})])
     assert type(batch) is list
     numbers, words, inner = batch
-    assert numbers.tolist() == [1, 4] and words == ["a", "b"]
+    assert numbers.tolist() == [1, 4] and words == ("a", "b")
     assert [column.tolist() for column in inner["k"]] == [[2, 5], [3.0, 6.0]]
     point = default_collate([Point(1, 2), Point(3, 4)])
     assert type(point) is Point and point.y.tolist() == [2, 4]

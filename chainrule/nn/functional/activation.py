@@ -43,6 +43,11 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
                 f"{weight.numel()} and "
                 f"channel size = {input.shape[1] if input.ndim > 1 else 1}."
             )
+        if weight.ndim > 1:
+            raise RuntimeError(
+                "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = "
+                f"{weight.ndim}"
+            )
         weight = weight.reshape((-1, *(1,) * (input.ndim - 2)))
     elif weight.ndim and not input.ndim:
         weight = weight.reshape(())
@@ -54,6 +59,10 @@ def rrelu(
     inplace: bool = False,
 ) -> Tensor:  # fmt: skip
     """leaky_relu with a random slope in training, the mean slope else"""
+    if lower > upper:
+        raise RuntimeError(
+            f"Lower bound should be less than or equal to the upper bound, got {lower}, {upper}"
+        )
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     u = draw("uniform", tuple(input.shape), input.dtype, None, "dropout")

@@ -66,6 +66,14 @@ def rms_norm(
     """x/√(mean x² + ε) over the last axes, then weight"""
     epsilon = float(finfo(input.dtype).eps) if eps is None else eps
     n = len(tuple(normalized_shape))
+    if not n:
+        raise RuntimeError("Expected normalized_shape to be at least 1-dimensional, got []")
+    if tuple(input.shape[-n:]) != tuple(normalized_shape):
+        raise RuntimeError(
+            f"Given normalized_shape={list(normalized_shape)}, expected input with shape "
+            f"[*, {', '.join(map(str, normalized_shape))}], but got input of size "
+            f"{list(input.shape)}"
+        )
     y: Tensor = apply(
         ops.rms_standardize, input, axis=tuple(range(input.ndim - n, input.ndim)), eps=epsilon
     )

@@ -25,6 +25,19 @@ def _windows(
     k = shapes.ntuple(kernel_size, n, "kernel_size")
     s = k if stride in (None, [], ()) else shapes.ntuple(stride, n, "stride")
     p, d = shapes.ntuple(padding, n, "padding"), shapes.ntuple(dilation, n, "dilation")
+    for what, sizes, least in (
+        ("kernel size", k, 1), ("stride", s, 1), ("padding", p, 0), ("dilation", d, 1)
+    ):
+        if min(sizes) < least:
+            raise RuntimeError(
+                f"pooling: {what} should be {'greater than zero' if least else 'non-negative'}, "
+                f"but got {what}={sizes}"
+            )
+    if 0 in x.shape[1 if x.ndim == n + 2 else 0 :]:
+        raise RuntimeError(
+            f"max_pool{n}d: Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim "
+            f"batch size for input, but got: {list(x.shape)}"
+        )
     if any(2 * a > b for a, b in zip(p, k, strict=True)):
         raise RuntimeError(
             f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k}"
@@ -303,6 +316,11 @@ def _unpool(
     k = shapes.ntuple(kernel_size, n, "kernel_size")
     s = k if stride in (None, [], ()) else shapes.ntuple(stride, n, "stride")
     p = shapes.ntuple(padding, n, "padding")
+    if indices.shape != x.shape:
+        raise RuntimeError(
+            f"Expected shape of indices to be same as that of the input tensor ({list(x.shape)}) "
+            f"but got indices tensor with shape: {list(indices.shape)}"
+        )
     sizes = tuple((m - 1) * a + b - 2 * c for m, a, b, c in zip(x.shape[-n:], s, k, p, strict=True))
     if output_size is not None:
         sizes = _output_sizes(tuple(output_size)[-n:], sizes, s)

@@ -137,6 +137,8 @@ def embedding(
             f"Long, Int; but got {input.dtype} "
             "instead; convert with .long()"
         )
+    if weight.ndim != 2:
+        raise RuntimeError(f"'weight' must be 2-D, got shape {list(weight.shape)}")
     if padding_idx is not None:
         if not -weight.shape[0] <= padding_idx < weight.shape[0]:
             raise AssertionError("Padding_idx must be within num_embeddings")

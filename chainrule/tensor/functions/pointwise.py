@@ -372,6 +372,11 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """input where the condition holds, else other; with one argument, where it holds."""
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)
+    if not isinstance(condition, Tensor):
+        raise TypeError(
+            f"where(): argument 'condition' (position 1) must be Tensor, not "
+            f"{type(condition).__name__}"
+        )
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         input = as_tensor(input)
         input = input.to(dtypes.result_type([(input.dtype, 1), (dtypes.of_number(other), 1)]))
@@ -382,6 +387,10 @@ def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Tensor:
     """|a − b| ≤ atol + rtol |b|"""
+    if rtol < 0 or atol < 0:
+        raise RuntimeError(
+            f"rtol and atol must be greater than or equal to zero, but got {rtol} and {atol}"
+        )
     near = (input == other) | (isfinite(other) & (abs(input - other) <= abs(other) * rtol + atol))
     return near | (isnan(input) & isnan(other)) if equal_nan else near
 

@@ -54,6 +54,8 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Σ a b of two vectors."""
+    if input.ndim != 1 or tensor.ndim != 1:
+        raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
     if input._shape != tensor._shape:
         raise ShapeError(
             f"inconsistent tensor size, expected tensor {list(input._shape)} and src "
@@ -76,6 +78,9 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """a bᵀ of two vectors."""
+    for t, name in ((input, "self"), (vec2, "vec2")):
+        if t.ndim != 1:
+            raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {t.ndim}-D")
     return unsqueeze(input, 1) * vec2
 
 
@@ -145,6 +150,8 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 def trace(input: Tensor) -> Tensor:
     """Σ of the diagonal."""
+    if input.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
     return sum(diagonal(input))
 
 

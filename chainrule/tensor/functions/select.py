@@ -53,6 +53,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     if not input.ndim and not index.ndim:
         return clone(input)
     x = reshape(input, 1) if not input.ndim else input
+    d = shapes.axis(dim, x.ndim)
+    check_range(index, d, x._shape[d], RuntimeError)
     if not index.numel():
         return reshape(narrow(reshape(x, -1), 0, 0, 0), index._shape)
     return apply(ops.take_along, x, index, axis=shapes.axis(dim, x.ndim))
@@ -101,6 +103,11 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             f"masked_fill_ only supports boolean masks, but got mask with dtype {mask._dtype}"
         )
     if isinstance(value, Tensor):
+        if value.ndim:
+            raise RuntimeError(
+                "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
+                f"{value.ndim} dimension(s)."
+            )
         value = to_dtype(value, input._dtype)
     elif not input._dtype.is_floating_point:
         value = int(value)

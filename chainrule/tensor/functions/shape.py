@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule import ops, shapes
-from chainrule.dtypes import DType
+from chainrule.dtypes import INTEGER, DType
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
 from chainrule.tensor.creation import from_numpy
@@ -121,6 +121,14 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
         shapes.axis(a, input.ndim)
         for a in ([destination] if isinstance(destination, int) else destination)
     ]
+    for what, given in (("source", src), ("destination", dst)):
+        if len(set(given)) != len(given):
+            raise RuntimeError(f"movedim: repeated dim in `{what}` ({given})")
+    if len(src) != len(dst):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({src} dims) should contain the "
+            f"same number of dims as destination ({dst} dims)"
+        )
     order: list[int] = [-1] * input.ndim
     for a, b in zip(src, dst, strict=True):
         order[b] = a
@@ -308,6 +316,10 @@ def numel(input: Tensor) -> int:
 
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """`length` elements of an axis from `start`; a view."""
+    if not input.ndim:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if isinstance(start, Tensor) and (start.ndim or start._dtype.category != INTEGER):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     d, a = shapes.axis(dim, input.ndim), int(start)
     n = input._shape[d]
     a = a + n if a < 0 else a
@@ -477,11 +489,15 @@ def _flip(x: Node, *, dims: tuple[int, ...]) -> Node:
 
 def fliplr(input: Tensor) -> Tensor:
     """Axis 1 in reverse."""
+    if input.ndim < 2:
+        raise RuntimeError("Input must be >= 2-d.")
     return flip(input, 1)
 
 
 def flipud(input: Tensor) -> Tensor:
     """Axis 0 in reverse."""
+    if not input.ndim:
+        raise RuntimeError("Input must be >= 1-d.")
     return flip(input, 0)
 
 
@@ -505,7 +521,15 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
 
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """k quarter turns in the plane of two axes."""
+    if len(dims) != 2:
+        raise RuntimeError(
+            f"expected total rotation dims == 2, but got dims = {len(dims)}"
+        )
     a, b = dims
+    if shapes.axis(a, input.ndim) == shapes.axis(b, input.ndim):
+        raise RuntimeError(
+            f"expected rotation dims to be different, but got dim0 = {a} and dim1 = {b}"
+        )
     k %= 4
     if k == 0:
         return clone(input)
