@@ -1,6 +1,6 @@
 """Nested containers as trees: flatten, map, put together again (`torch.utils._pytree`).
 
-Lists, tuples, named tuples, dictionaries (also ordered ones and those with a default) and deques are
+Lists, tuples, named tuples, dictionaries (also ordered ones, those with a default) and deques are
 nodes; all else, None as well, is a leaf. `register_pytree_node` adds classes of one's own.
 
 >>> leaves, spec = tree_flatten({"a": 1, "b": (2, [3])})
@@ -69,8 +69,8 @@ def register_pytree_node(
     serialized_type_name: str | None = None, to_dumpable_context: Any = None,
     from_dumpable_context: Any = None, flatten_with_keys_fn: Any = None,
 ) -> None:  # fmt: skip
-    """Let instances of a class be nodes: flatten_fn(x) → (children, context), unflatten_fn(children,
-    context) → x.
+    """Let instances of a class be nodes: flatten_fn(x) → (children, context), and back by
+    unflatten_fn(children, context).
     """
     if cls in SUPPORTED_NODES:
         raise ValueError(f"{cls} is already registered as pytree node.")
@@ -84,7 +84,7 @@ class TreeSpec:
 
     def __init__(self, type: Any, context: Any, children_specs: list[TreeSpec]) -> None:
         self.type, self.context, self.children_specs = type, context, children_specs
-        self.num_leaves = sum(c.num_leaves for c in children_specs)
+        self.num_leaves: int = sum(c.num_leaves for c in children_specs)
 
     @property
     def num_children(self) -> int:
@@ -274,16 +274,12 @@ def tree_map_only_(
     return tree_map_(map_only(kind)(func), tree, is_leaf=is_leaf)
 
 
-def tree_all(
-    pred: Callable[[Any], bool], tree: PyTree, is_leaf: IsLeaf | None = None
-) -> bool:
+def tree_all(pred: Callable[[Any], bool], tree: PyTree, is_leaf: IsLeaf | None = None) -> bool:
     """Whether a predicate holds for all leaves."""
     return all(map(pred, tree_leaves(tree, is_leaf)))
 
 
-def tree_any(
-    pred: Callable[[Any], bool], tree: PyTree, is_leaf: IsLeaf | None = None
-) -> bool:
+def tree_any(pred: Callable[[Any], bool], tree: PyTree, is_leaf: IsLeaf | None = None) -> bool:
     """Whether a predicate holds for a leaf."""
     return any(map(pred, tree_leaves(tree, is_leaf)))
 

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(chainrule.__file__).parent
 
 #: Every room or file at the top of the package, lowest first.
 ORDER = [
-    {"_version", "errors", "config", "names", "compiling"},
+    {"_version", "errors", "config", "pytree", "names", "compiling"},
     {"dtypes", "shapes", "devices", "version", "torch_version", "return_types", "layouts"},
     {"ir"},
     {"ops"},
@@ -24,14 +24,15 @@ ORDER = [
     {"compiler"},
     {"runtime"},
     {"tensor"},
+    {"func"},
     {"amp", "random", "types"},
-    {"autograd", "linalg", "special", "legacy", "flags", "fft", "signal", "sparse", "nested"},
+    {"autograd", "linalg", "special", "legacy", "flags", "fft", "signal", "sparse"},
     {"masked"},
     {"cpu", "cuda", "mps", "xpu", "accelerator", "multiprocessing", "distributed", "overrides"},
     {"_C", "_dynamo", "futures", "library", "profiler"},
     {"utils"},
     {"nn"},
-    {"optim"},
+    {"optim", "nested"},
     {"distributions"},
     {"io"},
     {"serialization"},

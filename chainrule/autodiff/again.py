@@ -1,8 +1,8 @@
 """The rule of `recomputed`: what its gradient reads is computed a second time, from its inputs.
 
-Forward values and the same values made for the gradient are different nodes, because the second time
-everything starts from `after(x, ȳ)`: x, but not before a cotangent is there. So nothing merges them
-again, and nothing computes the second ones early. Random numbers are a function of seed and
+Forward values and the same values made for the gradient are different nodes, because the second
+time everything starts from `after(x, ȳ)`: x, but not before a cotangent is there. So nothing merges
+them again, and nothing computes the second ones early. Random numbers are a function of seed and
 position, so they come again by themselves.
 """
 

@@ -301,7 +301,8 @@ def _for_batch(cls: type[Function], level: levels.Vmap, args: Sequence[Any]) -> 
 def _out_of(level: levels.Vmap, args: Sequence[Any]) -> tuple[list[Any], tuple[Any, ...]]:
     """Arguments as all samples have them, and where the batch is: 0, or None."""
     leaves, tree = tree_flatten(list(args))
-    wholes, dims = [], []
+    wholes: list[Any] = []
+    dims: list[int | None] = []
     for x in leaves:
         whole = level.whole([node_of(x)])[0] if isinstance(x, Tensor) else None
         if whole is None:
@@ -322,9 +323,7 @@ class _Kept(NamedTuple):
     materialize: bool
 
 
-def _generated(
-    cls: type[Function], level: levels.Vmap, in_dims: tuple[Any, ...]
-) -> type[Function]:
+def _generated(cls: type[Function], level: levels.Vmap, in_dims: tuple[Any, ...]) -> type[Function]:
     """A function of batches, whose forward and backward are those of `cls` for every sample."""
     size, randomness = level.size, level.randomness
 
@@ -412,7 +411,7 @@ def _generated(
                 parts = list(found) if isinstance(found, tuple) else [found]
                 _, pairs = leave(lane, parts)
             made = wrapped(pairs, parts)
-            out = []
+            out: list[Tensor | None] = []
             for g, (_, d), where in zip(made, pairs, in_dims, strict=False):
                 if not isinstance(g, Tensor):
                     out.append(None)

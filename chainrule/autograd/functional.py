@@ -92,8 +92,7 @@ def _gradients(
                 )
     lead = tuple(pairs[0][1].shape[:1]) if batched and pairs else ()
     return tuple(
-        x.new_zeros((*lead, *x.shape)) if g is None else g
-        for g, x in zip(found, xs, strict=True)
+        x.new_zeros((*lead, *x.shape)) if g is None else g for g, x in zip(found, xs, strict=True)
     )
 
 
@@ -258,9 +257,7 @@ def hessian(
             [6., 2.]])
     """
     if outer_jacobian_strategy not in ("forward-mode", "reverse-mode"):
-        raise AssertionError(
-            'Expected strategy to be either "forward-mode" or "reverse-mode".'
-        )
+        raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
 
     def gradient(*args: Tensor) -> Any:
         y = _called(func, args, strict)
@@ -303,5 +300,6 @@ def vhp(
 ) -> tuple[Any, Any]:  # fmt: skip
     """(func(inputs), vᵀ H): as `hvp`, for H is symmetric."""
     return hvp(func, inputs, v, create_graph, strict)
+
 
 __getattr__ = names.later(__name__)

@@ -86,13 +86,13 @@ def gradcheck(
     """Whether gradients of `func` agree with (f(x + ε) − f(x − ε))/2ε
 
     For all inputs that require them. inputs: a tensor or a tuple of any arguments; those that
-    require a gradient must be float64 or complex128. Every element is moved by eps, every output element
-    differentiated; they agree when |a − n| ≤ atol + rtol |n|. Raises GradcheckError with the worst
-    place and both matrices (or gives False with raise_exception=False), ValueError where nothing
-    can be checked.
+    require a gradient must be float64 or complex128. Every element is moved by eps, every output
+    element differentiated; they agree when |a − n| ≤ atol + rtol |n|. Raises GradcheckError with
+    the worst place and both matrices (or gives False with raise_exception=False), ValueError where
+    nothing can be checked.
 
-    Further: `check_batched_grad` compares gradients of a batch of seeds (vmap) with those one by one,
-    `check_forward_ad` compares J v with the differences as well, `nondet_tol` is how much two
+    Further: `check_batched_grad` compares gradients of a batch of seeds (vmap) with those one by
+    one, `check_forward_ad` compares J v with the differences as well, `nondet_tol` is how much two
     gradients may differ. `fast_mode` looks at every element all the same; gradients that are
     missing are always zeros here.
 

@@ -82,8 +82,9 @@ def register_multi_grad_hook(
 
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
-    """Count a write that the library did not see: a gradient that needs the old value is refused."""
-    for t in (tensor,) if isinstance(tensor, Tensor) else tensor:
+    """Count a write that the library did not see: gradients that need the old value are refused."""
+    every: Iterable[Tensor] = (tensor,) if isinstance(tensor, Tensor) else tensor
+    for t in every:
         t.storage.version += 1
 
 

@@ -1,9 +1,9 @@
 """Transforms of functions (`torch.func`): derivatives and batches, which nest.
 
-    grad  grad_and_value  vjp  jvp  linearize      transforms.py
-    vmap  chunk_vmap                               vmap.py
-    jacrev  jacfwd  hessian                        jacobians.py
-    functional_call  stack_module_state            modules.py
+grad  grad_and_value  vjp  jvp  linearize      transforms.py
+vmap  chunk_vmap                               vmap.py
+jacrev  jacfwd  hessian                        jacobians.py
+functional_call  stack_module_state            modules.py
 """
 
 from __future__ import annotations
@@ -42,14 +42,15 @@ def debug_unwrap(tensor: Tensor, *, recurse: bool = True) -> Tensor:
     """What is behind a tensor inside `vmap`: all samples of it (with `recurse`, of every batch)."""
     if not isinstance(tensor, Tensor):
         raise ValueError("Argument to debug_unwrap must be a tensor")
+    if recurse:
+        return levels.every_sample(tensor)
     level = levels.innermost(tensor)
     if level is None:
         return tensor
     (whole,) = level.whole([node_of(tensor)])
     assert whole is not None
     with levels.outside(level):
-        out = levels.given_back(whole, tensor.level)
-        return debug_unwrap(out) if recurse else out
+        return levels.given_back(whole, tensor.level)
 
 
 __all__ = [

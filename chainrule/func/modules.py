@@ -59,10 +59,8 @@ def functional_call(
 def _tied(module: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """The same tensor under all of its names."""
     names: dict[int, set[str]] = {}
-    for tensors in (
-        module.named_parameters(remove_duplicate=False), module.named_buffers(remove_duplicate=False)
-    ):  # fmt: skip
-        for name, t in tensors:
+    for listing in (module.named_parameters, module.named_buffers):
+        for name, t in listing(remove_duplicate=False):
             names.setdefault(id(t), set()).add(name)
     found = dict(given)
     for group in names.values():

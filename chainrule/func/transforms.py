@@ -1,8 +1,8 @@
 """Derivatives of functions: `grad`, `vjp`, `jvp`, `linearize`.
 
-Each calls the function on arguments under names of their own (`chainrule.tensor.levels`) and derives
-what was recorded. A derivative in a direction, J v, is the derivative of Jᵀ u by u: Jᵀ u is linear
-in u, so u is not in the result, and no op needs a second rule.
+Each calls the function on arguments under names of their own (`chainrule.tensor.levels`) and
+derives what was recorded. A derivative in a direction, J v, is the derivative of Jᵀ u by u: Jᵀ u is
+linear in u, so u is not in the result, and no op needs a second rule.
 """
 
 from __future__ import annotations
@@ -130,9 +130,7 @@ def grad_and_value(
             inside = [_entering(level, a) if i in at else a for i, a in enumerate(args)]
             out, aux = _with_aux(func(*inside, **kwargs), has_aux, what)
             if not isinstance(out, Tensor):
-                raise RuntimeError(
-                    f"{what}: Expected f(*args) to return a Tensor, got {type(out)}"
-                )
+                raise RuntimeError(f"{what}: Expected f(*args) to return a Tensor, got {type(out)}")
             if out.ndim:
                 raise RuntimeError(
                     f"{what}: Expected f(*args) to return a scalar Tensor, got tensor with "
@@ -150,7 +148,7 @@ def grad(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> C
     """args ↦ ∂func/∂args[argnums] of a function whose result is one number; with `has_aux`
     (gradient, aux).
 
-    `argnums`: a position, or a tuple of them; an argument may be a tree of tensors. Transforms nest:
+    `argnums`: a position, or a tuple of them; an argument may be a tree of tensors. They nest:
     grad(grad(f)) is the second derivative, vmap(grad(f)) the gradient of every sample. Raises
     RuntimeError where the result is not one number.
 
@@ -267,8 +265,8 @@ def jvp(
     func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False,
     has_aux: bool = False,
 ) -> Any:  # fmt: skip
-    """(func(primals), J v): the value and its derivative in the direction `tangents`; with `has_aux`
-    (value, derivative, aux).
+    """(func(primals), J v): the value and its derivative in the direction `tangents`; with
+    `has_aux` (value, derivative, aux).
 
     `strict`: a result that does not depend on the primals is an error, otherwise its derivative is
     0. Under no_grad inside `func` nothing is differentiated (PyTorch's forward mode goes on).

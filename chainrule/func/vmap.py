@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,9 +17,8 @@ from chainrule.pytree import (
 )
 from chainrule.tensor import Tensor, levels
 from chainrule.tensor.functions import cat
-from chainrule.tensor.handle import node_of, result
+from chainrule.tensor.handle import node_of
 from chainrule.tensor.mutate import assign
-from chainrule.tensor.trace import Storage, state
 
 
 def name_of(func: Callable[..., Any]) -> str:
@@ -68,9 +66,7 @@ def vmap(
             f"Got {randomness}"
         )
     if not (chunk_size is None or chunk_size > 0):
-        raise ValueError(
-            f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})"
-        )
+        raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
 
     @wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -163,9 +159,7 @@ def _mapped(
 ) -> Any:
     """One call of func for all samples."""
     with levels.batch(size, randomness) as level:
-        inside = [
-            x if d is None else level.enter(x, d) for x, d in zip(flat, axes, strict=True)
-        ]
+        inside = [x if d is None else level.enter(x, d) for x, d in zip(flat, axes, strict=True)]
         outs = func(*tree_unflatten(inside, spec), **kwargs)
         leaves, tree = tree_flatten(outs)
         dims = _dims(outs, tree, out_dims, func)
@@ -175,9 +169,10 @@ def _mapped(
             if d is not None and t.storage.version
         ]  # fmt: skip
         new = level.whole([node_of(t) for _, _, t in written])
+        full = [_batch(n, t, size) for n, (_, _, t) in zip(new, written, strict=True)]
     values = [x if d is _SAME else levels.given_back(*x) for x, d in given]
-    for (x, d, _), node in zip(written, new, strict=True):
-        assign(x, levels.given_back(_moved(_batch(node, x, level.size), d), 0))
+    for (x, d, t), node in zip(written, full, strict=True):
+        assign(x, levels.given_back(_moved(node, d), t.level))
     return tree_unflatten(values, tree)
 
 
@@ -224,8 +219,7 @@ def _out(
 
 
 def _batch(node: Node | None, like: Tensor, size: int) -> Node:
-    assert node is not None and node.shape[0] == size
-    return node
+    return ops.broadcast_to(node_of(like), shape=(size, *like._shape)) if node is None else node
 
 
 def _moved(node: Node, axis: int) -> Node:
@@ -269,9 +263,7 @@ def _in_chunks(
     found, tree = [], None
     for start in starts:
         n = min(chunk_size, size - start)
-        part = [
-            x if d is None else x.narrow(d, start, n) for x, d in zip(flat, axes, strict=True)
-        ]
+        part = [x if d is None else x.narrow(d, start, n) for x, d in zip(flat, axes, strict=True)]
         leaves, tree = tree_flatten(call(n, part))
         found.append(leaves)
     assert tree is not None
@@ -299,4 +291,4 @@ def chunk_vmap(
     return wrapped
 
 
-__all__ = ["Storage", "chunk_vmap", "itertools", "name_of", "result", "state", "vmap", "wraps"]
+__all__ = ["chunk_vmap", "name_of", "vmap", "wraps"]

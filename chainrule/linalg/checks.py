@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule import dtypes, ops
 from chainrule.errors import DtypeError, LinAlgError, ShapeError
-from chainrule.tensor import Tensor
+from chainrule.tensor import Tensor, levels
 from chainrule.tensor.record import apply
 
 _NAMES = {
@@ -77,7 +77,7 @@ def succeeded(info: Tensor, name: str, what: str, error: type[Exception] = LinAl
     """Raise unless `info` is 0 everywhere (a look). `what` may name the {info} of the first that
     failed.
     """
-    codes = info.detach()._concrete()
+    codes = levels.every_sample(info.detach())._concrete()
     if not codes.any():
         return
     i = int(np.flatnonzero(codes)[0])

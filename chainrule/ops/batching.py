@@ -1,10 +1,10 @@
 """One more axis: how each op is computed for a batch of samples at once (vmap).
 
-A rule is (node, xs, over, size) → the value of `node` for `size` samples, as a first axis. `xs` are its
-inputs; those that differ from sample to sample (`over` says which) have the batch as their first
-axis, the others have none. A row below is an op, or several of one kind, and its rule. Elementwise
-ops need none: the walk in `chainrule.autodiff.batch` lines their axes up. A composite without a row
-and without a gradient of its own is computed by its formula.
+A rule is (node, xs, over, size) → the value of `node` for `size` samples, as a first axis. `xs` are
+its inputs; those that differ from sample to sample (`over` says which) have the batch as their
+first axis, the others have none. A row below is an op, or several of one kind, and its rule.
+Elementwise ops need none: the walk in `chainrule.autodiff.batch` lines their axes up. A composite
+without a row and without a gradient of its own is computed by its formula.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule import dtypes, ops, shapes
-from chainrule.ir.node import Node
+from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Op, registry
 from chainrule.ops.core import const, elementwise_type, truth_type
 
@@ -60,7 +60,7 @@ def leading(node: Node, xs: Nodes, over: Flags, size: int) -> Any:
 
 
 def _parts(y: Node) -> Any:
-    return y if isinstance(y.type, ops.core.TensorType) else ops.items(y)
+    return y if isinstance(y.type, TensorType) else ops.items(y)
 
 
 def _axis(node: Node, xs: Nodes, over: Flags, size: int) -> Any:
@@ -208,6 +208,10 @@ def _attention(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
     return _with(node, [aligned(x, b, rank) for x, b in zip(xs, over, strict=True)])
 
 
+def _types(node: Node) -> tuple[TensorType, ...]:
+    return (node.type,) if isinstance(node.type, TensorType) else node.type
+
+
 #: Of every input, how many last axes are one matrix, vector or number.
 _CORES = {
     "solve": (2, 2), "solve_triangular": (2, 2), "cholesky_solve": (2, 2), "ldl_solve": (2, 1, 2),
@@ -225,7 +229,7 @@ def _matrices(node: Node, xs: Nodes, over: Flags, size: int) -> Any:
     if not isinstance(made, tuple):
         return made
     return tuple(  # what has the axes of the first input alone has no axes that the second added
-        ops.reshape(p, shape=(size, *t.shape)) for p, t in zip(made, node.type, strict=True)
+        ops.reshape(p, shape=(size, *t.shape)) for p, t in zip(made, _types(node), strict=True)
     )
 
 

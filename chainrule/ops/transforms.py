@@ -1,9 +1,9 @@
 """What transforms of functions need: names for arguments, and values that are computed again.
 
-    argument(x)            x, under a name of its own: what a gradient is asked of
-    lane(state, marker)    a random stream of which every sample has a part of its own
-    after(x, y)            x, but not before y is there
-    recomputed(x…) {body}  body(x…), whose gradient keeps x and computes the rest a second time
+argument(x)            x, under a name of its own: what a gradient is asked of
+lane(state, marker)    a random stream of which every sample has a part of its own
+after(x, y)            x, but not before y is there
+recomputed(x…) {body}  body(x…), whose gradient keeps x and computes the rest a second time
 """
 
 from __future__ import annotations
@@ -73,4 +73,3 @@ def recomputed(*xs: Node, body: Graph, kept: int) -> tuple[Node, ...]:
     The first `kept` inputs are made for it alone; the others (parameters) are there anyway.
     """
     return body(*xs)
-

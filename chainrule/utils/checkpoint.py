@@ -1,9 +1,9 @@
 """Computing again instead of keeping (`torch.utils.checkpoint`).
 
-The gradient of a checkpointed function reads the function's inputs and nothing else: what it needs of
-the inside is computed a second time when the backward pass gets there. What was recorded is put into
-one op, `recomputed` (`chainrule.ops.transforms`), whose gradient starts again from its inputs; the
-Python function is called once. Random numbers are a function of seed and position, so dropout
+The gradient of a checkpointed function reads the function's inputs and nothing else: what it needs
+of the inside is computed a second time when the backward pass gets there. What was recorded is put
+into one op, `recomputed` (`chainrule.ops.transforms`), whose gradient starts again from its inputs;
+the Python function is called once. Random numbers are a function of seed and position, so dropout
 repeats itself exactly.
 """
 

@@ -30,7 +30,7 @@ def test_a_sample_prints_as_all_of_them():
     assert texts == [
         "BatchedTensor(lvl=1, bdim=0, value=\n    tensor([[0., 1.],\n            [3., 4.]])\n)"
     ]
-    vmap(lambda t: texts.append(debug_unwrap(t).shape) or t)(X)
+    vmap(lambda t: texts.append(tuple(debug_unwrap(t).shape)) or t)(X)
     assert texts[1] == (4, 3)
 
 
@@ -44,7 +44,12 @@ def test_values_that_all_samples_share_may_be_looked_at():
 
 
 def test_a_sample_has_no_value():
-    for look in (lambda t: t.sum().item(), lambda t: t.numpy(), lambda t: t.tolist(), torch.nonzero):
+    for look in (
+        lambda t: t.sum().item(),
+        lambda t: t.numpy(),
+        lambda t: t.tolist(),
+        torch.nonzero,
+    ):
         with pytest.raises(RuntimeError, match="vmap"):
             vmap(look)(X)
     with pytest.raises(RuntimeError, match="data-dependent control flow"):
@@ -69,10 +74,14 @@ def test_a_failed_function_leaves_everything_as_it_was():
 def test_each_sample_draws_its_own_numbers_or_all_the_same():
     torch.manual_seed(0)
     for draw in (
-        lambda: torch.rand(64), lambda: torch.randn(64), lambda: torch.randint(0, 1000, (64,)),
-        lambda: torch.randperm(64), lambda: torch.nn.functional.dropout(torch.ones(64)),
-        lambda: torch.bernoulli(torch.full((64,), 0.5)), lambda: torch.empty(64).uniform_(),
-    ):  # fmt: skip
+        lambda: torch.rand(64),
+        lambda: torch.randn(64),
+        lambda: torch.randint(0, 1000, (64,)),
+        lambda: torch.randperm(64),
+        lambda: torch.nn.functional.dropout(torch.ones(64)),
+        lambda: torch.bernoulli(torch.full((64,), 0.5)),
+        lambda: torch.empty(64).uniform_(),
+    ):
         own = vmap(lambda t, d=draw: d() + 0 * t[0].long(), randomness="different")(X)
         same = vmap(lambda t, d=draw: d() + 0 * t[0].long(), randomness="same")(X)
         assert own.shape == same.shape == (4, 64)
@@ -86,9 +95,9 @@ def test_different_numbers_are_those_of_one_large_draw_in_quality():
     torch.manual_seed(1)
     u = vmap(lambda t: torch.rand(1000), randomness="different")(torch.zeros(50)).numpy()
     assert abs(u.mean() - 0.5) < 0.01 and abs(np.corrcoef(u[0], u[1])[0, 1]) < 0.1
-    both = vmap(
-        vmap(lambda t: torch.rand(8), randomness="different"), randomness="different"
-    )(torch.zeros(3, 5))
+    both = vmap(vmap(lambda t: torch.rand(8), randomness="different"), randomness="different")(
+        torch.zeros(3, 5)
+    )
     assert len({tuple(r) for r in both.reshape(15, 8).tolist()}) == 15
 
 
@@ -127,6 +136,14 @@ def test_a_second_step_records_nothing_new():
     before = table_size()
     assert step() == step()
     assert table_size() == before
+
+
+def test_a_look_that_is_the_same_for_all_samples():
+    """Whether matrices are singular is asked of the whole batch."""
+    a = torch.eye(3) * torch.tensor([1.0, 2.0]).reshape(2, 1, 1)
+    assert torch.allclose(vmap(torch.linalg.inv)(a), torch.linalg.inv(a))
+    with pytest.raises(RuntimeError, match="zero"):
+        vmap(torch.linalg.inv)(a * torch.tensor([1.0, 0.0]).reshape(2, 1, 1))
 
 
 def test_models_side_by_side():
@@ -169,9 +186,11 @@ def test_an_op_without_a_rule_is_computed_in_a_loop_and_says_so(caplog):
     """The only slow way there is."""
     if "plus_three" not in registry:
         Op(
-            "plus_three", infer=lambda x: x.type, reference=lambda x: x + 3,
+            "plus_three",
+            infer=lambda x: x.type,
+            reference=lambda x: x + 3,
             gradient=lambda g, y, x: g,
-        )  # fmt: skip
+        )
     with caplog.at_level(logging.WARNING, "chainrule.func"):
         y = vmap(lambda t: apply(registry["plus_three"], t) * 2)(X)
     assert torch.equal(y, (X + 3) * 2)

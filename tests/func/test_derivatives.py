@@ -1,4 +1,4 @@
-"""Derivatives in a direction, of every op: beside finite differences, and dual to those in reverse."""
+"""Derivatives in a direction, of every op: beside finite differences, dual to those in reverse."""
 
 import numpy as np
 import pytest
@@ -13,10 +13,13 @@ from chainrule.testing.sampling import samples
 
 #: Random numbers and marks have no derivative to compare; steps are differentiated across.
 SMOOTH = sorted(
-    n for n, o in registry.items()
-    if o.domain is not None and o.domain.order >= 1 and dtypes.float64 in o.domain.types
+    n
+    for n, o in registry.items()
+    if o.domain is not None
+    and o.domain.order >= 1
+    and dtypes.float64 in o.domain.types
     and n not in ("stop_gradient", "passing_to")
-)  # fmt: skip
+)
 
 
 def calls(name):
@@ -73,11 +76,18 @@ def test_forward_mode_beside_finite_differences(name):
 
 def test_transforms_nest_in_any_order():
     x = torch.tensor([0.3, -0.7, 1.1], dtype=torch.float64)
-    f = lambda t: (t.sin() * t.sum()).sum()
+
+    def f(t):
+        return (t.sin() * t.sum()).sum()
+
     whole = hessian(f)(x)
     for other in (
-        jacfwd(jacrev(f)), jacrev(jacfwd(f)), jacrev(jacrev(f)), jacfwd(jacfwd(f)), jacrev(grad(f)),
-    ):  # fmt: skip
+        jacfwd(jacrev(f)),
+        jacrev(jacfwd(f)),
+        jacrev(jacrev(f)),
+        jacfwd(jacfwd(f)),
+        jacrev(grad(f)),
+    ):
         assert torch.allclose(other(x), whole)
     rows = vmap(lambda v: jvp(grad(f), (x,), (v,))[1])(torch.eye(3, dtype=torch.float64))
     assert torch.allclose(rows, whole)
@@ -89,7 +99,10 @@ def test_perturbations_are_not_confused():
     assert grad(lambda x: x * grad(lambda y: x + y)(one))(one).item() == 1.0
     out, _ = vjp(lambda t: t * 3, one)
     assert grad(lambda t: t * out)(one).item() == 3.0
-    f = lambda x: jvp(lambda y: x * y, (one,), (one,))[1]
+
+    def f(x):
+        return jvp(lambda y: x * y, (one,), (one,))[1]
+
     assert jvp(f, (one,), (one,))[1].item() == 1.0
 
 

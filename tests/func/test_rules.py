@@ -17,7 +17,9 @@ from chainrule.ops import input, items, reshape, sum
 from chainrule.testing.sampling import Sample, samples
 
 B = 3
-OPS = sorted(n for n, o in registry.items() if o.domain is not None and n not in ("random_uniform", "iota"))
+OPS = sorted(
+    n for n, o in registry.items() if o.domain is not None and n not in ("random_uniform", "iota")
+)
 
 
 def parts(y: Node) -> tuple[Node, ...]:
@@ -37,8 +39,10 @@ def check(outs: tuple[Node, ...], draws: list[Sample], over: tuple[bool, ...], r
     whole = batched(outs, mapping, B)
     for out, y in zip(outs, whole, strict=True):
         for s in range(B):
-            one = {n: (draws[s] if b else first).arrays[i]
-                   for i, (n, b) in enumerate(zip(first.inputs, over, strict=True))}  # fmt: skip
+            one = {
+                n: (draws[s] if b else first).arrays[i]
+                for i, (n, b) in enumerate(zip(first.inputs, over, strict=True))
+            }
             (want,) = interpret([out], one)
             if y is None:
                 (got,) = interpret([out], one)
