@@ -220,3 +220,25 @@ def test_wrong_values_are_errors_at_once():
         x[0] = torch.zeros(3)
     with pytest.raises(RuntimeError, match="shape mismatch"):
         x[[0, 1]] = torch.zeros(3, 2)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: torch.zeros(40), lambda: torch.LongTensor(40), lambda: torch.ones(5, 8).view(-1),
+    lambda: torch.ones(40) * 2,
+])  # fmt: skip
+def test_filling_in_a_loop_of_python_writes_at_once(make):
+    x = make()
+    for i in range(40):
+        x[i] = i
+    assert x.storage.trace is None, "nothing waits: the loop did not record 40 operations"
+    assert x.tolist() == list(range(40))
+
+
+def test_what_was_recorded_before_a_loop_fills_an_array_keeps_the_old_values():
+    x = torch.zeros(12)
+    for i in range(6):
+        x[i] = 1
+    y = x * 2
+    for i in range(12):
+        x[i] = 5
+    assert y.tolist() == [2.0] * 6 + [0.0] * 6 and x.tolist() == [5.0] * 12
