@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule.dtypes import DType
 from chainrule.nn import init
-from chainrule.nn.functional.conv import bilinear, linear
+from chainrule.nn.functional import bilinear, linear
 from chainrule.nn.modules.lazy import LazyModuleMixin
 from chainrule.nn.modules.make import parameter
 from chainrule.nn.modules.module import Module
@@ -124,6 +124,8 @@ class LazyLinear(LazyModuleMixin, Linear):
 
     def initialize_parameters(self, input: Tensor) -> None:
         self.in_features = input.shape[-1]
+        if not self.has_uninitialized_params():  # a state dict was loaded
+            return
         self.weight.materialize((self.out_features, self.in_features))
         if self.bias is not None:
             self.bias.materialize((self.out_features,))
