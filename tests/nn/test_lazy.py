@@ -80,3 +80,16 @@ def test_a_layer_that_forgets_a_member_is_an_error():
 
     with pytest.raises(RuntimeError, match="has not been fully initialized"):
         Forgetful()(torch.ones(2, 3))
+
+
+def test_a_lazy_layer_that_was_loaded_keeps_what_was_loaded():
+    def net():
+        return nn.Sequential(
+            nn.LazyConv1d(3, 2), nn.LazyBatchNorm1d(), nn.Flatten(), nn.LazyLinear(2)
+        )
+
+    x, trained, loaded = torch.randn(4, 2, 5), net(), net()
+    trained(x)
+    loaded.load_state_dict(trained.state_dict())
+    assert (loaded.eval()(x) == trained.eval()(x)).all()
+    assert type(loaded[3]) is nn.Linear and loaded[3].in_features == 12

@@ -242,6 +242,8 @@ class _LazyNorm(LazyModuleMixin, _NormBase):
     def initialize_parameters(self, input: Tensor) -> None:
         lead = 1 if input.ndim == max(self.ranks) or isinstance(self, _BatchNorm) else 0
         self.num_features = input.shape[lead]
+        if not self.has_uninitialized_params():  # a state dict was loaded
+            return
         for member in (self.weight, self.bias, self.running_mean, self.running_var):
             if member is not None:
                 member.materialize((self.num_features,))

@@ -284,6 +284,8 @@ class _LazyConv(LazyModuleMixin, _ConvNd):
         self.in_channels = input.shape[input.ndim - self.rank - 1]
         if self.in_channels % self.groups:
             raise ValueError("in_channels must be divisible by groups")
+        if not self.has_uninitialized_params():  # a state dict was loaded
+            return
         self.weight.materialize(self._weight_shape())
         if self.bias is not None:
             self.bias.materialize((self.out_channels,))
