@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from chainrule import ops
+import numpy as np
+
+from chainrule import config, ops
 from chainrule.autodiff import Derivative, derivative
-from chainrule.autodiff.reverse import placeholder
+from chainrule.autodiff.reverse import placeholder, through
 from chainrule.errors import GradientError
 from chainrule.ir.graph import ancestors, substitute, topological
 from chainrule.ir.node import Node
 from chainrule.ir.op import registry
+from chainrule.runtime import programs
 from chainrule.tensor import gradfn
 from chainrule.tensor.gradfn import name_of
 from chainrule.tensor.handle import TENSOR_TYPES, Tensor, blank, node_of, result, wrap
@@ -98,6 +101,8 @@ class _Pass:
         watch = self._watch(trace, placing)
         d = derivative(list(cts), seeds, wrt, watch)
         _check_overwritten(trace, d)
+        if config.anomaly:
+            _check_finite(d, placing)
         grads = dict(zip(wrt, placing.here(d.gradients), strict=True))
         for n, keys in extra.items():
             g = grads[n]
@@ -204,6 +209,24 @@ class _Placing:
         return node_of(t)
 
 
+def _check_finite(d: Derivative, placing: _Placing) -> None:
+    """Name the operation whose rule gave the first NaN."""
+    made = [(n, i, g) for n, (_, parts) in d.produced.items() for i, g in enumerate(parts)]
+    trace = state.trace
+    nodes = [g for _, _, g in made if not trace.hidden(g)]
+    values = programs.run(tuple(_given(placing.here(nodes))), state.trace.arrays)
+    found = dict(zip(nodes, values, strict=True))
+    for n, i, g in made:
+        if g in found and np.isnan(found[g]).any():
+            raise RuntimeError(
+                f"Function '{name_of(n)}' returned nan values in its {i}th output."
+            )
+
+
+def _given(nodes: Sequence[Node | None]) -> list[Node]:
+    return [n for n in nodes if n is not None]
+
+
 def _message(n: Node, now: int, then: int) -> str:
     return _OVERWRITTEN.format(
         type=TENSOR_TYPES[n.dtype.name], shape=list(n.shape), op=name_of(n), now=now, then=then
@@ -234,8 +257,14 @@ def _versions(trace: Trace, old: Node) -> tuple[int, int]:
 
 
 def _made_in_place(new: Node, readers: set[Node], old: Node) -> bool:
-    """The operation in place may read what it replaced: PyTorch keeps a copy for it."""
-    between = set(topological([new], stop=lambda n: n is old)) - {old}
+    """The operation in place may read what it replaced: PyTorch keeps a copy for it. Of a composite
+    it is its formula that reads.
+    """
+
+    def below(n: Node) -> tuple[Node, ...]:
+        return (*through(n), *n.inputs)
+
+    between = set(topological([new], stop=lambda n: n is old, below=below)) - {old}
     return readers <= between
 
 
@@ -380,6 +409,7 @@ def _directly(t: Tensor) -> bool:
         or not trace.plain
         or trace.watched
         or here.hold
+        or config.anomaly
     ):
         return False
     flowing = trace.flowing

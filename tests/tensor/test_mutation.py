@@ -382,3 +382,15 @@ def test_a_write_without_gradient_to_a_view_of_a_computed_value():
         y[0] = 0
     (y * y).sum().backward()
     assert x.grad.tolist() == [0, 2 * 6 * 3, 2 * 9 * 3]
+
+
+@pytest.mark.parametrize("name", ["SiLU", "Mish", "ReLU", "ELU", "Hardswish", "LeakyReLU", "CELU"])
+def test_an_activation_in_place_may_read_what_it_replaced(name):
+    plain, inplace = getattr(torch.nn, name)(), getattr(torch.nn, name)(inplace=True)
+    grads = []
+    for layer in (plain, inplace):
+        x = torch.tensor([-1.5, -0.2, 0.3, 2.0], requires_grad=True)
+        y = layer(x * 2)
+        (y * y).sum().backward()
+        grads.append(x.grad.numpy())
+    np.testing.assert_array_equal(grads[0], grads[1])
