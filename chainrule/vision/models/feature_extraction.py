@@ -132,8 +132,9 @@ def create_feature_extractor(
     """A module that returns the outputs of some nodes of `model`, in an ordered dictionary.
 
     return_nodes: names, or name → key in the result; or one set for training and one for
-    evaluation. The module has the model's parameters under the model's names; what is behind the nodes is recorded, not computed.
-    ValueError for a name that is no layer, and for too few or too many sets.
+    evaluation. The module has the model's parameters under the model's names; what is behind the
+    nodes is recorded, not computed. ValueError for a name that is no layer, and for too few or too
+    many sets.
 
     >>> from chainrule import nn, ones
     >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))

@@ -1,1 +1,5 @@
-"""Models that find objects."""
+"""Models that find objects: boxes, and where asked for masks and keypoints."""
+
+from chainrule.vision.models.detection.faster_rcnn import *
+from chainrule.vision.models.detection.keypoint_rcnn import *
+from chainrule.vision.models.detection.mask_rcnn import *
