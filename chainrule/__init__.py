@@ -157,7 +157,7 @@ _ROOMS = frozenset((
     "_C", "_dynamo", "accelerator", "amp", "ao", "autograd", "backends", "compiler", "cpu",
     "cuda", "datasets", "distributed", "distributions", "explain", "export", "fft", "func",
     "futures", "fx", "hub", "jit", "keras", "library", "linalg", "masked", "models", "monitor",
-    "mps", "multiprocessing", "nn", "onnx", "optim", "overrides", "package", "profiler",
+    "mps", "multiprocessing", "nested", "nn", "onnx", "optim", "overrides", "package", "profiler",
     "quantization", "random", "serialization", "signal", "sparse", "special", "testing", "torch_version",
     "training", "types", "utils", "version", "vision", "xpu",
 ))  # fmt: skip

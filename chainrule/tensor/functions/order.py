@@ -260,7 +260,7 @@ def msort(input: Tensor) -> Tensor:
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """The k largest (or smallest) along an axis, with their indices, in order."""
-    d = shapes.axis(dim, input.ndim)
+    d, k = shapes.axis(dim, input.ndim), int(k)  # a 0-d tensor will do
     if not input.ndim:
         return return_types.topk(sort(input))
     if not 0 <= k <= input._shape[d]:

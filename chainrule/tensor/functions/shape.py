@@ -320,7 +320,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     if isinstance(start, Tensor) and (start.ndim or start._dtype.category != INTEGER):
         raise RuntimeError("start must be an 0-dim integral Tensor.")
-    d, a = shapes.axis(dim, input.ndim), int(start)
+    d, a, length = shapes.axis(dim, input.ndim), int(start), int(length)
     n = input._shape[d]
     a = a + n if a < 0 else a
     if not (0 <= a <= n and length >= 0 and a + length <= n):
