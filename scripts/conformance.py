@@ -24,6 +24,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def main() -> int:
     found: dict[str, list[Result]] = {}
     for suite, runs in (FULL if options.full else SHORT).items():
         with ThreadPoolExecutor(max(options.jobs, 1)) as pool:
-            parts = list(pool.map(lambda extra, s=suite: run(harness, s, extra), runs))
+            parts = list(pool.map(partial(run, harness, suite), runs))
         if any(part is None for part in parts):
             return 1
         found[suite] = [result for part in parts for result in part or ()]

@@ -536,11 +536,9 @@ class Tensor:
         if self.base is None and not self.chain:
             storage = memo.get(id(self.storage))
             if storage is None:
-                array = self._concrete()
-                storage = memo[id(self.storage)] = Storage(array.copy(), None, None)
+                array = self._concrete().copy(order="C")
+                storage = memo[id(self.storage)] = Storage(array, None, None)
             out: Tensor = blank(type(self), storage, self._shape, self._dtype)
-            if storage.array.strides == self._concrete().strides:
-                out.strides = self.strides
         else:
             base = self if self.base is None else self.base
             twin = memo.get(id(base))

@@ -358,7 +358,7 @@ def _bicubic(
     """Σ of 4 × 4 neighbours; where each of them is read follows the padding."""
     where = [_unnormal(grid[..., 1 - a], size, align, "zeros") for a, size in enumerate(sizes)]
     low = [p.detach().floor() for p in where]
-    weights = [_cubic((p - q).unsqueeze(1)) for p, q in zip(where, low, strict=True)]
+    weights = [_neighbours((p - q).unsqueeze(1)) for p, q in zip(where, low, strict=True)]
     total: Tensor | None = None
     for i, wy in enumerate(weights[0]):
         for j, wx in enumerate(weights[1]):
@@ -372,7 +372,7 @@ def _bicubic(
     return total
 
 
-def _cubic(t: Tensor, a: float = -0.75) -> list[Tensor]:
+def _neighbours(t: Tensor, a: float = -0.75) -> list[Tensor]:
     """The weights of the four neighbours at −1, 0, 1, 2 (Keys 1981)."""
 
     def near(x: Tensor) -> Tensor:
