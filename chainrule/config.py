@@ -26,6 +26,10 @@ eager: bool = False
 #: user's line.
 nan_guard: bool = False
 
+#: Look for NaN in every gradient that a backward pass makes, and name the operation whose rule made
+#: the first (`torch.autograd.detect_anomaly`).
+anomaly: bool = False
+
 #: Evaluate what was recorded once this many operations wait, so that a loop that never looks stays
 #: small.
 max_pending: int = 8192

@@ -467,3 +467,17 @@ class InplaceFunction(Function):
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
+
+
+class NestedIOFunction(Function):
+    """A function of nested containers: its `_forward` and `_backward` were methods, which this
+    library does not call; write a `Function` with static methods that takes the tensors.
+    """
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Refused: see the class."""
+        raise NotImplementedError(
+            "NestedIOFunction has legacy methods instead of static ones; derive from "
+            "torch.autograd.Function and give it the tensors one by one"
+        )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from chainrule import config
@@ -111,26 +109,42 @@ def Variable(data: Tensor, requires_grad: bool = False, volatile: bool = False) 
     return out.requires_grad_() if requires_grad else out
 
 
-@contextmanager
-def detect_anomaly(check_nan: bool = True) -> Iterator[None]:
-    """Stop at the first operation that makes NaN or infinity out of finite numbers."""
-    before = config.nan_guard
-    config.nan_guard = check_nan
-    try:
-        yield
-    finally:
-        config.nan_guard = before
-
-
 class set_detect_anomaly:
     """`detect_anomaly`, switched at once; a context manager that restores what was."""
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        self.before = config.nan_guard
-        config.nan_guard = mode and check_nan
+        self.before = config.anomaly
+        config.anomaly = mode and check_nan
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, *_: object) -> None:
-        config.nan_guard = self.before
+        config.anomaly = self.before
+
+
+class detect_anomaly:
+    """Inside a block, stop where a backward pass makes NaN: a RuntimeError names the operation
+
+    Values forward are not looked at (`chainrule.config.nan_guard` does that). Every gradient is
+    computed for the look, so this is slow.
+
+    >>> import chainrule as torch
+    >>> x = torch.tensor(0.0, requires_grad=True)
+    >>> with torch.autograd.detect_anomaly():
+    ...     (x.sqrt() * 0).backward()
+    Traceback (most recent call last):
+    ...
+    RuntimeError: Function 'SqrtBackward0' returned nan values in its 0th output.
+    """
+
+    def __init__(self, check_nan: bool = True) -> None:
+        self.before: list[bool] = []
+        self.check_nan = check_nan
+
+    def __enter__(self) -> None:
+        self.before.append(config.anomaly)
+        config.anomaly = self.check_nan
+
+    def __exit__(self, *_: object) -> None:
+        config.anomaly = self.before.pop()

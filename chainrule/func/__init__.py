@@ -13,7 +13,11 @@ from typing import Any
 
 from chainrule import names
 from chainrule.func.jacobians import hessian, jacfwd, jacrev
-from chainrule.func.modules import functional_call, stack_module_state
+from chainrule.func.modules import (
+    functional_call,
+    replace_all_batch_norm_modules_,
+    stack_module_state,
+)
 from chainrule.func.transforms import grad, grad_and_value, jvp, linearize, vjp
 from chainrule.func.vmap import chunk_vmap, vmap, wraps
 from chainrule.tensor import Tensor, levels
@@ -55,7 +59,8 @@ def debug_unwrap(tensor: Tensor, *, recurse: bool = True) -> Tensor:
 
 __all__ = [
     "chunk_vmap", "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value",
-    "hessian", "jacfwd", "jacrev", "jvp", "linearize", "stack_module_state", "vjp", "vmap",
+    "hessian", "jacfwd", "jacrev", "jvp", "linearize",
+    "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip
 
 __getattr__ = names.later(__name__)

@@ -160,3 +160,20 @@ def _stacked(tensors: list[Tensor], name: str) -> Tensor:
         raise RuntimeError(f"Expected {name} from each model to have the same .requires_grad")
     out: Tensor = stack(tensors)
     return out.detach().requires_grad_() if wanted.pop() else out
+
+
+def replace_all_batch_norm_modules_(root: Any) -> Any:
+    """Batch norm layers of a module keep no running statistics from now on; the module itself.
+
+    >>> import chainrule as torch
+    >>> model = torch.nn.Sequential(torch.nn.BatchNorm1d(3))
+    >>> torch.func.replace_all_batch_norm_modules_(model)[0].running_mean is None
+    True
+    """
+    for m in root.modules():
+        if "num_batches_tracked" in m._buffers and type(m).__name__.startswith(
+            ("BatchNorm", "LazyBatchNorm", "SyncBatchNorm")
+        ):
+            m.running_mean = m.running_var = m.num_batches_tracked = None
+            m.track_running_stats = False
+    return root
