@@ -158,7 +158,8 @@ _ROOMS = frozenset((
     "cuda", "datasets", "distributed", "distributions", "explain", "export", "fft", "func",
     "futures", "fx", "hub", "jit", "keras", "library", "linalg", "masked", "models", "monitor",
     "mps", "multiprocessing", "nested", "nn", "onnx", "optim", "overrides", "package", "profiler",
-    "quantization", "random", "serialization", "signal", "sparse", "special", "testing", "torch_version",
+    "quantization", "random", "serialization", "signal", "sparse", "special", "storage",
+    "testing", "torch_version",
     "training", "types", "utils", "version", "vision", "xpu",
 ))  # fmt: skip
 
@@ -167,7 +168,10 @@ _ELSEWHERE = dict.fromkeys((
     "selu", "celu", "prelu", "rrelu", "dropout", "embedding", "bilinear", "pixel_shuffle",
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
     "max_pool1d", "max_pool2d", "avg_pool1d", "layer_norm", "batch_norm", "group_norm",
-    "cosine_similarity", "pairwise_distance",
+    "cosine_similarity", "pairwise_distance", "adaptive_avg_pool1d", "adaptive_max_pool1d",
+    "alpha_dropout", "celu_", "channel_shuffle", "feature_alpha_dropout", "hardshrink",
+    "max_pool1d_with_indices", "max_pool3d", "pdist", "pixel_unshuffle", "rms_norm", "rrelu_", "selu_", "threshold",
+    "threshold_",
     "grid_sampler", "grid_sampler_2d", "grid_sampler_3d",
 ), "nn.functional") | {"load": "serialization", "save": "serialization", "vmap": "func"} | dict.fromkeys((
     "autocast", "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
@@ -180,17 +184,27 @@ _ELSEWHERE = dict.fromkeys((
     "bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window",
 ), "signal.classic") | dict.fromkeys(("sparse_coo_tensor", "spmm"), "sparse") | dict.fromkeys((
     "cholesky", "cholesky_inverse", "cholesky_solve", "det", "frobenius_norm", "geqrf", "inverse",
-    "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "nuclear_norm", "orgqr",
+    "lobpcg", "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "nuclear_norm", "orgqr",
     "ormqr", "pca_lowrank", "pinverse", "qr", "slogdet", "svd", "svd_lowrank", "triangular_solve",
 ), "linalg.top") | dict.fromkeys((
-    "constant_pad_nd", "fill", "frexp", "gradient", "histogram", "histogramdd", "i0", "igamma",
-    "igammac", "nextafter", "nonzero_static", "resize_as_",
+    "constant_pad_nd", "fill", "frexp", "gcd", "gradient", "histogram", "histogramdd", "i0",
+    "igamma", "igammac", "lcm", "nextafter", "nonzero_static", "resize_as_",
 ), "tensor.extra.top") | dict.fromkeys((
+    "as_strided_scatter", "binomial", "cond", "detach", "detach_", "eig", "is_inference",
+    "is_same_size", "is_signed", "lstsq", "matrix_rank", "norm_except_dim", "segment_reduce",
+    "solve", "split_with_sizes", "sym_float", "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not",
+    "sym_sqrt", "sym_sum", "symeig", "unravel_index", "unsafe_split_with_sizes", "vander",
+    "while_loop",
+), "tensor.extra.rare") | dict.fromkeys((
     "alias_copy", "as_strided_copy", "detach_copy", "diagonal_copy", "expand_copy", "narrow_copy",
     "permute_copy", "select_copy", "slice_copy", "split_copy", "split_with_sizes_copy",
     "squeeze_copy", "t_copy", "transpose_copy", "unbind_copy", "unfold_copy", "unsqueeze_copy",
     "view_as_complex_copy", "view_as_real_copy", "view_copy",
-), "tensor.extra.copies")  # fmt: skip
+), "tensor.extra.copies") | dict.fromkeys((
+    "BFloat16Storage", "BoolStorage", "ByteStorage", "CharStorage", "ComplexDoubleStorage",
+    "ComplexFloatStorage", "DoubleStorage", "FloatStorage", "HalfStorage", "IntStorage",
+    "LongStorage", "ShortStorage", "TypedStorage", "UntypedStorage", "is_storage", "typename",
+), "storage")  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -25,7 +25,7 @@ ORDER = [
     {"runtime"},
     {"tensor"},
     {"func"},
-    {"amp", "random", "types"},
+    {"amp", "random", "types", "storage"},
     {"autograd", "linalg", "special", "legacy", "flags", "fft", "signal", "sparse"},
     {"masked"},
     {"cpu", "cuda", "mps", "xpu", "accelerator", "multiprocessing", "distributed", "overrides"},
