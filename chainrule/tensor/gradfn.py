@@ -61,7 +61,7 @@ class GradFn:
         return add_hook(self._trace, self._node, lambda g: _first(hook((g,))))
 
     def __repr__(self) -> str:
-        return f"<{self.name()}>"
+        return f"<{type(self).__name__}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, GradFn) and other._node is self._node is not None
@@ -76,6 +76,10 @@ class AccumulateGrad(GradFn):
     def __init__(self, variable: Tensor) -> None:
         super().__init__(None, None)
         self.variable = variable
+
+    def name(self) -> str:
+        """PyTorch's name."""
+        return "torch::autograd::AccumulateGrad"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AccumulateGrad) and other.variable is self.variable
