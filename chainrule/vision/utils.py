@@ -150,4 +150,5 @@ def _make_ntuple(x: Any, n: int) -> tuple[Any, ...]:
 def _log_api_usage_once(obj: Any) -> None:
     """Nothing: programs that copied code of torchvision call it."""
 
+
 __getattr__ = names.later(__name__)

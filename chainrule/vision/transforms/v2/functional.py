@@ -23,8 +23,8 @@ from chainrule.vision.images import is_image, is_pil, pil_module
 from chainrule.vision.transforms import functional as v1
 from chainrule.vision.transforms.functional import InterpolationMode
 from chainrule.vision.transforms.v2 import points
+from chainrule.vision.tv_tensors import BoundingBoxFormat
 
-BoundingBoxFormat = tv_tensors.BoundingBoxFormat
 Fill = float | Sequence[float] | None
 Interpolation = InterpolationMode | str | int
 
@@ -249,7 +249,7 @@ def crop(inpt: Any, top: int, left: int, height: int, width: int) -> Any:
     def cut(x: Any) -> Any:
         return v1.crop(x, top, left, height, width)
 
-    box = {"top": top, "left": left, "height": height, "width": width}
+    box: dict[str, Any] = {"top": top, "left": left, "height": height, "width": width}
     return _geometric("crop", inpt, cut, cut, points.crop, **box)
 
 
@@ -300,7 +300,7 @@ def resize(
     def mask(x: Any) -> Any:
         return v1.resize(x, wanted, NEAREST, max_size)
 
-    options = {"size": size, "max_size": max_size}
+    options: dict[str, Any] = {"size": size, "max_size": max_size}
     return _geometric("resize", inpt, image, mask, points.resize, False, **options)
 
 
@@ -346,11 +346,12 @@ def affine(
     mode = _mode(interpolation)
     slant = [float(shear), 0.0] if isinstance(shear, int | float) else list(shear)
     slant = slant * 2 if len(slant) == 1 else slant
+    moved: Any = list(translate)
 
     def with_mode(how: InterpolationMode) -> Callable[[Any], Any]:
-        return lambda x: v1.affine(x, angle, list(translate), scale, slant, how, fill, center)
+        return lambda x: v1.affine(x, angle, moved, scale, slant, how, fill, center)
 
-    options = {
+    options: dict[str, Any] = {
         "angle": angle,
         "translate": translate,
         "scale": scale,
@@ -374,7 +375,7 @@ def rotate(
     def with_mode(how: InterpolationMode) -> Callable[[Any], Any]:
         return lambda x: v1.rotate(x, angle, how, expand, center, fill)
 
-    options = {
+    options: dict[str, Any] = {
         "angle": -angle,
         "translate": (0.0, 0.0),
         "scale": 1.0,
@@ -432,7 +433,7 @@ def elastic(
     def with_mode(how: InterpolationMode) -> Callable[[Any], Any]:
         return lambda x: v1.elastic_transform(x, displacement, how, fill)
 
-    options = {"displacement": values(displacement)}
+    options: dict[str, Any] = {"displacement": values(displacement)}
     return _geometric(
         "elastic", inpt, with_mode(mode), with_mode(NEAREST), points.elastic, **options
     )
@@ -528,7 +529,8 @@ def valid_boxes(
     size = corners[..., 2:] - corners[..., :2]
     large = (size >= min_size).all(axis=-1) & (size.prod(axis=-1) >= min_area)
     inside = (corners >= 0).all(axis=-1)
-    return large & inside & (corners <= np.array([canvas[1], canvas[0]] * 2)).all(axis=-1)
+    inside &= (corners <= np.array([canvas[1], canvas[0]] * 2)).all(axis=-1)
+    return np.asarray(large & inside)
 
 
 def sanitize_keypoints(
@@ -543,7 +545,7 @@ def sanitize_keypoints(
     chosen = from_owned(where[good.all(axis=1)])
     if isinstance(key_points, tv_tensors.KeyPoints):
         chosen = tv_tensors.wrap(chosen, like=key_points)
-    return chosen, from_owned(good.all(axis=1))
+    return chosen, from_owned(np.asarray(good.all(axis=1)))
 
 
 # Kinds and sizes

@@ -68,7 +68,7 @@ class RandomApply(Transform):
             raise TypeError("Argument transforms should be a sequence of callables or a ModuleList")
         if not 0.0 <= p <= 1.0:
             raise ValueError("`p` should be a floating point value in the interval [0.0, 1.0].")
-        self.transforms = transforms
+        self.transforms: Any = transforms
         self.p = p
 
     def forward(self, *inputs: Any) -> Any:
@@ -421,7 +421,7 @@ class _Sanitize(Transform):
     def forward(self, *inputs: Any) -> Any:
         sample = inputs if len(inputs) > 1 else inputs[0]
         labels = self._labels_getter(sample)
-        several = list(labels) if isinstance(labels, tuple | list) else [labels]
+        several: list[Any] = list(labels) if isinstance(labels, tuple | list) else [labels]
         for label in several:
             if label is not None and not isinstance(label, Tensor):
                 raise ValueError(
@@ -438,12 +438,13 @@ class _Sanitize(Transform):
                 )
         done = []
         for inpt in flat:
-            own = isinstance(inpt, self._kinds) and inpt.shape[0] == good.shape[0]
-            if own or any(inpt is label for label in several if label is not None):
-                rows = from_owned(values(inpt)[values(good)])
-                kept = isinstance(inpt, tv_tensors.TVTensor)
-                inpt = tv_tensors.wrap(rows, like=inpt) if kept else rows
-            done.append(inpt)
+            part: Any = inpt
+            own = isinstance(inpt, self._kinds) and len(part) == len(good)
+            if own or any(part is label for label in several if label is not None):
+                rows = from_owned(values(part)[values(good)])
+                kept = isinstance(part, tv_tensors.TVTensor)
+                part = tv_tensors.wrap(rows, like=part) if kept else rows
+            done.append(part)
         return tree_unflatten(done, spec)
 
 
