@@ -159,8 +159,7 @@ _ROOMS = frozenset((
     "futures", "fx", "hub", "jit", "keras", "library", "linalg", "masked", "models", "monitor",
     "mps", "multiprocessing", "nested", "nn", "onnx", "optim", "overrides", "package", "profiler",
     "quantization", "random", "serialization", "signal", "sparse", "special", "storage",
-    "testing", "torch_version",
-    "training", "types", "utils", "version", "vision", "xpu",
+    "testing", "torch_version", "training", "types", "utils", "version", "vision", "xpu",
 ))  # fmt: skip
 
 #: PyTorch's functions that live in such a room, and where.
@@ -170,10 +169,11 @@ _ELSEWHERE = dict.fromkeys((
     "max_pool1d", "max_pool2d", "avg_pool1d", "layer_norm", "batch_norm", "group_norm",
     "cosine_similarity", "pairwise_distance", "adaptive_avg_pool1d", "adaptive_max_pool1d",
     "alpha_dropout", "celu_", "channel_shuffle", "feature_alpha_dropout", "hardshrink",
-    "max_pool1d_with_indices", "max_pool3d", "pdist", "pixel_unshuffle", "rms_norm", "rrelu_", "selu_", "threshold",
-    "threshold_",
-    "grid_sampler", "grid_sampler_2d", "grid_sampler_3d",
-), "nn.functional") | {"load": "serialization", "save": "serialization", "vmap": "func"} | dict.fromkeys((
+    "max_pool1d_with_indices", "max_pool3d", "pdist", "pixel_unshuffle", "rms_norm", "rrelu_",
+    "selu_", "threshold", "threshold_", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d",
+), "nn.functional") | {
+    "load": "serialization", "save": "serialization", "vmap": "func",
+} | dict.fromkeys((
     "autocast", "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
     "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype",
     "is_autocast_available", "is_autocast_cache_enabled", "is_autocast_cpu_enabled",
@@ -184,8 +184,9 @@ _ELSEWHERE = dict.fromkeys((
     "bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window",
 ), "signal.classic") | dict.fromkeys(("sparse_coo_tensor", "spmm"), "sparse") | dict.fromkeys((
     "cholesky", "cholesky_inverse", "cholesky_solve", "det", "frobenius_norm", "geqrf", "inverse",
-    "lobpcg", "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "nuclear_norm", "orgqr",
-    "ormqr", "pca_lowrank", "pinverse", "qr", "slogdet", "svd", "svd_lowrank", "triangular_solve",
+    "lobpcg", "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power",
+    "nuclear_norm", "orgqr", "ormqr", "pca_lowrank", "pinverse", "qr", "slogdet", "svd",
+    "svd_lowrank", "triangular_solve",
 ), "linalg.top") | dict.fromkeys((
     "constant_pad_nd", "fill", "frexp", "gcd", "gradient", "histogram", "histogramdd", "i0",
     "igamma", "igammac", "lcm", "nextafter", "nonzero_static", "resize_as_",

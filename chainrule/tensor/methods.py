@@ -64,10 +64,10 @@ _IN_PLACE = [
 _IN_PLACE_FUNCTIONS = [
     "abs", "acos", "acosh", "addmv", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
     "arctanh", "asin", "asinh", "atan", "atanh", "ceil", "clamp", "clamp_max", "clamp_min",
-    "clip", "cos", "cosh", "deg2rad", "erf", "erfc", "exp", "exp2", "expm1", "fix", "floor",
-    "frac", "index_put", "log", "log10", "log1p", "log2", "logit", "nan_to_num", "neg",
-    "negative", "rad2deg", "reciprocal", "relu", "round", "rsqrt", "sigmoid", "sin", "sinc",
-    "sinh", "sqrt", "square", "tan", "tanh", "trunc", "xlogy",
+    "clip", "conj_physical", "cos", "cosh", "deg2rad", "erf", "erfc", "exp", "exp2", "expm1",
+    "fix", "floor", "frac", "gcd", "i0", "index_put", "lcm", "ldexp", "log", "log10", "log1p",
+    "log2", "logit", "nan_to_num", "neg", "negative", "rad2deg", "reciprocal", "relu", "round",
+    "rsqrt", "sigmoid", "sin", "sinc", "sinh", "sqrt", "square", "tan", "tanh", "trunc", "xlogy",
 ]  # fmt: skip
 
 
@@ -77,6 +77,7 @@ def _in_place(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
             return assign(self, f(self, *args, **kw))
 
     g.__doc__ = f"In place: {f.__doc__}"
+    g.__name__ = f"{f.__name__}_"
     return g
 
 
@@ -445,6 +446,11 @@ _LATER = {
     "tensor.extra.numbers": ("frexp", "i0", "igamma", "igammac", "nextafter"),
     "tensor.extra.counting": ("histogram", "nonzero_static"),
     "tensor.extra.copies": ("narrow_copy",),
+    "tensor.extra.rare": (
+        "as_strided_scatter", "dim_order", "eig", "gcd", "lcm", "lstsq", "map2_",
+        "map_", "solve", "swapdims_", "symeig", "unsafe_split_with_sizes",
+    ),
+    "nn.functional": ("hardshrink", "prelu"),
     "sparse": ("to_sparse",),
 }  # fmt: skip
 
@@ -478,6 +484,10 @@ def attach() -> None:
             put(name, _later(room, name))
     for name in ("i0", "igamma", "igammac", "nextafter"):
         put(name + "_", _in_place(_later("tensor.extra.numbers", name)))
+    for name in ("gcd", "lcm"):
+        put(name + "_", _in_place(_later("tensor.extra.rare", name)))
+    for name in ("ipu", "maia", "mkldnn", "mtia", "vulkan", "xla", "xpu"):
+        put(f"is_{name}", property(lambda self: False))
     for name in _IN_PLACE:
         put(name + "_", _in_place(table[name]))
     for name, op in _OPERATORS.items():
@@ -696,6 +706,9 @@ _METHODS: dict[str, Any] = {
     "new_empty_strided": _new_empty_strided,
     "resize_as_": lambda self, other: _resize(self, other._shape),
     "has_names": lambda self: False,
+    "is_cpu": property(lambda self: True),
+    "is_distributed": lambda self: False,
+    "const_data_ptr": lambda self: self.data_ptr(),
     "is_inference": lambda self: False,
     "squeeze_": _in_place_shape(functions.squeeze),
     "unsqueeze_": _in_place_shape(functions.unsqueeze),
