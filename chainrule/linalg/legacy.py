@@ -160,8 +160,48 @@ def pca_lowrank(
     return svd_lowrank(A, q, niter)
 
 
+def lobpcg(
+    A: Tensor,
+    k: int | None = None,
+    B: Tensor | None = None,
+    X: Tensor | None = None,
+    n: int | None = None,
+    iK: Tensor | None = None,
+    niter: int | None = None,
+    tol: float | None = None,
+    largest: bool | None = None,
+    method: str | None = None,
+    tracker: Any = None,
+    ortho_iparams: Any = None,
+    ortho_fparams: Any = None,
+    ortho_bparams: Any = None,
+) -> tuple[Tensor, Tensor]:
+    """(λ, V): k extreme eigenvalues of A v = λ B v, A symmetric and B positive definite. All are
+    computed, exactly; what steers PyTorch's iteration (`iK` … `ortho_bparams`) has no effect.
+    """
+    if n is None:
+        n = (X._shape[-1] if X is not None else 1) if k is None else k
+    k = n if k is None else k
+    if A._shape[-1] < 3 * n:
+        raise ValueError(
+            f"LPBPCG algorithm is not applicable when the number of A rows (={A._shape[-1]}) is "
+            f"smaller than 3 x the number of requested eigenpairs (={n})"
+        )
+    if B is None:
+        w, v = factors.eigh(A)
+    else:
+        lower = factors.cholesky(B)
+        half = systems.solve_triangular(lower, A, upper=False)
+        w, v = factors.eigh(systems.solve_triangular(lower.mH, half, upper=True, left=False))
+        v = systems.solve_triangular(lower.mH, v, upper=True)
+    if largest is None or largest:
+        return w[..., -k:].flip(-1), v[..., -k:].flip(-1)
+    return w[..., :k], v[..., :k]
+
+
 __all__ = [
     "cholesky", "cholesky_inverse", "cholesky_solve", "det", "frobenius_norm", "geqrf", "inverse",
-    "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "nuclear_norm", "orgqr",
-    "ormqr", "pca_lowrank", "pinverse", "qr", "slogdet", "svd", "svd_lowrank", "triangular_solve",
+    "lobpcg", "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "nuclear_norm",
+    "orgqr", "ormqr", "pca_lowrank", "pinverse", "qr", "slogdet", "svd", "svd_lowrank",
+    "triangular_solve",
 ]  # fmt: skip

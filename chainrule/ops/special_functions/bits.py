@@ -1,4 +1,4 @@
-"""What looks at how a number is written: its exponent, its neighbour."""
+"""What looks at how a number is written: its exponent, its neighbour, its divisors."""
 
 from __future__ import annotations
 
@@ -52,3 +52,14 @@ nextafter = binary(
 )  # fmt: skip
 nextafter.wide = False
 nextafter.domain = _Wide((-3, 3), (-3, 3), order=0)
+
+gcd = binary(
+    "gcd", np.gcd, None,
+    tex=r"\gcd({0}, {1})", doc="the greatest common divisor, ≥ 0", dtypes="int", order=0,
+    over=((-12, 12), (-12, 12)), torch="gcd",
+)  # fmt: skip
+lcm = binary(
+    "lcm", np.lcm, None,
+    tex=r"\operatorname{{lcm}}({0}, {1})", doc="the least common multiple, ≥ 0", dtypes="int",
+    order=0, over=((-6, 6), (-6, 6)), torch="lcm",
+)  # fmt: skip
