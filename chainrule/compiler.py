@@ -22,9 +22,11 @@ emit           loops become LLVM IR, and machine code             runs
 The reference backend needs decompose, merge_loops, fold and simplify only. It also computes what is
 too small to be compiled: a graph of few, small nodes (`TINY`). Both give the same numbers but for
 rounding, and which of them computes a graph depends on the graph alone, so that a program that is
-run again gives the same bits; but where graphs differ in their sizes only (a text that grows word
-by word), the third and those after it are computed by the reference until that took as long as
-compiling would (`patience`): it depends on what was computed before, and never on a clock.
+run again gives the same bits. What was computed before counts as well, and never a clock: a very
+long graph of small nodes (data that are prepared one by one) is compiled when it comes for the
+second time; and where graphs differ in their sizes only (a text that grows word by word), the third
+and those after it are left to the reference until that took as long as compiling would
+(`patience`).
 """
 
 from __future__ import annotations
@@ -184,9 +186,11 @@ class Program:
         return self._by_reference(arrays)
 
     def _waits(self) -> bool:
-        """Whether the reference computes this run, because sizes seem to change from run to run."""
+        """Whether the reference computes this run, because there may not be many."""
         if self._patience is None:
-            self._patience = patience(self.nodes) if _is_moving(self.nodes) else 0
+            runs, compiled = patience(self.nodes)
+            moving = runs > 0 and _is_moving(self.nodes)
+            self._patience = runs if moving else int(compiled >= LONG and runs >= CHEAP)
         self._patience -= 1
         return self._patience >= 0
 
@@ -251,12 +255,12 @@ def is_tiny(nodes: Sequence[Node]) -> bool:
 #: What things take, in microseconds: compiling a node; by the reference, a node, an element of an
 #: array, and a product of a matrix multiplication or of anything else that is summed.
 COMPILED, NODE, ELEMENT, MULTIPLIED, SUMMED = 500.0, 6.0, 0.002, 0.0002, 0.003
-#: At most so many runs are left to the reference.
-PATIENCE = 32
+#: What would take so long to compile, and the reference so much less, waits for its second run.
+LONG, CHEAP = 1e6, 8
 
 
-def patience(nodes: Sequence[Node]) -> int:
-    """How many runs by the reference take as long as compiling."""
+def patience(nodes: Sequence[Node]) -> tuple[int, float]:
+    """How many runs by the reference take as long as compiling, and how long that is."""
     compiled = run = 0.0
     for n in topological(nodes):
         if n.op.name in ("const", "input", "item"):
@@ -274,7 +278,7 @@ def patience(nodes: Sequence[Node]) -> int:
             inside = topological(n.attr("body").outputs)
             length = n.inputs[n.attr("carries")].shape[0]
             run += length * sum(NODE + ELEMENT * count_elements(i) for i in inside)
-    return min(int(compiled / max(run, 1.0)), PATIENCE)
+    return min(int(compiled / max(run, 1.0)), config.patience), compiled
 
 
 def _llvm() -> Any:

@@ -73,7 +73,6 @@ def test_what_cannot_be_compiled_is_computed_with_a_warning(
     monkeypatch.setattr(config, "backend", "llvm")
     monkeypatch.setattr(compiler, "_native", broken)
     monkeypatch.setattr(compiler, "TINY", (0, 0))
-    monkeypatch.setattr(compiler, "PATIENCE", 0)
     program = compiler.compile([ops.exp(x())])
     with pytest.warns(RuntimeWarning, match="AssertionError: no such loop"):
         first = program([np.ones(3, np.float32)])
@@ -94,6 +93,7 @@ def test_sizes_that_change_from_run_to_run_are_left_to_the_reference_until_one_c
     monkeypatch.setattr(compiler, "TINY", (0, 0))
     monkeypatch.setattr(compiler, "_native", counted)
     monkeypatch.setattr(compiler, "_moving", {})
+    monkeypatch.setattr(config, "patience", 32)
 
     def of(length: int) -> compiler.Program:
         text = ops.input(index=0, shape=(length, 4), dtype=dtypes.float32)
@@ -104,6 +104,19 @@ def test_sizes_that_change_from_run_to_run_are_left_to_the_reference_until_one_c
         (row,) = program([np.ones((n, 4), np.float32)])
         np.testing.assert_allclose(row, 0.25)
     assert compiled == [1, 2]
-    for _ in range(compiler.PATIENCE):
+    for _ in range(config.patience):
         programs_of[5]([np.ones((5, 4), np.float32)])
     assert compiled == [1, 2, 5]
+
+
+def test_what_was_recorded_one_by_one_is_compiled_when_it_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Four thousand images prepared in a loop of Python: one graph, computed once."""
+    compiled = []
+    monkeypatch.setattr(config, "backend", "llvm")
+    monkeypatch.setattr(config, "patience", 32)
+    monkeypatch.setattr(compiler, "_native", lambda nodes: compiled.append(len(nodes)))
+    many = [ops.floor(ops.exp(x(i, (4,)))) for i in range(1200)]
+    compiler.compile(many)([np.zeros(4)] * 1200)
+    assert not compiled
