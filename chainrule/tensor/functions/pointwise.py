@@ -311,7 +311,8 @@ def xlogy(input: Any, other: Any) -> Tensor:
     """a log b, and 0 where a = 0"""
     x = input if isinstance(input, Tensor) else as_tensor(float(input))
     y = other if isinstance(other, Tensor) else as_tensor(float(other))
-    return where((x == 0) & ~isnan(y), 0.0, x * log(y))
+    # log 1 in place of logarithms that are not finite: their gradients would be 0 · ∞
+    return x * log(where((x == 0) & ((y <= 0) | (y == math.inf)), 1.0, y))
 
 
 def logical_and(input: Tensor, other: Tensor) -> Tensor:
