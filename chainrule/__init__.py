@@ -204,7 +204,7 @@ _ELSEWHERE = dict.fromkeys((
 ), "tensor.extra.copies") | dict.fromkeys((
     "BFloat16Storage", "BoolStorage", "ByteStorage", "CharStorage", "ComplexDoubleStorage",
     "ComplexFloatStorage", "DoubleStorage", "FloatStorage", "HalfStorage", "IntStorage",
-    "LongStorage", "ShortStorage", "TypedStorage", "UntypedStorage", "is_storage", "typename",
+    "LongStorage", "ShortStorage", "TypedStorage", "UntypedStorage", "is_storage",
 ), "storage")  # fmt: skip
 
 

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from chainrule.tensor import Tensor
+
 
 def compile(model: Any = None, **options: Any) -> Any:
     """The model itself: every step is recorded and run as one program without being asked to."""
@@ -143,7 +145,9 @@ def _is_tracing() -> bool:
 
 
 def typename(obj: Any, /) -> str:
-    """The type's full name."""
+    """The type's full name; of tensors by their elements: "torch.FloatTensor"."""
+    if isinstance(obj, Tensor):
+        return str(obj.type())
     kind = obj if isinstance(obj, type) else type(obj)
     module = getattr(kind, "__module__", None)
     name = getattr(kind, "__qualname__", kind.__name__)

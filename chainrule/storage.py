@@ -1,4 +1,4 @@
-"""`torch.storage`: what a program sees of a tensor's memory, and the old names of typed storages."""
+"""`torch.storage`: a tensor's memory as programs see it, and old names of typed storages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from chainrule import dtypes, names
-from chainrule.tensor import Tensor
 from chainrule.tensor.storage import TypedStorage, UntypedStorage
 from chainrule.tensor.trace import Storage
 
@@ -55,20 +54,10 @@ def is_storage(obj: object) -> bool:
     return isinstance(obj, (TypedStorage, UntypedStorage))
 
 
-def typename(obj: Any) -> str:
-    """The name of a type, of tensors by their elements: "torch.FloatTensor"."""
-    if isinstance(obj, Tensor):
-        found: str = obj.type()
-        return found
-    kind = obj if isinstance(obj, type) else type(obj)
-    home = "" if kind.__module__ in ("builtins", "__builtin__") else f"{kind.__module__}."
-    return f"{home}{kind.__qualname__}"
-
-
 __all__ = [
     "BFloat16Storage", "BoolStorage", "ByteStorage", "CharStorage", "ComplexDoubleStorage",
     "ComplexFloatStorage", "DoubleStorage", "FloatStorage", "HalfStorage", "IntStorage",
-    "LongStorage", "ShortStorage", "TypedStorage", "UntypedStorage", "is_storage", "typename",
+    "LongStorage", "ShortStorage", "TypedStorage", "UntypedStorage", "is_storage",
 ]  # fmt: skip
 
 __getattr__ = names.later(__name__)

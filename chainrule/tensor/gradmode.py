@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from chainrule.tensor.trace import state
+
+_here = threading.local()
 
 
 class _GradMode:
@@ -117,6 +120,22 @@ class inference_mode(_GradMode):
     def __init__(self, mode: Any = True) -> None:
         super().__init__()
         self.mode = not mode
+        self.outer: list[bool] = []
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self.outer.append(is_inference_mode_enabled())
+        _here.inference = not self.mode
+
+    def __exit__(
+        self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, e, tb)
+        _here.inference = self.outer.pop()
+
+    def fresh(self) -> _GradMode:
+        found: _GradMode = inference_mode(not self.mode)
+        return found
 
 
 def is_grad_enabled() -> bool:
@@ -125,5 +144,5 @@ def is_grad_enabled() -> bool:
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether no gradients are recorded here."""
-    return not state.grad
+    """Whether this is inside an `inference_mode` block."""
+    return bool(getattr(_here, "inference", False))

@@ -1,8 +1,9 @@
 """DLPack both ways: memory is shared, not copied."""
 
-import chainrule as torch
 import numpy as np
 import pytest
+
+import chainrule as torch
 from chainrule.utils.dlpack import from_dlpack, to_dlpack
 
 
@@ -41,7 +42,7 @@ def test_what_is_read_only_there_stays_as_it_is():
 
 
 def test_a_gradient_cannot_follow():
-    with pytest.raises(BufferError, match="requires? gradient"):
+    with pytest.raises(BufferError, match="require gradient"):
         np.from_dlpack(torch.ones(1, requires_grad=True))
 
 

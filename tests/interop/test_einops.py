@@ -3,8 +3,9 @@
 import subprocess
 import sys
 
-import chainrule as torch
 import pytest
+
+import chainrule as torch
 
 einops = pytest.importorskip("einops")
 

@@ -209,3 +209,14 @@ def test_numpys_functions_give_tensors_back():
     x = torch.tensor([0.0, 1.0])
     assert type(np.sin(x)) is torch.Tensor
     assert (np.ones(2) + x).tolist() == [1, 2]
+
+
+def test_inference_mode_is_known_by_name():
+    assert not torch.is_inference_mode_enabled()
+    with torch.no_grad():
+        assert not torch.is_inference_mode_enabled()
+    with torch.inference_mode():
+        assert torch.is_inference_mode_enabled() and not torch.is_grad_enabled()
+        with torch.inference_mode(False):
+            assert not torch.is_inference_mode_enabled() and torch.is_grad_enabled()
+    assert torch.inference_mode(False)(torch.is_grad_enabled)()
