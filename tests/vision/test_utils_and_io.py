@@ -11,9 +11,8 @@ import pytest
 
 from chainrule import dtypes
 from chainrule.tensor.creation import arange, from_numpy, rand, tensor, zeros
-from chainrule.vision import images
+from chainrule.vision import images, utils
 from chainrule.vision import io as vio
-from chainrule.vision import utils
 from chainrule.vision.io.png import encoded
 
 PIXELS = np.random.default_rng(0).integers(256, size=(3, 6, 7), dtype=np.uint8)
@@ -123,5 +122,5 @@ def test_rooms_are_found_by_their_names() -> None:
     found: Any = vision
     assert found.io.image.ImageReadMode.RGB is vio.ImageReadMode.RGB
     assert found.utils is utils and found.datasets.folder and found.transforms.v2
-    with pytest.raises(AttributeError, match="chainrule.vision"):
+    with pytest.raises(AttributeError, match=r"chainrule\.vision"):
         _ = found.nothing

@@ -1,4 +1,4 @@
-"""Calls whose results torchvision gave: what `make_torchvision_rows.py` asks it, and the tests us."""
+"""Calls whose results torchvision gave: asked by `make_torchvision_rows.py`, compared by tests."""
 
 from __future__ import annotations
 
