@@ -323,6 +323,17 @@ class _Kept(NamedTuple):
     materialize: bool
 
 
+def _undivided(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Nothing is computed before the end: results are nodes until they are wrapped."""
+
+    @functools.wraps(f)
+    def wrapper(*args: Any) -> Any:
+        with levels.one_piece:
+            return f(*args)
+
+    return wrapper
+
+
 def _generated(cls: type[Function], level: levels.Vmap, in_dims: tuple[Any, ...]) -> type[Function]:
     """A function of batches, whose forward and backward are those of `cls` for every sample."""
     size, randomness = level.size, level.randomness
@@ -349,6 +360,7 @@ def _generated(cls: type[Function], level: levels.Vmap, in_dims: tuple[Any, ...]
         generate_vmap_rule = True
 
         @staticmethod
+        @_undivided
         def forward(*args: Any) -> Any:
             with levels.batch(size, randomness) as lane:
                 out = cls.forward(*map(functools.partial(enter, lane), args, in_dims))
@@ -361,6 +373,7 @@ def _generated(cls: type[Function], level: levels.Vmap, in_dims: tuple[Any, ...]
             return tree_unflatten(made, spec)
 
         @staticmethod
+        @_undivided
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
             inner: Any = cls.__new__(cls)
             FunctionCtx.__init__(inner)
@@ -392,6 +405,7 @@ def _generated(cls: type[Function], level: levels.Vmap, in_dims: tuple[Any, ...]
             ctx.set_materialize_grads(inner.materialize_grads)
 
         @staticmethod
+        @_undivided
         def backward(ctx: Any, *grads: Any) -> Any:
             names, spec, extra = ctx._fields
             saved = ctx.saved_tensors

@@ -15,6 +15,7 @@ from chainrule.pytree import (
     tree_map_,
     tree_unflatten,
 )
+from chainrule.runtime.random import get_state, set_state
 from chainrule.tensor import Tensor, levels
 from chainrule.tensor.functions import cat
 from chainrule.tensor.handle import node_of
@@ -158,21 +159,22 @@ def _mapped(
     flat: Sequence[Any],
 ) -> Any:
     """One call of func for all samples."""
-    with levels.batch(size, randomness) as level:
-        inside = [x if d is None else level.enter(x, d) for x, d in zip(flat, axes, strict=True)]
-        outs = func(*tree_unflatten(inside, spec), **kwargs)
-        leaves, tree = tree_flatten(outs)
-        dims = _dims(outs, tree, out_dims, func)
-        given = _out(level, leaves, dims, func)
-        written = [
-            (x, d, t) for x, d, t in zip(flat, axes, inside, strict=True)
-            if d is not None and t.storage.version
-        ]  # fmt: skip
-        new = level.whole([node_of(t) for _, _, t in written])
-        full = [_batch(n, t, size) for n, (_, _, t) in zip(new, written, strict=True)]
-    values = [x if d is _SAME else levels.given_back(*x) for x, d in given]
-    for (x, d, t), node in zip(written, full, strict=True):
-        assign(x, levels.given_back(_moved(node, d), t.level))
+    with levels.one_piece:  # results are nodes until they are wrapped
+        with levels.batch(size, randomness) as level:
+            inside = [x if d is None else level.enter(x, d) for x, d in zip(flat, axes, strict=True)]
+            outs = func(*tree_unflatten(inside, spec), **kwargs)
+            leaves, tree = tree_flatten(outs)
+            dims = _dims(outs, tree, out_dims, func)
+            given = _out(level, leaves, dims, func)
+            written = [
+                (x, d, t) for x, d, t in zip(flat, axes, inside, strict=True)
+                if d is not None and t.storage.version
+            ]  # fmt: skip
+            new = level.whole([node_of(t) for _, _, t in written])
+            full = [_batch(n, t, size) for n, (_, _, t) in zip(new, written, strict=True)]
+        values = [x if d is _SAME else levels.given_back(*x) for x, d in given]
+        for (x, d, t), node in zip(written, full, strict=True):
+            assign(x, levels.given_back(_moved(node, d), t.level))
     return tree_unflatten(values, tree)
 
 
@@ -261,7 +263,10 @@ def _in_chunks(
     """So many samples at a time; results one behind the other."""
     starts = list(range(0, size, chunk_size)) or [0]
     found, tree = [], None
+    before = get_state() if randomness == "same" else None
     for start in starts:
+        if before is not None:
+            set_state(before)  # all samples draw the same numbers, in all chunks
         n = min(chunk_size, size - start)
         part = [x if d is None else x.narrow(d, start, n) for x, d in zip(flat, axes, strict=True)]
         leaves, tree = tree_flatten(call(n, part))

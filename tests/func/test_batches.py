@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as torch
+from chainrule import config
 from chainrule.func import debug_unwrap, functional_call, grad, stack_module_state, vmap
 from chainrule.ir.op import Op, registry
 from chainrule.tensor.record import apply
@@ -101,6 +102,13 @@ def test_different_numbers_are_those_of_one_large_draw_in_quality():
     assert len({tuple(r) for r in both.reshape(15, 8).tolist()}) == 15
 
 
+def test_chunks_draw_the_same_numbers_too():
+    same = vmap(lambda t: torch.rand(8), randomness="same", chunk_size=2)(torch.zeros(5))
+    own = vmap(lambda t: torch.rand(8), randomness="different", chunk_size=2)(torch.zeros(5))
+    assert len({tuple(r) for r in same.tolist()}) == 1
+    assert len({tuple(r) for r in own.tolist()}) == 5
+
+
 def test_the_generator_goes_on():
     torch.manual_seed(0)
     a = vmap(lambda t: torch.rand(8), randomness="different")(torch.zeros(3))
@@ -122,6 +130,14 @@ def test_batch_norm_cannot_follow_every_sample():
     assert out.mean(1).abs().max().item() < 1e-6
     model = torch.nn.BatchNorm1d(3).eval()
     assert vmap(model)(torch.randn(5, 4, 3)).shape == (5, 4, 3)
+
+
+def test_one_operation_after_another(monkeypatch):
+    """`config.eager`, which computes all that was recorded, waits for the end of a transform."""
+    want = vmap(grad(lambda t: (t**2).sum()))(X)
+    monkeypatch.setattr(config, "eager", True)
+    assert torch.equal(vmap(grad(lambda t: (t**2).sum()))(X), want)
+    assert torch.equal(vmap(lambda t: t.sum() + torch.zeros(2))(X)[:, 0], X.sum(1))
 
 
 def test_a_second_step_records_nothing_new():
