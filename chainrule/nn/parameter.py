@@ -55,6 +55,15 @@ class _Uninitialized(Tensor):
             "attributes."
         )
 
+    @property
+    def data(self) -> Tensor:
+        """No elements: programs that set first values here change nothing, as in PyTorch."""
+        return empty(0, dtype=self.dtype)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        Tensor.data.fset(self, value)
+
     def _enter(self, *args: Any) -> NoReturn:
         raise ValueError(
             f"Attempted to use an uninitialized {type(self).__name__}. This error happens when a "

@@ -93,3 +93,9 @@ def test_a_lazy_layer_that_was_loaded_keeps_what_was_loaded():
     loaded.load_state_dict(trained.state_dict())
     assert (loaded.eval()(x) == trained.eval()(x)).all()
     assert type(loaded[3]) is nn.Linear and loaded[3].in_features == 12
+
+
+def test_first_values_set_before_there_is_a_shape_change_nothing():
+    layer = nn.LazyLinear(1)
+    assert layer.weight.data.normal_(0, 0.01).numel() == 0
+    assert layer(torch.randn(3, 4)).shape == (3, 1)

@@ -271,3 +271,12 @@ def test_a_hundred_steps_learn_to_count():
 def test_misuse(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def test_programs_find_the_names_of_all_weights():
+    gru = nn.GRU(2, 3, num_layers=2)
+    assert gru._flat_weights_names[:2] == ["weight_ih_l0", "weight_hh_l0"]
+    assert len(gru._flat_weights_names) == 8
+    assert all(gru._parameters[name] is gru._flat_weights[i]
+               for i, name in enumerate(gru._flat_weights_names))
+    assert gru.all_weights[1][0] is gru.weight_ih_l1

@@ -105,18 +105,31 @@ class RNNBase(Module):
         """Nothing to do: parameters need no common buffer here."""
 
     @property
-    def all_weights(self) -> list[list[Tensor]]:
-        """Parameters by layer and direction."""
+    def _all_weights(self) -> list[list[str]]:
         names = (
             ["weight_ih", "weight_hh"]
             + (["bias_ih", "bias_hh"] if self.bias else [])
             + (["weight_hr"] if self.proj_size else [])
         )
         return [
-            [getattr(self, n + s) for n in names]
+            [n + s for n in names]
             for layer in range(self.num_layers)
             for s in self._suffixes(layer)
         ]
+
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        """Programs that set first values go through these (d2l.ai)."""
+        return [name for names in self._all_weights for name in names]
+
+    @property
+    def _flat_weights(self) -> list[Tensor]:
+        return [getattr(self, name) for name in self._flat_weights_names]
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """Parameters by layer and direction."""
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
 
     def extra_repr(self) -> str:
         s = f"{self.input_size}, {self.hidden_size}"
