@@ -62,7 +62,7 @@ class _Uninitialized(Tensor):
 
     @data.setter
     def data(self, value: Tensor) -> None:
-        Tensor.data.fset(self, value)
+        vars(Tensor)["data"].fset(self, value)
 
     def _enter(self, *args: Any) -> NoReturn:
         raise ValueError(
