@@ -1,7 +1,7 @@
 """Collating: from a list of samples to a batch.
 
 tensors, arrays, numbers     one tensor with a new first axis
-str, bytes                   the list as it is
+str, bytes                   as they are
 mappings, named tuples       the same type, its values collated
 tuples, lists                a list (of a tuple) or the same type, element by element
 """
@@ -163,7 +163,7 @@ def default_collate(batch: Any) -> Any:
 
     >>> from chainrule.utils.data import default_collate
     >>> default_collate([(1, "a"), (2, "b")])
-    [tensor([1, 2]), ['a', 'b']]
+    [tensor([1, 2]), ('a', 'b')]
     """
     return collate(batch, collate_fn_map=default_collate_fn_map)
 
