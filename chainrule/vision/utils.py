@@ -50,8 +50,8 @@ def make_grid(
 
     >>> from chainrule.tensor.creation import ones
     >>> from chainrule.vision.utils import make_grid
-    >>> make_grid(ones(5, 1, 4, 4), nrow=3).shape
-    chainrule.Size([3, 14, 20])
+    >>> tuple(make_grid(ones(5, 1, 4, 4), nrow=3).shape)
+    (3, 14, 20)
     """
     x = _images(tensor)
     if normalize:

@@ -24,11 +24,12 @@ from torchvision_cases import picture
 from chainrule.datasets.fetch import DATA_VARIABLE, MIRROR_VARIABLE
 from chainrule.errors import DataError
 from chainrule.utils.data import DataLoader
-from chainrule.vision import datasets
+from chainrule.vision import datasets, tv_tensors
 from chainrule.vision import transforms as T
 from chainrule.vision.datasets import utils
 from chainrule.vision.datasets.matlab import load_mat
 from chainrule.vision.io.png import encoded
+from chainrule.vision.transforms import v2
 
 PNG = encoded(np.moveaxis(picture(), 0, -1))
 
@@ -166,7 +167,7 @@ def test_a_damaged_or_hostile_archive_leaves_nothing(tmp_path: Path) -> None:
 def test_what_to_do_offline(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"Dataset not found[\s\S]*CHAINRULE_DATA"):
         datasets.Food101(tmp_path)
-    with pytest.raises(RuntimeError, match="Dataset not found. You can use download=True"):
+    with pytest.raises(RuntimeError, match=r"Dataset not found\. You can use download=True"):
         datasets.MNIST(tmp_path)
     with pytest.raises(NotImplementedError, match="videos are not decoded"):
         _ = datasets.Kinetics
@@ -319,6 +320,12 @@ def test_objects_captions_and_pixels(tmp_path: Path) -> None:
     )
     _, target = datasets.CocoDetection(tmp_path, str(tmp_path / "list.json"))[0]
     assert target == boxes
+    wrapped = datasets.wrap_dataset_for_transforms_v2(
+        datasets.CocoDetection(tmp_path, str(tmp_path / "list.json"), transforms=v2.ToImage())
+    )
+    picture_of, kinds = wrapped[0]
+    assert type(picture_of) is tv_tensors.Image and kinds["labels"].tolist() == [1]
+    assert kinds["boxes"].tolist() == [[0, 0, 3, 4]] and kinds["boxes"].format.value == "XYXY"
     assert datasets.CocoCaptions(tmp_path, str(tmp_path / "list.json"))[0][1] == ["a cat"]
     image, found = datasets.VOCDetection(tmp_path)[0]
     assert image.mode == "RGB"
@@ -384,5 +391,5 @@ def test_lists_of_files(tmp_path: Path) -> None:
 
 
 def test_every_name_is_a_data_set() -> None:
-    for name in datasets.__all__:
+    for name in set(datasets.__all__) - {"wrap_dataset_for_transforms_v2"}:
         assert issubclass(getattr(datasets, name), datasets.VisionDataset), name

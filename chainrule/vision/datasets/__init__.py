@@ -35,6 +35,7 @@ _FILES = {
     "folder": ("DatasetFolder", "ImageFolder"),
     "mnist": ("EMNIST", "FashionMNIST", "KMNIST", "MNIST", "QMNIST"),
     "small": ("FER2013", "MovingMNIST", "SEMEION", "STL10", "SVHN", "USPS"),
+    "samples": ("wrap_dataset_for_transforms_v2",),
     "vision": ("VisionDataset",),
 }
 _WHERE = {name: file for file, names in _FILES.items() for name in names}

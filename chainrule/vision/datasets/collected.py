@@ -488,7 +488,13 @@ class _LFW(Files):
         self._base = prepared(type(self).__name__, root, needed, [], False) / self.base_folder
         self.images_dir = str(self._base / folder)
         self.loader = loader
-        self._lines = (self._base / self.labels_file).read_text().splitlines()
+        self._read((self._base / self.labels_file).read_text().splitlines())
+        self.data: list[Any] = [path for path, _ in self._samples]
+        self.targets = [label for _, label in self._samples]
+
+    def _read(self, lines: list[str]) -> None:
+        """Fill `_samples` from the list of labels."""
+        raise NotImplementedError
 
     def _path(self, identity: str, number: Any) -> str:
         return os.path.join(self.images_dir, identity, f"{identity}_{int(number):04d}.jpg")
@@ -502,23 +508,20 @@ class LFWPeople(_LFW):
 
     _view = "people"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def _read(self, lines: list[str]) -> None:
         names = (self._base / "lfw-names.txt").read_text().splitlines()
         self.class_to_idx = {line.split()[0]: i for i, line in enumerate(names)}
-        folds, at = (int(self._lines[0]), 1) if self.split == "10fold" else (1, 0)
+        folds, at = (int(lines[0]), 1) if self.split == "10fold" else (1, 0)
         self._samples = []
         for _ in range(folds):
-            n = int(self._lines[at])
-            for line in self._lines[at + 1 : at + n + 1]:
+            n = int(lines[at])
+            for line in lines[at + 1 : at + n + 1]:
                 person, count = line.split("\t")
                 self._samples += [
                     (self._path(person, k), self.class_to_idx[person])
                     for k in range(1, int(count) + 1)
                 ]
             at += n + 1
-        self.data = [path for path, _ in self._samples]
-        self.targets = [label for _, label in self._samples]
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}\nClasses (identities): {len(self.class_to_idx)}"
@@ -529,20 +532,17 @@ class LFWPairs(_LFW):
 
     _view = "pairs"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        first = self._lines[0].split("\t")
+    def _read(self, lines: list[str]) -> None:
+        first = lines[0].split("\t")
         folds, n = (int(first[0]), int(first[1])) if len(first) > 1 else (1, int(first[0]))
         self._samples, self.pair_names = [], []
-        for line in self._lines[1 : 1 + 2 * n * folds]:
+        for line in lines[1 : 1 + 2 * n * folds]:
             words = line.strip().split("\t")
             if len(words) == 3:
                 words = [words[0], words[1], words[0], words[2]]
             one, two = self._path(words[0], words[1]), self._path(words[2], words[3])
             self._samples.append(((one, two), int(words[0] == words[2])))
             self.pair_names.append((words[0], words[2]))
-        self.data = [paths for paths, _ in self._samples]
-        self.targets = [label for _, label in self._samples]
 
     def __getitem__(self, index: int) -> Any:
         paths, target = self._samples[index]

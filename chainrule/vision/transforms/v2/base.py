@@ -34,6 +34,9 @@ class Transform(Module):
 
     _transformed_types: tuple[Check, ...] = (Tensor, is_image)
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Raises for samples that the transform cannot do."""
 
