@@ -101,4 +101,6 @@ def _mirrored(x: Any, *, upper: bool) -> Any:
     m = ops.linalg.matrices
     other = m.adjoint(x)
     still = m.lower(other if upper else x) + m.upper(x if upper else other, 1)
+    if x.dtype.is_complex:  # the diagonal of a Hermitian matrix is real
+        still = (still + m.adjoint(still)) * 0.5
     return ops.passing_to(still, x)

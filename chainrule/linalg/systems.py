@@ -290,8 +290,8 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     m, n = A._shape[-2:]
     limit = dtypes.finfo(A._dtype).eps * max(m, n) if rcond is None else rcond
     x = matmul(pinv(A, rtol=0.0 if driver == "gels" else limit), b)
-    nothing = empty(0, dtype=A._dtype)
-    rank, values, residuals = empty(0, dtype=dtypes.int64), nothing.to(A._dtype.to_real()), nothing
+    values = residuals = empty(0, dtype=A._dtype.to_real())
+    rank = empty(0, dtype=dtypes.int64)
     if driver != "gels":
         rank = matrix_rank(A, rtol=limit)
     if driver in ("gelsd", "gelss"):

@@ -70,6 +70,7 @@ def _(g: Cotangents, y: Node, a: Node, b: Node) -> tuple[Node | None, Node | Non
     prepare=square,
     tex=r"{0}^{{-1}}",
     domain=Matrices(((3, 3), {}), ((2, 2, 2), {}), ((0, 0), {})),
+    analytic=False,
     torch="linalg.inv_ex",
 )
 def inv(a: Node) -> tuple[Node, Node]:
@@ -211,6 +212,7 @@ def _pinv_prepare(a: Node, cut: Node) -> Any:
         ((3, 3), (), {}), ((2, 4, 2), (), {}), ((2, 3), (1,), {}),
         over=("matrix", (0.1, 0.2)), phases=False,
     ),
+    analytic=False,
     torch="linalg.pinv",
 )  # fmt: skip
 def pinv(a: Node, cut: Node) -> Node:
@@ -277,6 +279,7 @@ def _(g: Node, y: Node, a: Node) -> Node:
             ((2, 3, 3), (2, 2), (2, 3, 2), {"transposed": True}),
         ],
     ),
+    analytic=False,
     torch="ormqr",
 )
 def reflect(a: Node, tau: Node, c: Node, *, transposed: bool = False) -> Node:
