@@ -32,7 +32,8 @@ def weights_of(name: str, module: str) -> Any:
     """The enumeration of weights `name`, as a class of `module` (Any: its members are data)."""
     members = {key: _weights(row) for key, row in _ROWS[name].items() if key != "DEFAULT"}
     members["DEFAULT"] = members[_ROWS[name]["DEFAULT"]]
-    return WeightsEnum(name, members, module=module)  # type: ignore[call-overload]  # Enum's own call
+    functional: Any = WeightsEnum  # called as an enumeration's type, it makes a subclass
+    return functional(name, members, module=module)
 
 
 def _weights(row: dict[str, Any]) -> Weights:

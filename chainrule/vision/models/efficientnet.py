@@ -102,7 +102,7 @@ class _Residual(nn.Module):
     """Layers, left out at random in training, and added to x where the shapes agree."""
 
     def __init__(
-        self, cnf: _MBConvConfig, layers: list[nn.Module], stochastic_depth_prob: float
+        self, cnf: _MBConvConfig, layers: Sequence[nn.Module], stochastic_depth_prob: float
     ) -> None:
         super().__init__()
         if not 1 <= cnf.stride <= 2:
@@ -189,7 +189,7 @@ class EfficientNet(nn.Module):
             raise TypeError("The inverted_residual_setting should be List[MBConvConfig]")
         norm = norm_layer or nn.BatchNorm2d
         conv = partial(Conv2dNormActivation, norm_layer=norm, activation_layer=nn.SiLU)
-        layers = [conv(3, setting[0].input_channels, kernel_size=3, stride=2)]
+        layers: list[nn.Module] = [conv(3, setting[0].input_channels, kernel_size=3, stride=2)]
         blocks, done = sum(cnf.num_layers for cnf in setting), 0
         for cnf in setting:
             stage: list[nn.Module] = []
@@ -304,7 +304,9 @@ EfficientNet_V2_L_Weights = _family.weights("EfficientNet_V2_L_Weights")
 
 
 def _b(number: int, weights: Any, width: float, depth: float, dropout: float) -> Any:
-    norm = {"norm_layer": partial(nn.BatchNorm2d, eps=0.001, momentum=0.01)} if number >= 5 else {}
+    norm: dict[str, Any] = {}
+    if number >= 5:
+        norm = {"norm_layer": partial(nn.BatchNorm2d, eps=0.001, momentum=0.01)}
     name = f"efficientnet_b{number}"
     title = f"EfficientNet-B{number}"
     return _family.builder(name, weights, title, width, depth, dropout=dropout, **norm)

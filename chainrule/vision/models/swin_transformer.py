@@ -435,7 +435,7 @@ Swin_V2_B_Weights = _family.weights("Swin_V2_B_Weights")
 def _row(name: str, weights: Any) -> Callable[..., SwinTransformer]:
     second = "v2" in name
     width, depths, heads, chance = _SIZES[name[-1]]
-    settings = {"embed_dim": width, "depths": depths, "num_heads": heads}
+    settings: dict[str, Any] = {"embed_dim": width, "depths": depths, "num_heads": heads}
     title = f"Swin{' V2' if second else ''}-{name[-1].upper()}"
     family, rest = (_family_v2, _V2) if second else (_family, _V1)
     return family.builder(name, weights, title, stochastic_depth_prob=chance, **settings, **rest)

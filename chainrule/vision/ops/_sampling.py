@@ -16,7 +16,7 @@ from chainrule.vision.ops._utils import check_roi_boxes_shape, convert_boxes_to_
 class Neighbours(NamedTuple):
     """The two pixels next to each place along an axis, and how much each counts."""
 
-    index: tuple[Tensor, Tensor]  # int64
+    pixel: tuple[Tensor, Tensor]  # int64
     weight: tuple[Tensor, Tensor]
 
 
@@ -53,7 +53,7 @@ class Samples(NamedTuple):
 
     place: Tensor  # (K, bins, samples)
     used: Tensor | None  # (K, 1, samples): 0 where this region has fewer samples; None: all
-    count: Tensor | int  # (K,) or a number
+    samples: Tensor | int  # (K,) or a number: of a bin
 
 
 def sample_places(start: Tensor, length: Tensor, bins: int, sampling_ratio: int) -> Samples:
@@ -74,9 +74,9 @@ def sample_places(start: Tensor, length: Tensor, bins: int, sampling_ratio: int)
 class Bins(NamedTuple):
     """Along one axis: the pixels of each of a region's bins, as many as the widest has."""
 
-    index: Tensor  # (K, bins, most) int64
+    pixel: Tensor  # (K, bins, most) int64
     used: Tensor  # (K, bins, most) bool
-    count: Tensor  # (K, bins) how many
+    pixels: Tensor  # (K, bins) how many
 
 
 def pixel_bins(low: Tensor, high: Tensor, bins: int, limit: int, *, extra: int) -> Bins:

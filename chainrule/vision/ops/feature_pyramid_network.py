@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 from chainrule import nn
 from chainrule.nn import functional as F
@@ -66,7 +67,7 @@ class FeaturePyramidNetwork(nn.Module):
         self.extra_blocks = extra_blocks
 
     def _load_from_state_dict(
-        self, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict, *args: object
+        self, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict, *args: Any
     ) -> None:
         if (local_metadata.get("version") or 1) < 2:  # the convolutions were not in a Sequential
             for block in ("inner_blocks", "layer_blocks"):
@@ -109,11 +110,11 @@ class LastLevelMaxPool(ExtraFPNBlock):
     """Another level "pool": every other place of the last one."""
 
     def forward(
-        self, x: list[Tensor], y: list[Tensor], names: list[str]
+        self, results: list[Tensor], x: list[Tensor], names: list[str]
     ) -> tuple[list[Tensor], list[str]]:
         names.append("pool")
-        x.append(F.max_pool2d(x[-1], kernel_size=1, stride=2, padding=0))
-        return x, names
+        results.append(F.max_pool2d(results[-1], kernel_size=1, stride=2, padding=0))
+        return results, names
 
 
 class LastLevelP6P7(ExtraFPNBlock):
@@ -128,9 +129,9 @@ class LastLevelP6P7(ExtraFPNBlock):
         self.use_P5 = in_channels == out_channels
 
     def forward(
-        self, p: list[Tensor], c: list[Tensor], names: list[str]
+        self, results: list[Tensor], x: list[Tensor], names: list[str]
     ) -> tuple[list[Tensor], list[str]]:
-        p6 = self.p6(p[-1] if self.use_P5 else c[-1])
-        p.extend([p6, self.p7(F.relu(p6))])
+        p6 = self.p6(results[-1] if self.use_P5 else x[-1])
+        results.extend([p6, self.p7(F.relu(p6))])
         names.extend(["p6", "p7"])
-        return p, names
+        return results, names

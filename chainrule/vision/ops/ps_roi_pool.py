@@ -28,11 +28,11 @@ def ps_roi_pool(
     ys = pixel_bins(scaled[:, 1], scaled[:, 3], bins[0], height - 1, extra=0)
     xs = pixel_bins(scaled[:, 0], scaled[:, 2], bins[1], width - 1, extra=0)
     plane = channel_planes(regions, channels, bins)[:, :, :, None, :, None] * (height * width)
-    y, x = ys.index[:, None, :, :, None, None], xs.index[:, None, None, None, :, :]
+    y, x = ys.pixel[:, None, :, :, None, None], xs.pixel[:, None, None, None, :, :]
     index = plane + y * width + x  # (K, C, bins, most, bins, most)
     used = ys.used[:, None, :, :, None, None] & xs.used[:, None, None, None, :, :]
     values = input.flatten()[index.flatten()].reshape(index.shape) * used.to(input.dtype)
-    area = (ys.count[:, None, :, None] * xs.count[:, None, None, :]).clamp(min=1)
+    area = (ys.pixels[:, None, :, None] * xs.pixels[:, None, None, :]).clamp(min=1)
     return values.sum((3, 5)) / area
 
 

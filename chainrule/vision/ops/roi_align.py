@@ -62,9 +62,9 @@ def pairs(
 
 def sample_count(ys: Samples, xs: Samples, more: int) -> Tensor | int:
     """How many samples a bin has, at least 1, with `more` axes of length 1 after the regions'."""
-    if isinstance(ys.count, Tensor):
-        return (ys.count * xs.count).clamp(min=1).reshape(-1, *(1,) * more)
-    return ys.count * int(xs.count)
+    if isinstance(ys.samples, Tensor):
+        return (ys.samples * xs.samples).clamp(min=1).reshape(-1, *(1,) * more)
+    return ys.samples * int(xs.samples)
 
 
 class RoIAlign(nn.Module):

@@ -29,15 +29,15 @@ def roi_pool(
     ys = pixel_bins(scaled[:, 1], scaled[:, 3], bins[0], height, extra=1)
     xs = pixel_bins(scaled[:, 0], scaled[:, 2], bins[1], width, extra=1)
     rows = input.permute(0, 2, 3, 1).reshape(images * height * width, channels)
-    y = regions[:, 0].to(dtypes.int64)[:, None, None] * height + ys.index
-    index = y[:, :, None, :, None] * width + xs.index[:, None, :, None, :]
+    y = regions[:, 0].to(dtypes.int64)[:, None, None] * height + ys.pixel
+    index = y[:, :, None, :, None] * width + xs.pixel[:, None, :, None, :]
     used = (
         ys.used[:, :, None, :, None] & xs.used[:, None, :, None, :]
     )  # (K, bins, bins, most, most)
     values = rows[index.flatten()].reshape(*index.shape, channels)
     values = where(used[..., None], values, -math.inf).flatten(3, 4)
     largest = values.max(dim=3)[0]
-    some = (ys.count[:, :, None, None] > 0) & (xs.count[:, None, :, None] > 0)
+    some = (ys.pixels[:, :, None, None] > 0) & (xs.pixels[:, None, :, None] > 0)
     return where(some, largest, 0.0).permute(0, 3, 1, 2)
 
 

@@ -209,7 +209,7 @@ class RoIHeads(nn.Module):
         return result
 
     def _check_types(self, targets: list[Target] | None) -> None:
-        wanted = {"labels": (dtypes.int64,)}
+        wanted: dict[str, tuple[dtypes.DType, ...]] = {"labels": (dtypes.int64,)}
         wanted["boxes"] = (dtypes.float32, dtypes.float64, dtypes.float16)
         if self.has_keypoint():
             wanted["keypoints"] = (dtypes.float32,)
