@@ -32,13 +32,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "conformance.md"
 
 #: What each suite is run with: in short, in full.
-SHORT = {
+SHORT: dict[str, list[list[str]]] = {
     "modules": [["--dtypes", "float32"]],
     "optim": [[]],
     "ops": [["--dtypes", "float32", "--variants", "function,method,inplace", "--max-samples", "2"]],
 }
 SHARDS = 8  # of the full run: a process that has run thousands of operators is slow
-FULL = {
+FULL: dict[str, list[list[str]]] = {
     "modules": [["--dtypes", "float32,float64"]],
     "optim": [[]],
     "ops": [
