@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from chainrule import names
@@ -33,7 +34,10 @@ class Event(NamedTuple):
         """Microseconds."""
         return self.duration * 1e6
 
-    cpu_time_total = cpu_time
+    @property
+    def cpu_time_total(self) -> float:
+        """Microseconds."""
+        return self.cpu_time
 
 
 class _Recorder(threading.local):
@@ -79,21 +83,22 @@ class record_function:
         return inside
 
 
-class Average(NamedTuple):
-    """All ranges of one name."""
+@dataclass(frozen=True)
+class Average:
+    """All ranges of one name; times in microseconds."""
 
     key: str
     count: int
-    cpu_time_total: float  # microseconds
+    cpu_time_total: float
 
     @property
     def cpu_time(self) -> float:
-        """Microseconds, on average."""
+        """On average."""
         return self.cpu_time_total / self.count
 
     @property
     def self_cpu_time_total(self) -> float:
-        """Microseconds."""
+        """Of all of them."""
         return self.cpu_time_total
 
 

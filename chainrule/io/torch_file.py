@@ -73,10 +73,8 @@ def _read_zip(
             "torch.save(module.state_dict(), 'weights.pt')"
         )
     content = archive.read(program[0])
-    if weights_only:
-        value = _machine(rebuild).run(content)
-    else:
-        value = objects.unpickled(content, rebuild)
+    machine = _machine(rebuild)
+    value = machine.run(content) if weights_only else objects.unpickled(content, rebuild)
     order = folder + "byteorder"
     swapped = order in names and archive.read(order) == b"big"
 

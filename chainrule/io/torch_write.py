@@ -56,7 +56,11 @@ class _Reference:
         self.identity = ("storage", _STORAGE_NAMES[kind], key, "cpu", count)
 
 
-class _Writer(pickle._Pickler):  # the one in Python: what is written can be chosen
+#: The pickler that is written in Python: what it writes can be chosen.
+_Pickler: Any = pickle._Pickler
+
+
+class _Writer(_Pickler):  # type: ignore[misc]  # it has no annotations
     def __init__(self, file: IO[bytes], protocol: int) -> None:
         super().__init__(file, protocol)
         self.arrays: list[np.ndarray] = []
@@ -108,15 +112,16 @@ class _Writer(pickle._Pickler):  # the one in Python: what is written can be cho
         base = t.storage.array
         if base is None or not base.flags.c_contiguous or not _inside(array, base):
             base = array = np.ascontiguousarray(array).reshape(array.shape)
-        size = array.dtype.itemsize
-        offset = (_address(array) - _address(base)) // size
-        steps = tuple(s // size for s in array.strides) if array.size else None
+        step = array.dtype.itemsize
+        offset = (_address(array) - _address(base)) // step
+        steps = tuple(s // step for s in array.strides) if array.size else None
         stride = contiguous_strides(array.shape) if steps is None else steps
         kind = _KINDS.get(t.dtype, "UntypedStorage")
         if t.dtype.np != base.dtype:  # seen as another type
             kind = "UntypedStorage"
         reference = self._reference(base, kind)
-        layout = (offset, tuple(array.shape), stride, t.requires_grad, OrderedDict())
+        size = tuple(array.shape)
+        layout: tuple[Any, ...] = (offset, size, stride, t.requires_grad, OrderedDict())
         if kind == "UntypedStorage":
             return _TENSOR_V3, (reference, *layout, t.dtype)
         return _TENSOR, (reference, *layout)

@@ -18,8 +18,8 @@ from chainrule import devices, dtypes, ops, shapes
 from chainrule.dtypes import DType
 from chainrule.names import MissingName
 from chainrule.runtime.random import Generator, packed, unpacked
+from chainrule.tensor import autocast, creation, functions, indexing, overriding
 from chainrule.tensor import backward as engine
-from chainrule.tensor import creation, functions, indexing, overriding
 from chainrule.tensor import storage as storages
 from chainrule.tensor.calling import public, takes_axis, with_names
 from chainrule.tensor.gradfn import grad_fn
@@ -366,9 +366,12 @@ def _pow_operator(self: Tensor, other: Any) -> Any:
     return NotImplemented if other is None else functions.pow(self, other)
 
 
+_product = autocast.lower(functions.matmul)
+
+
 def _matmul(self: Tensor, other: Any) -> Any:
     other = _number_or_tensor(other)
-    return functions.matmul(self, other) if isinstance(other, Tensor) else NotImplemented
+    return _product(self, other) if isinstance(other, Tensor) else NotImplemented
 
 
 def _contains(self: Tensor, x: Any) -> bool:
@@ -415,11 +418,14 @@ _COMPARISONS = {"eq": ops.eq, "ne": ops.ne, "lt": ops.lt, "le": ops.le, "gt": op
 
 def public_functions() -> dict[str, Any]:
     """What `functions.py` offers, by name."""
-    return {
+    found = {
         name: f
         for name, f in vars(functions).items()
         if not name.startswith("_") and name in functions.__all__
     }
+    found.update((name, autocast.lower(found[name])) for name in autocast.LOWER & found.keys())
+    found.update((name, autocast.full(found[name])) for name in autocast.FULL & found.keys())
+    return found
 
 
 def function_forms() -> dict[str, Any]:

@@ -33,7 +33,7 @@ def make_tensor(
     torch.Size([2, 3])
     """
     devices.check(device)
-    sizes = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
+    sizes: Any = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
     if requires_grad and not (dtype.is_floating_point or dtype.is_complex):
         raise ValueError(
             f"`requires_grad=True` is not supported for boolean and integral dtypes, got {dtype}"
@@ -48,7 +48,7 @@ def make_tensor(
     if not begin < end:
         raise ValueError(f"`low` must be less than `high`, but got {begin} >= {end}")
     if dtype.is_floating_point or dtype.is_complex:
-        values = rng.uniform(begin, end, sizes)
+        values: Any = rng.uniform(begin, end, sizes)
         if dtype.is_complex:
             values = values + 1j * rng.uniform(begin, end, sizes)
         array = np.asarray(values).astype(dtype.np)

@@ -6,7 +6,7 @@ from typing import Any
 
 from chainrule import dtypes, ops
 from chainrule.dtypes import DType
-from chainrule.tensor import Tensor
+from chainrule.tensor import Tensor, autocast
 from chainrule.tensor.creation import draw
 from chainrule.tensor.functions import log_softmax as _log_softmax
 from chainrule.tensor.functions import softmax as _softmax
@@ -34,6 +34,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return _apply(ops.leaky_relu, input, inplace, slope=float(negative_slope))
 
 
+@autocast.lower
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x for x > 0, else weight · x; one weight, or one per channel (axis 1)"""
     if weight.numel() > 1:

@@ -10,7 +10,7 @@ from chainrule.errors import DtypeError, ShapeError
 from chainrule.ir.node import Node
 from chainrule.nn.functional.conv import _linear, linear
 from chainrule.nn.functional.sparse import dropout
-from chainrule.tensor import Tensor
+from chainrule.tensor import Tensor, autocast
 from chainrule.tensor.creation import full, zeros
 from chainrule.tensor.functions import cat, masked_fill
 from chainrule.tensor.record import apply
@@ -30,6 +30,7 @@ def additive(mask: Tensor, dtype: dtypes.DType, *, true_is_blocked: bool) -> Ten
     return mask.to(dtype)
 
 
+@autocast.lower
 def scaled_dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
     dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
@@ -131,6 +132,7 @@ def _projections(
     return q, k, v
 
 
+@autocast.lower
 def multi_head_attention_forward(
     query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int,
     in_proj_weight: Tensor | None, in_proj_bias: Tensor | None, bias_k: Tensor | None,

@@ -8,7 +8,7 @@ from typing import Any
 from chainrule import ops, shapes
 from chainrule.errors import DtypeError, ShapeError
 from chainrule.ir.node import Node
-from chainrule.tensor import Tensor
+from chainrule.tensor import Tensor, autocast
 from chainrule.tensor.record import apply
 
 
@@ -22,6 +22,7 @@ def _same_type(what: str, *tensors: Tensor | Node | None) -> None:
         )
 
 
+@autocast.lower
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x Wᵀ + b: input (…, in), weight (out, in) or (in,), bias (out,) → (…, out)"""
     if len(weight._shape) == 1:
@@ -39,6 +40,7 @@ def _linear(x: Node, w: Node, b: Node | None) -> Node:
     return ops.project(x, w) if b is None else ops.linear(x, w, b)
 
 
+@autocast.plain
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x₁ᵀ A x₂ + b: weight (out, in1, in2)"""
     y: Tensor = apply(_bilinear, input1, input2, weight)
@@ -115,6 +117,7 @@ def _with_bias(y: Tensor, bias: Tensor | None, n: int, single: bool) -> Tensor:
     return y.squeeze(0) if single else y
 
 
+@autocast.lower
 def conv1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     dilation: Any = 1, groups: int = 1,
@@ -123,6 +126,7 @@ def conv1d(
     return _conv(1, input, weight, bias, stride, padding, dilation, groups)
 
 
+@autocast.lower
 def conv2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     dilation: Any = 1, groups: int = 1,
@@ -131,6 +135,7 @@ def conv2d(
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
 
 
+@autocast.lower
 def conv3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     dilation: Any = 1, groups: int = 1,
@@ -175,6 +180,7 @@ def _conv_transpose(
     return _with_bias(y, bias, n, input.ndim == n + 1)
 
 
+@autocast.lower
 def conv_transpose1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
@@ -185,6 +191,7 @@ def conv_transpose1d(
     )
 
 
+@autocast.lower
 def conv_transpose2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
@@ -195,6 +202,7 @@ def conv_transpose2d(
     )
 
 
+@autocast.lower
 def conv_transpose3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,

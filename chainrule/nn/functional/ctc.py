@@ -9,12 +9,13 @@ import numpy as np
 from chainrule import ops
 from chainrule.errors import ShapeError
 from chainrule.ops.ctc import NEVER
-from chainrule.tensor import Tensor
+from chainrule.tensor import Tensor, autocast
 from chainrule.tensor.creation import from_owned
 from chainrule.tensor.functions import where
 from chainrule.tensor.record import apply
 
 
+@autocast.full
 def ctc_loss(
     log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: int = 0,
     reduction: str = "mean", zero_infinity: bool = False,

@@ -12,7 +12,7 @@ from chainrule.errors import DtypeError, ShapeError
 from chainrule.ir.node import Node
 from chainrule.nn.functional.conv import _same_type, linear
 from chainrule.nn.functional.sparse import check_classes
-from chainrule.tensor import Tensor
+from chainrule.tensor import Tensor, autocast
 from chainrule.tensor.functions import log_softmax, minimum, where, xlogy
 from chainrule.tensor.record import apply
 
@@ -75,6 +75,7 @@ def _pair(
     return _reduce(loss, reduction)
 
 
+@autocast.full
 def mse_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
     reduction: str = "mean", weight: Tensor | None = None,
@@ -87,6 +88,7 @@ def mse_loss(
     return _pair(ops.squared_error, input, target, how, weight)
 
 
+@autocast.full
 def l1_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
     reduction: str = "mean", weight: Tensor | None = None,
@@ -99,6 +101,7 @@ def l1_loss(
     return _pair(ops.absolute_error, input, target, how, weight)
 
 
+@autocast.full
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
     weight: Tensor | None = None,
@@ -113,6 +116,7 @@ def huber_loss(
     return _pair(ops.huber, input, target, how, weight, delta=delta)
 
 
+@autocast.full
 def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
     reduction: str = "mean", beta: float = 1.0,
@@ -129,6 +133,7 @@ def smooth_l1_loss(
     )
 
 
+@autocast.full
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
     reduce: Any = None, reduction: str = "mean",
@@ -144,6 +149,7 @@ def binary_cross_entropy(
     )
 
 
+@autocast.full
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
     reduce: Any = None, reduction: str = "mean", pos_weight: Tensor | None = None,
@@ -164,6 +170,7 @@ def binary_cross_entropy_with_logits(
     return _reduce(loss if weight is None else loss * weight, how)
 
 
+@autocast.full
 def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
     ignore_index: int = -100, reduce: Any = None, reduction: str = "mean",
@@ -224,6 +231,7 @@ def _weighted(
     return loss.sum() if how == "sum" else loss.sum() / w.sum()
 
 
+@autocast.full
 def cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
     ignore_index: int = -100, reduce: Any = None, reduction: str = "mean",
@@ -292,6 +300,7 @@ def _soft_cross_entropy(
     return _reduce(loss, how)
 
 
+@autocast.full
 def kl_div(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
     reduction: str = "mean", log_target: bool = False,
@@ -303,6 +312,7 @@ def kl_div(
     return _reduce(loss, reduction_of(reduction, size_average, reduce))
 
 
+@autocast.full
 def poisson_nll_loss(
     input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
     size_average: Any = None, eps: float = 1e-8, reduce: Any = None, reduction: str = "mean",
@@ -319,6 +329,7 @@ def poisson_nll_loss(
     return _reduce(loss, reduction_of(reduction, size_average, reduce))
 
 
+@autocast.full
 def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6,
     reduction: str = "mean",
@@ -343,6 +354,7 @@ def gaussian_nll_loss(
     )
 
 
+@autocast.full
 def hinge_embedding_loss(
     input: Tensor, target: Tensor, margin: float = 1.0, size_average: Any = None,
     reduce: Any = None, reduction: str = "mean",
@@ -355,6 +367,7 @@ def hinge_embedding_loss(
     return _reduce(loss, reduction_of(reduction, size_average, reduce))
 
 
+@autocast.full
 def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
     reduction: str = "mean",
@@ -365,6 +378,7 @@ def soft_margin_loss(
     )
 
 
+@autocast.full
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None,
     reduce: Any = None, reduction: str = "mean",
@@ -382,6 +396,7 @@ def margin_ranking_loss(
     )
 
 
+@autocast.full
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None,
     reduce: Any = None, reduction: str = "mean",
@@ -402,6 +417,7 @@ def cosine_embedding_loss(
     return _reduce(loss, reduction_of(reduction, size_average, reduce))
 
 
+@autocast.full
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
     size_average: Any = None, reduce: Any = None, reduction: str = "mean",
@@ -427,6 +443,7 @@ def _hit(t: Any, *, n: int) -> Any:
     return ops.one_hot(t, n, dtypes.bool_)
 
 
+@autocast.full
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
     reduction: str = "mean",
@@ -446,6 +463,7 @@ def multilabel_margin_loss(
     )
 
 
+@autocast.full
 def multilabel_soft_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -462,6 +480,7 @@ def multilabel_soft_margin_loss(
     return _reduce(loss.mean(-1), reduction_of(reduction, size_average, reduce))
 
 
+@autocast.full
 def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2,
     eps: float = 1e-6, swap: bool = False, size_average: Any = None, reduce: Any = None,

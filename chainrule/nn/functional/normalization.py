@@ -8,7 +8,7 @@ from chainrule import ops, shapes
 from chainrule.dtypes import finfo
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
-from chainrule.tensor import Tensor, no_grad
+from chainrule.tensor import Tensor, autocast, no_grad
 from chainrule.tensor.functions import mean as _mean
 from chainrule.tensor.functions import norm as _norm
 from chainrule.tensor.functions import var as _var
@@ -26,6 +26,7 @@ def _affine(
     return y if bias is None else y + bias.reshape(shape)
 
 
+@autocast.same
 def layer_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
     bias: Tensor | None = None, eps: float = 1e-5,
@@ -59,6 +60,7 @@ def _reshaped(x: Node, shape: tuple[int, ...]) -> Node:
     return x if x.shape == shape else ops.reshape(x, shape=shape)
 
 
+@autocast.same
 def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
     eps: float | None = None,
@@ -84,6 +86,7 @@ def _channels(x: Tensor, n: int) -> tuple[int, ...]:
     return (1, n, *(1,) * (x.ndim - 2))
 
 
+@autocast.same
 def batch_norm(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
     weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
@@ -182,6 +185,7 @@ def _moved(
     )
 
 
+@autocast.same
 def instance_norm(
     input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
     weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: bool = True,
@@ -205,6 +209,7 @@ def instance_norm(
     return _affine(y, weight, bias, shape)
 
 
+@autocast.same
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5,

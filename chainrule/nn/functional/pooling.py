@@ -11,7 +11,7 @@ from chainrule import ops, shapes
 from chainrule.dtypes import int64
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
-from chainrule.tensor import Tensor
+from chainrule.tensor import Tensor, autocast
 from chainrule.tensor.creation import from_owned
 from chainrule.tensor.functions import stack
 from chainrule.tensor.record import apply
@@ -97,6 +97,7 @@ def max_pool2d(
     return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@autocast.full
 def max_pool3d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False, return_indices: bool = False,
@@ -169,6 +170,7 @@ def avg_pool2d(
     )
 
 
+@autocast.full
 def avg_pool3d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
@@ -250,6 +252,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     return _adaptive_avg(2, input, output_size)
 
 
+@autocast.full
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     """The means of `output_size` even parts of each axis"""
     return _adaptive_avg(3, input, output_size)
@@ -350,6 +353,7 @@ def max_unpool1d(
     return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
+@autocast.full
 def max_unpool2d(
     input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
     output_size: Any = None,
@@ -358,6 +362,7 @@ def max_unpool2d(
     return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
+@autocast.full
 def max_unpool3d(
     input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
     output_size: Any = None,

@@ -13,7 +13,7 @@ import numpy as np
 from chainrule import ops, shapes
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
-from chainrule.tensor import Tensor
+from chainrule.tensor import Tensor, autocast
 from chainrule.tensor.creation import from_owned
 from chainrule.tensor.functions import broadcast_tensors
 from chainrule.tensor.record import apply
@@ -175,6 +175,7 @@ def _picked(x: Tensor, axis: int, at: np.ndarray) -> Tensor:
     return x.index_select(axis, from_owned(at))
 
 
+@autocast.plain
 def interpolate(
     input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
     align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
@@ -269,6 +270,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     return moved.reshape(n, *sizes, k)
 
 
+@autocast.full
 def grid_sample(
     input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros",
     align_corners: bool | None = None,

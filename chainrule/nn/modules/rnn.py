@@ -17,7 +17,7 @@ from chainrule.nn import init
 from chainrule.nn.modules.make import parameter
 from chainrule.nn.modules.module import Module
 from chainrule.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
-from chainrule.tensor import Tensor
+from chainrule.tensor import Tensor, autocast
 from chainrule.tensor.creation import from_owned, zeros
 from chainrule.tensor.functions import cat, stack
 from chainrule.tensor.record import apply
@@ -163,6 +163,7 @@ class RNNBase(Module):
 
     # ------------------------------------------------------------------ all of them
 
+    @autocast.full
     def _forward(
         self, input: Any, hx: tuple[Tensor, ...] | None, states: int
     ) -> tuple[Any, tuple[Tensor, ...]]:
@@ -452,6 +453,7 @@ class RNNCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, device, dtype)
         self.nonlinearity = nonlinearity
 
+    @autocast.full
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
@@ -470,6 +472,7 @@ class LSTMCell(RNNCellBase):
 
     gates = 4
 
+    @autocast.full
     def forward(
         self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -482,6 +485,7 @@ class GRUCell(RNNCellBase):
 
     gates = 3
 
+    @autocast.full
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         return self._step(input, None if hx is None else (hx,), 1, ops.gru_step)[0]
 
