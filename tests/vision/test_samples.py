@@ -138,3 +138,11 @@ def test_a_transform_of_ones_own() -> None:
 
     image, label = Brighter()((tv_tensors.Image(zeros(1, 1, 1)), 3))
     assert image.tolist() == [[[1]]] and label == 3
+
+
+@pytest.mark.parametrize("name", ["AutoAugment", "RandAugment", "TrivialAugmentWide", "AugMix"])
+def test_policies_take_the_picture_of_a_sample(name: str) -> None:
+    picture, label = getattr(v2, name)(fill=3)((sample()["image"], 5))
+    assert type(picture) is tv_tensors.Image and picture.shape == (3, *SIZE) and label == 5
+    with pytest.raises(TypeError, match="BoundingBoxes are not supported"):
+        getattr(v2, name)()(sample())

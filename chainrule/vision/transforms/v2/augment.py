@@ -244,21 +244,25 @@ class AutoAugment(_Policy, autoaugment.AutoAugment):
     """One of 25 learned pairs of operations."""
 
     _v1 = autoaugment.AutoAugment
+    __init__ = autoaugment.AutoAugment.__init__
 
 
 class RandAugment(_Policy, autoaugment.RandAugment):
     """`num_ops` operations drawn by chance, all at the same `magnitude`."""
 
     _v1 = autoaugment.RandAugment
+    __init__ = autoaugment.RandAugment.__init__
 
 
 class TrivialAugmentWide(_Policy, autoaugment.TrivialAugmentWide):
     """One operation at one magnitude, both drawn by chance."""
 
     _v1 = autoaugment.TrivialAugmentWide
+    __init__ = autoaugment.TrivialAugmentWide.__init__
 
 
 class AugMix(_Policy, autoaugment.AugMix):
     """A weighted mean of the image and of chains of operations on it."""
 
     _v1 = autoaugment.AugMix
+    __init__ = autoaugment.AugMix.__init__
