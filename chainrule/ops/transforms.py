@@ -20,7 +20,7 @@ from chainrule.ir.op import Domain
 from chainrule.ops.core import input, op, primitive
 
 
-@op(tex="{0}")
+@op(tex="{0}", domain=Domain((-3, 3), dtypes="float complex"))
 def argument(x: Node, *, index: int = 0) -> Node:
     """x itself, as argument number `index` of a function that is differentiated: elsewhere the same
     value counts as a constant.
@@ -33,7 +33,9 @@ def _(g: Node, y: Node, x: Node, *, index: int) -> Node:
     return g
 
 
-@primitive(lambda state, marker, *, base: TensorType(state.shape, state.dtype), wide=False)
+@primitive(
+    lambda state, marker, *, base: TensorType(state.shape, state.dtype), tex="{0}", wide=False
+)
 def lane(state: np.ndarray, marker: np.ndarray, *, base: int) -> np.ndarray:
     """The state of a random stream from counter `base`, for one sample of a batch."""
     raise GraphError("one sample's random stream has no value: vmap reads it for all samples")

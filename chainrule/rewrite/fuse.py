@@ -402,6 +402,13 @@ class _Partition:
         if home is None:
             self._found(node, "nest", sources)
 
+    def _is_summed(self, node: Node, p: Node, axis: int) -> bool:
+        """Whether a reduction runs over this axis of p, and not over a part of it."""
+        return any(
+            i is p or any(q is p and axis in inner.values() for q, inner in self.shows.get(i, ()))
+            for i in node.inputs
+        )
+
     def _fit(
         self, group: _Group, node: Node, cls: str, sources: Sequence[tuple[Node, Carried]]
     ) -> tuple[int | None, ...] | None:
@@ -440,6 +447,13 @@ class _Partition:
             return axes if self._fits_cache(node, kept, rows, row) else None
         small = not group.reduces and group.total <= SMALL
         dropped = [k for k, a in enumerate(axes) if a is None]
+        if any(
+            not self._is_summed(node, p, group.rows[p][k])
+            for p, _ in sources
+            if self.home[p] is group
+            for k in dropped
+        ):
+            return None  # a row that became a part of another axis is no row here
         if dropped and dropped[0] < len(axes) - len(dropped) and not small:
             return None  # rows inside of what is summed: another order of loops
         if rows < ROWS and dropped and not small:

@@ -15,7 +15,7 @@ from chainrule.ir.node import Node, TensorType
 from chainrule.testing import check_gradients, compare_gradients, samples
 
 # What only has a meaning inside a larger graph: tested in tests/ir, tests/autodiff, tests/tensor.
-STRUCTURAL = {"input", "const", "item", "boundary"}
+STRUCTURAL = {"input", "const", "item", "boundary", "lane"}
 # The rules of optimisers are no functions to differentiate: tests/optim compares them with
 # PyTorch's.
 OPS = sorted(
