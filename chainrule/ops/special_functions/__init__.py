@@ -19,5 +19,5 @@ from chainrule.ops.special_functions.bessel import (
 )
 from chainrule.ops.special_functions.bits import frexp, gcd, lcm, nextafter
 from chainrule.ops.special_functions.gammas import gammainc, gammaincc, zeta
-from chainrule.ops.special_functions.normal import erfcx, log_ndtr, ndtr, ndtri
+from chainrule.ops.special_functions.normal import erfc, erfcx, log_ndtr, ndtr, ndtri
 from chainrule.ops.special_functions.polynomials import orthogonal

@@ -86,6 +86,7 @@ asinh = arcsinh = _unary(ops.asinh)
 acosh = arccosh = _unary(ops.acosh)
 atanh = arctanh = _unary(ops.atanh)
 erf = _unary(ops.erf)
+erfc = _unary(ops.special_functions.erfc)
 erfinv = _unary(ops.erfinv)
 lgamma = _unary(ops.lgamma)
 sigmoid = _unary(ops.sigmoid)
@@ -107,11 +108,6 @@ def neg(input: Tensor) -> Tensor:
 
 
 negative = neg
-
-
-def erfc(input: Tensor) -> Tensor:
-    """1 − erf(x)"""
-    return 1 - erf(input)
 
 
 def digamma(input: Tensor) -> Tensor:
