@@ -117,3 +117,7 @@ def test_a_batch_of_rows_is_a_copy() -> None:
     x.zero_()
     assert batch.tolist() == [[1, 2], [3, 4]]
     assert default_collate([x[0], x[1]]).tolist() == [[0, 0], [0, 0]]
+
+
+def test_mixed_numbers_are_not_cut_off() -> None:
+    assert default_collate([1, 2.5]).tolist() == [1.0, 2.5]

@@ -208,7 +208,7 @@ def _no_bool(a: Any, b: Any) -> None:
         )
 
 
-def rsub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+def rsub(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
     """other − alpha · input"""
     return sub(other, input if alpha == 1 else input * alpha)
 

@@ -156,9 +156,20 @@ def trace(input: Tensor) -> Tensor:
 
 
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-    """The vector product of 3-vectors."""
+    """The vector product of 3-vectors; by default along the first axis of size 3."""
+    if input.ndim != other.ndim:
+        raise ShapeError("linalg.cross: inputs must have the same number of dimensions.")
+    if dim is None:
+        dim = next((i for i, n in enumerate(input._shape) if n == 3), None)
+        if dim is None:
+            raise ShapeError("no dimension of size 3 in input")
+    d = shapes.axis(dim, input.ndim)
+    m, n = (t._shape[d] if t.ndim else 1 for t in (input, other))
+    if (m, n) != (3, 3):
+        raise ShapeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {m} and {n}"
+        )
     a, b = broadcast_tensors(input, other)
-    d = next(i for i, n in enumerate(a._shape) if n == 3) if dim is None else dim
     return roll(a, -1, d) * roll(b, -2, d) - roll(a, -2, d) * roll(b, -1, d)
 
 

@@ -102,6 +102,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise DtypeError(
             f"masked_fill_ only supports boolean masks, but got mask with dtype {mask._dtype}"
         )
+    kind = value._dtype.is_complex if isinstance(value, Tensor) else isinstance(value, complex)
+    if kind and not input._dtype.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {input._dtype} without overflow")
     if isinstance(value, Tensor):
         if value.ndim:
             raise RuntimeError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
@@ -138,6 +139,7 @@ class DataLoader(Generic[T_co]):
         self._pool: WorkerPool | None = None
         self._position = _Position()
         self._resume: _Position | None = None
+        self._promised: int | None = None  # the length that an iterable data set claimed
         self._ready = True
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -152,9 +154,10 @@ class DataLoader(Generic[T_co]):
         if not self._iterable:
             return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]  # or TypeError
         n = len(self.dataset)
-        if self.batch_size is None:
-            return n
-        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+        if self.batch_size is not None:
+            n = n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+        self._promised = n
+        return n
 
     def __iter__(self) -> Iterator[Any]:
         return _Epoch(self)
@@ -294,6 +297,14 @@ class _Epoch(Iterator[Any]):
             self._position.finished = True
             raise
         self._position.batch += 1
+        promised = self._loader._promised
+        if promised is not None and self._position.batch > promised:
+            warnings.warn(
+                f"Length of IterableDataset {self._loader.dataset} was reported to be {promised} "
+                f"(when accessing len(dataloader)), but {self._position.batch} samples have been "
+                "fetched.",
+                stacklevel=2,
+            )
         return batch
 
     def __len__(self) -> int:
