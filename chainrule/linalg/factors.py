@@ -240,8 +240,7 @@ def ormqr(
     input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False
 ) -> Tensor:
     """Q C, Qᴴ C (`transpose`), C Q or C Qᴴ (not `left`) for the Q of all reflectors."""
-    if input.ndim < 2:
-        raise ShapeError("torch.ormqr: input must have at least 2 dimensions.")
+    matrix(input, "torch.ormqr", "input")
     side = -2 if left else -1
     if other._shape[side] != input._shape[-2]:
         raise ShapeError(f"torch.ormqr: other.shape[{side}] must be equal to input.shape[-2]")

@@ -457,7 +457,7 @@ _LATER = {
         "map_", "solve", "swapdims_", "symeig", "unsafe_split_with_sizes",
     ),
     "nn.functional": ("hardshrink", "prelu"),
-    "sparse": ("to_sparse",),
+    "sparse": ("to_sparse", "to_sparse_csr"),
 }  # fmt: skip
 
 
@@ -502,6 +502,8 @@ def attach() -> None:
         put(f"__i{name}__", _augmented(op))
     for name, op in _COMPARISONS.items():
         put(f"__{name}__", _operator(op))
+    put("__div__", Tensor.__truediv__)  # put there above
+    put("__idiv__", Tensor.__itruediv__)  # type: ignore[attr-defined]
     put("__sub__", _sub_operator)
     put("__rsub__", _operator(ops.sub, swapped=True))
     put("__isub__", _augmented(ops.sub))
@@ -712,6 +714,8 @@ _METHODS: dict[str, Any] = {
     "new_empty_strided": _new_empty_strided,
     "resize_as_": lambda self, other: _resize(self, other._shape),
     "has_names": lambda self: False,
+    "__nonzero__": lambda self: bool(self),
+    "__long__": lambda self: int(self),
     "is_cpu": property(lambda self: True),
     "is_distributed": lambda self: False,
     "const_data_ptr": lambda self: self.data_ptr(),
