@@ -499,13 +499,12 @@ def _check_workers(
         raise ValueError("prefetch_factor option should be non-negative")
     if persistent_workers and num_workers == 0:
         raise ValueError("persistent_workers option needs num_workers > 0")
-    if isinstance(multiprocessing_context, str) and num_workers > 0:
-        if multiprocessing_context not in _START_METHODS:
-            raise ValueError(
-                "multiprocessing_context option should specify a valid start method in "
-                f"{list(_START_METHODS)!r}, but got multiprocessing_context="
-                f"{multiprocessing_context!r}"
-            )
+    known = multiprocessing_context in _START_METHODS
+    if isinstance(multiprocessing_context, str) and num_workers > 0 and not known:
+        raise ValueError(
+            "multiprocessing_context option should specify a valid start method in "
+            f"{list(_START_METHODS)!r}, but got multiprocessing_context={multiprocessing_context!r}"
+        )
     if multiprocessing_context is not None and num_workers == 0:
         raise ValueError(
             "multiprocessing_context can only be used with multi-process loading "
