@@ -96,6 +96,7 @@ from chainrule.legacy import (
     IntTensor,
     LongTensor,
     ShortTensor,
+    get_default_device,
     is_tensor,
     set_default_device,
     set_default_tensor_type,
@@ -181,8 +182,14 @@ _ELSEWHERE = dict.fromkeys((
     "set_autocast_cpu_enabled", "set_autocast_dtype", "set_autocast_enabled",
 ), "amp.autocast_mode") | dict.fromkeys((
     "fork_rng", "get_rng_state", "set_rng_state"), "random") | dict.fromkeys((
+    "AcceleratorError", "Event", "OutOfMemoryError", "Stream", "get_device_module"), "cuda") | {
+    "Future": "futures", "GradScaler": "amp", "fork": "jit", "wait": "jit",
+    "to_dlpack": "utils.dlpack",
+    "is_anomaly_enabled": "autograd.grads", "set_anomaly_enabled": "autograd.grads",
+    "is_anomaly_check_nan_enabled": "autograd.grads"} | dict.fromkeys((
     "bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window",
-), "signal.classic") | dict.fromkeys(("sparse_coo_tensor", "spmm"), "sparse") | dict.fromkeys((
+), "signal.classic") | dict.fromkeys((
+    "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse") | dict.fromkeys((
     "cholesky", "cholesky_inverse", "cholesky_solve", "det", "frobenius_norm", "geqrf", "inverse",
     "lobpcg", "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power",
     "nuclear_norm", "orgqr", "ormqr", "pca_lowrank", "pinverse", "qr", "slogdet", "svd",

@@ -109,3 +109,8 @@ def set_default_tensor_type(t: Any) -> None:
 def set_default_device(d: Any) -> None:
     """Checked: the CPU is the only device."""
     devices.check(d)
+
+
+def get_default_device() -> devices.device:
+    """The CPU."""
+    return devices.device("cpu")

@@ -1,14 +1,14 @@
-"""`torch.overrides`: types that take PyTorch's functions over. Tensors here call no
-`__torch_function__`; a subclass of `Tensor` is a tensor.
+"""`torch.overrides`: classes that say themselves what PyTorch's functions do with them, by
+`__torch_function__`. The mechanism is in `chainrule.tensor.overriding`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from chainrule import names
-from chainrule.tensor import Tensor
+from chainrule.tensor import Tensor, overriding
 
 __getattr__ = names.later(__name__)
 
@@ -18,11 +18,9 @@ def is_tensor_like(inp: Any) -> bool:
     return isinstance(inp, Tensor) or hasattr(inp, "__torch_function__")
 
 
-def has_torch_function(relevant_args: Any) -> bool:
-    """Whether an argument that is no tensor has `__torch_function__`."""
-    return any(
-        not isinstance(a, Tensor) and hasattr(type(a), "__torch_function__") for a in relevant_args
-    )
+def has_torch_function(relevant_args: Iterable[Any]) -> bool:
+    """Whether one of them has a say in what a function does."""
+    return bool(overriding.overloaded(relevant_args))
 
 
 def has_torch_function_unary(arg: Any) -> bool:
@@ -36,16 +34,10 @@ def has_torch_function_variadic(*args: Any) -> bool:
 
 
 def handle_torch_function(
-    public_api: Callable[..., Any], relevant_args: Any, *args: Any, **kwargs: Any
+    public_api: Callable[..., Any], relevant_args: Iterable[Any], *args: Any, **kwargs: Any
 ) -> Any:
-    """What the first `__torch_function__` gives. Raises TypeError if none does."""
-    types = tuple({type(a): None for a in relevant_args if hasattr(a, "__torch_function__")})
-    for a in relevant_args:
-        if hasattr(a, "__torch_function__"):
-            result = a.__torch_function__(public_api, types, args, kwargs)
-            if result is not NotImplemented:
-                return result
-    raise TypeError(f"no implementation found for {public_api.__name__!r} on types {types}")
+    """What the first of these that does not decline gives. Raises TypeError if all decline."""
+    return overriding.handle(public_api, overriding.overloaded(relevant_args), args, kwargs)
 
 
 def resolve_name(f: Callable[..., Any]) -> str:

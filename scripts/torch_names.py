@@ -216,7 +216,7 @@ def missing() -> str:
     for name in names:
         try:
             resolve(here(name))
-        except (AttributeError, ImportError):
+        except (AttributeError, ImportError, NotImplementedError):
             lacking.append(name)
     return (
         "# Names of PyTorch that do not exist here yet, by scripts/torch_names.py missing\n"

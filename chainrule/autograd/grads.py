@@ -123,6 +123,19 @@ class set_detect_anomaly:
         config.anomaly = self.before
 
 
+def is_anomaly_enabled() -> bool:
+    """Whether a NaN in a backward pass is an error now."""
+    return bool(config.anomaly)
+
+
+is_anomaly_check_nan_enabled = is_anomaly_enabled
+
+
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Switch it."""
+    config.anomaly = mode and check_nan
+
+
 class detect_anomaly:
     """Inside a block, stop where a backward pass makes NaN: a RuntimeError names the operation
 

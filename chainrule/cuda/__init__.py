@@ -7,6 +7,7 @@ exist; calling them is the error.
 
 from __future__ import annotations
 
+import importlib
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn
 
@@ -277,8 +278,18 @@ class CudaError(RuntimeError):
     """What PyTorch raises for errors of a device; nothing raises it here."""
 
 
+class AcceleratorError(RuntimeError):
+    """What PyTorch raises for errors of an accelerator; nothing raises it here."""
+
+
 class OutOfMemoryError(RuntimeError):
     """What PyTorch raises when a device has no more memory; nothing raises it here."""
+
+
+def get_device_module(device: Any = None) -> Any:
+    """The module of a type of device: `torch.cpu`; `torch.cuda` and others say there is none."""
+    kind = "cpu" if device is None else devices.device(device).type
+    return importlib.import_module(f"chainrule.{kind}")
 
 
 # ------------------------------------------------------------------ old names of tensors
