@@ -120,3 +120,19 @@ def test_what_was_recorded_one_by_one_is_compiled_when_it_comes_again(
     many = [ops.floor(ops.exp(x(i, (4,)))) for i in range(1200)]
     compiler.compile(many)([np.zeros(4)] * 1200)
     assert not compiled
+
+
+def test_first_values_of_a_deep_network_are_drawn_without_compiling_a_kernel_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled: list[int] = []
+    monkeypatch.setattr(config, "backend", "llvm")
+    monkeypatch.setattr(config, "patience", 32)
+    monkeypatch.setattr(compiler, "_native", lambda nodes: compiled.append(len(nodes)))
+    key = ops.input(index=0, shape=(2,), dtype=dtypes.int64)
+    draws = [
+        ops.random_uniform(key, offset=256 * i, shape=(32, 32), dtype=dtypes.float32) * 2.0 - 1.0
+        for i in range(20)
+    ]
+    values = compiler.compile(draws)([np.array([3, 0])])
+    assert not compiled and all(-1 <= v.min() < -0.9 < 0.9 < v.max() <= 1 for v in values)
