@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import layouts, ops, shapes
+from chainrule import layouts, names, ops, shapes
 from chainrule.dtypes import DType
 from chainrule.ir.node import Node
 from chainrule.nn.functional.attention import scaled_dot_product_attention
@@ -512,3 +512,5 @@ __all__ = [
     "nested_tensor_from_jagged",
     "to_padded_tensor",
 ]
+
+__getattr__ = names.later(__name__)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import dtypes, layouts, ops, shapes
+from chainrule import dtypes, layouts, names, ops, shapes
 from chainrule.dtypes import DType
 from chainrule.errors import DtypeError, ShapeError
 from chainrule.ir.node import Node
@@ -37,6 +37,7 @@ class SparseTensor(Tensor):
     _i: Tensor
     _v: Tensor
     _once: bool
+    _kind: layouts.layout
 
     @classmethod
     def __torch_function__(
@@ -58,11 +59,15 @@ class SparseTensor(Tensor):
 
     @property
     def is_sparse(self) -> bool:
-        return True
+        return self._kind is layouts.sparse_coo
+
+    @property
+    def is_sparse_csr(self) -> bool:
+        return self._kind is layouts.sparse_csr
 
     @property
     def layout(self) -> layouts.layout:
-        return layouts.sparse_coo
+        return self._kind
 
     @property
     def is_leaf(self) -> bool:
@@ -134,11 +139,33 @@ class SparseTensor(Tensor):
         self._need_once("values")
         return self._v
 
+    def crow_indices(self) -> Tensor:
+        """Where the values of each row begin, and the end; of the CSR form."""
+        self._need_rows("crow_indices")
+        counts = np.bincount(self._i[0]._concrete(), minlength=self._shape[0])
+        return from_owned(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+
+    def col_indices(self) -> Tensor:
+        """The column of each value; of the CSR form."""
+        self._need_rows("col_indices")
+        return self._i[1]
+
+    def _need_rows(self, what: str) -> None:
+        if self._kind is not layouts.sparse_csr:
+            raise RuntimeError(f"{what} expected sparse row compressed tensor: x.to_sparse_csr()")
+
     def _need_once(self, what: str) -> None:
         if not self._once:
             raise RuntimeError(
                 f"Cannot get {what} on an uncoalesced tensor, please call .coalesce() first"
             )
+
+    def _shown(self) -> dict[str, Tensor]:
+        if self._kind is layouts.sparse_csr:
+            places = {"crow_indices": self.crow_indices(), "col_indices": self._i[1]}
+        else:
+            places = {"indices": self._i}
+        return {**places, "values": self._v.detach()}
 
     def __repr__(self) -> str:
         indent = len("tensor(")
@@ -147,15 +174,19 @@ class SparseTensor(Tensor):
         default = dtypes.get_default_dtype()
         if self._dtype not in (default, default.to_complex(), dtypes.int64, dtypes.bool_):
             parts.append(f"dtype=torch.{self._dtype.name}")
-        parts.append("layout=torch.sparse_coo")
+        parts.append(f"layout={self._kind!r}")
         if self._v.requires_grad:
             leaf = self._v.is_leaf
             parts.append("requires_grad=True" if leaf else f"grad_fn={self._v.grad_fn!r}")
         shown = [
             f"{name}=tensor({elements(t, indent + len(name) + 8)}{_empty_size(t)})"
-            for name, t in (("indices", self._i), ("values", self._v.detach()))
+            for name, t in self._shown().items()
         ]
-        shown.append(f"size={tuple(self._shape)}")
+        size = f"size={tuple(self._shape)}"  # of COO it has a line of its own
+        if self.is_sparse:
+            shown.append(size)
+        else:
+            parts.insert(0, size)
         return joined(["tensor(" + f",\n{room}".join(shown), *parts], indent)
 
     # ------------------------------------------------------------------ other forms
@@ -178,8 +209,17 @@ class SparseTensor(Tensor):
         return out if dtype is None else to_dtype(out, dtype)
 
     def to_sparse(self, *_: Any, **__: Any) -> SparseTensor:
-        """The tensor itself."""
-        return self
+        """As COO."""
+        return _made(self._i, self._v, self._shape, self._once)
+
+    to_sparse_coo = to_sparse
+
+    def to_sparse_csr(self, dense_dim: int | None = None) -> SparseTensor:
+        """As CSR: row after row. Matrices only."""
+        if self.sparse_dim() != 2 or self.dense_dim():
+            raise NotImplementedError("CSR is of matrices with two indexed axes")
+        x = self.coalesce()
+        return _made(x._i, x._v, x._shape, True, layouts.sparse_csr)
 
     def detach(self) -> SparseTensor:
         """The same places and values, without gradient."""
@@ -196,7 +236,7 @@ class SparseTensor(Tensor):
     def _with(self, values: Tensor) -> SparseTensor:
         if values is self._v:
             return self
-        return _made(self._i, values, self._shape, self._once)
+        return _made(self._i, values, self._shape, self._once, self._kind)
 
     def cpu(self) -> SparseTensor:
         """The tensor itself."""
@@ -276,11 +316,14 @@ def _call(f: Any, *args: Any, **attrs: Any) -> Tensor:
     return out
 
 
-def _made(i: Tensor, v: Tensor, shape: Sequence[int], once: bool) -> SparseTensor:
+def _made(
+    i: Tensor, v: Tensor, shape: Sequence[int], once: bool,
+    kind: layouts.layout = layouts.sparse_coo,
+) -> SparseTensor:  # fmt: skip
     out: SparseTensor = blank(
         SparseTensor, Storage(np.empty(0, v._dtype.np), None, None), tuple(shape), v._dtype
     )
-    out._i, out._v, out._once = i, v, once
+    out._i, out._v, out._once, out._kind = i, v, once, kind
     return out
 
 
@@ -345,10 +388,37 @@ def sparse_coo_tensor(
     return _made(i, v, shape, bool(is_coalesced))
 
 
+def sparse_csr_tensor(
+    crow_indices: Any, col_indices: Any, values: Any, size: Any = None, *,
+    dtype: DType | None = None, device: Any = None, pin_memory: bool = False,
+    requires_grad: bool = False, check_invariants: bool | None = None,
+) -> SparseTensor:  # fmt: skip
+    """A matrix row after row: row i has the values crow[i] … crow[i + 1] − 1, in these columns."""
+    crow, col = (as_tensor(x, device=device)._concrete() for x in (crow_indices, col_indices))
+    if crow.ndim != 1 or col.ndim != 1:
+        raise NotImplementedError("sparse_csr_tensor: batches of matrices are not implemented")
+    rows = np.repeat(np.arange(len(crow) - 1), np.diff(crow))
+    shape = (len(crow) - 1, int(col.max(initial=-1)) + 1) if size is None else size
+    made = sparse_coo_tensor(
+        from_owned(np.stack([rows, col]).astype(np.int64)), values, shape, dtype=dtype,
+        device=device, requires_grad=requires_grad, is_coalesced=True,
+    )  # fmt: skip
+    made._kind = layouts.sparse_csr
+    return made
+
+
+def to_sparse_csr(input: Tensor, dense_dim: int | None = None) -> SparseTensor:
+    """What is not 0 of a matrix (a look), row after row."""
+    return to_sparse(input).to_sparse_csr(dense_dim)
+
+
 def to_sparse(input: Tensor, sparse_dim: int | None = None, **kw: Any) -> SparseTensor:
     """What is not 0 of a tensor (a look); the last axes stay dense if fewer are indexed."""
-    if kw:
-        raise NotImplementedError(f"to_sparse({', '.join(kw)}) is not implemented: COO only")
+    kind = kw.pop("layout", None) or layouts.sparse_coo
+    if kind is layouts.sparse_csr:
+        return to_sparse_csr(input)
+    if kw or kind is not layouts.sparse_coo:
+        raise NotImplementedError(f"to_sparse of {kind} {kw}: sparse_coo and sparse_csr only")
     n = input.ndim if sparse_dim is None else sparse_dim
     array = input.detach()._concrete()
     there = array != 0
@@ -482,6 +552,34 @@ def softmax(input: Any, dim: int, *, dtype: DType | None = None) -> SparseTensor
     return _made(x._i, out, x._shape, True)
 
 
+def log_softmax(input: Any, dim: int, *, dtype: DType | None = None) -> SparseTensor:
+    """The logarithm of `softmax`."""
+    x = softmax(input, dim, dtype=dtype)
+    return x._with(x._v.log())
+
+
+def sampled_addmm(
+    input: SparseTensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1.0, alpha: Any = 1.0
+) -> SparseTensor:
+    """beta · input + alpha · (mat1 @ mat2), the product only where `input` keeps elements."""
+    rows, columns = input._i[0], input._i[1]
+    return input._with(input._v * beta + (mat1[rows] * mat2.t()[columns]).sum(-1) * alpha)
+
+
+def spdiags(diagonals: Tensor, offsets: Tensor, shape: Any, layout: Any = None) -> SparseTensor:
+    """Row k of `diagonals` on the diagonal offsets[k]: element j stands in column j."""
+    rows, columns = shapes.unpack((shape,))
+    d = diagonals if diagonals.ndim == 2 else diagonals.reshape(1, -1)
+    steps = np.atleast_1d(offsets._concrete())
+    j = np.broadcast_to(np.arange(d._shape[1]), d._shape)
+    i = j - steps[:, None]
+    there = (i >= 0) & (i < rows) & (j < columns)
+    at = from_owned(np.stack([i[there], j[there]]).astype(np.int64))
+    values = d.reshape(-1)[from_owned(np.flatnonzero(there.reshape(-1)).astype(np.int64))]
+    made = _made(at, values, (rows, columns), False)
+    return made.to_sparse_csr() if layout is layouts.sparse_csr else made
+
+
 def _softmax_lines(at: Node, v: Node, *, n: int) -> Node:
     start = ops.full((n,), -float("inf"), v.dtype)
     top = ops.stop_gradient(ops.scatter(start, at, v, axis=0, mode="amax"))
@@ -507,7 +605,12 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "__radd__": add, "__mul__": mul, "__rmul__": mul, "is_floating_point":
     lambda x: x._dtype.is_floating_point, "is_complex": lambda x: x._dtype.is_complex,
     "numel": SparseTensor.numel, "to_dense": SparseTensor.to_dense,
-    "__len__": lambda x: x._shape[0],
+    "__len__": lambda x: x._shape[0], "log_softmax": log_softmax, "softmax": softmax,
 }  # fmt: skip
 
-__all__ = ["SparseTensor", "addmm", "mm", "softmax", "sparse_coo_tensor", "spmm", "sum"]
+__all__ = [
+    "SparseTensor", "addmm", "log_softmax", "mm", "sampled_addmm", "softmax", "sparse_coo_tensor",
+    "sparse_csr_tensor", "spdiags", "spmm", "sum",
+]  # fmt: skip
+
+__getattr__ = names.later(__name__)

@@ -71,3 +71,12 @@ def test_a_dense_tensor_becomes_sparse_and_keeps_its_gradient() -> None:
 def test_what_is_missing_says_what_there_is() -> None:
     with pytest.raises(NotImplementedError, match="to_dense"):
         sparse().cumsum(0)
+
+
+def test_rows_one_after_another() -> None:
+    s = torch.sparse_csr_tensor([0, 2, 3], [0, 2, 1], [1.0, 2.0, 3.0], (2, 3))
+    assert s.to_dense().tolist() == [[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]
+    assert s.layout is torch.sparse_csr and s.is_sparse_csr and not s.is_sparse
+    assert (s @ torch.ones(3, 1)).tolist() == [[3.0], [3.0]]
+    again = s.to_dense().to_sparse().to_sparse_csr()
+    assert again.crow_indices().tolist() == [0, 2, 3] and again.col_indices().tolist() == [0, 2, 1]
