@@ -8,8 +8,8 @@ index, and packs again. Everything else wants `unbind()` or `to_padded_tensor(â€
 
 >>> import chainrule as torch
 >>> x = torch.nested.nested_tensor([torch.ones(2, 4), torch.zeros(3, 4)], layout=torch.jagged)
->>> torch.nn.functional.relu(x + 1).shape
-torch.Size([2, j1, 4])
+>>> torch.nn.functional.relu(x + 1).unbind()[1].shape
+torch.Size([3, 4])
 """
 
 from __future__ import annotations
