@@ -45,7 +45,7 @@ def lane(state: np.ndarray, marker: np.ndarray, *, base: int) -> np.ndarray:
     lambda x, y: TensorType(x.shape, x.dtype),
     tex="{0}",
     wide=False,
-    domain=Domain((-3, 3), (-3, 3), dtypes="any", cases=[((3, 4), (), {}), ((), (), {})]),
+    domain=Domain((-3, 3), 3, dtypes="any", cases=[((3, 4), (), {}), ((), (), {})]),
 )
 def after(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """x, which must not be computed before the number y: it keeps what is computed again from being
