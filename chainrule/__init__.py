@@ -157,10 +157,11 @@ if TYPE_CHECKING:
 _ROOMS = frozenset((
     "_C", "_dynamo", "accelerator", "amp", "ao", "autograd", "backends", "compiler", "cpu",
     "cuda", "datasets", "distributed", "distributions", "explain", "export", "fft", "func",
-    "futures", "fx", "hub", "jit", "keras", "library", "linalg", "masked", "models", "monitor",
-    "mps", "multiprocessing", "nested", "nn", "onnx", "optim", "overrides", "package", "profiler",
-    "quantization", "random", "serialization", "signal", "sparse", "special", "storage",
-    "testing", "torch_version", "training", "types", "utils", "version", "vision", "xpu",
+    "functional", "futures", "fx", "hub", "jit", "keras", "library", "linalg", "masked",
+    "models", "monitor", "mps", "multiprocessing", "nested", "nn", "onnx", "optim", "overrides",
+    "package", "profiler", "quantization", "random", "serialization", "signal", "sparse",
+    "special", "storage", "testing", "torch_version", "training", "types", "utils", "version",
+    "vision", "xpu",
 ))  # fmt: skip
 
 #: PyTorch's functions that live in such a room, and where.

@@ -14,7 +14,7 @@ ROOT = pathlib.Path(chainrule.__file__).parent
 #: Every room or file at the top of the package, lowest first.
 ORDER = [
     {"_version", "errors", "config", "pytree", "names", "compiling"},
-    {"dtypes", "shapes", "devices", "version", "torch_version", "return_types", "layouts"},
+    {"dtypes", "shapes", "devices", "version", "torch_version", "functional", "return_types", "layouts"},
     {"ir"},
     {"ops"},
     {"autodiff"},

@@ -32,11 +32,9 @@ class _Binary(ExponentialFamily):
     def __init__(
         self, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
-        if probs_or_logits(probs, logits):
-            (self.probs,) = broadcast_all(probs)
-        else:
-            (self.logits,) = broadcast_all(logits)
-        given = self.__dict__.get("probs", self.__dict__.get("logits"))
+        by_probs = probs_or_logits(probs, logits)
+        (given,) = broadcast_all(probs if by_probs else logits)
+        setattr(self, "probs" if by_probs else "logits", given)
         super().__init__(given.shape, validate_args=validate_args)
 
     @lazy_property

@@ -72,11 +72,11 @@ def _between(constraint: Any) -> t.Transform:
 
 for _registry in (biject_to, transform_to):
     _registry.register(c.real, lambda _: t.identity_transform)
-    for _kind in (c.greater_than, c.greater_than_eq):
-        _registry.register(_kind, _above)
+    _registry.register(c.greater_than, _above)
+    _registry.register(c.greater_than_eq, _above)
     _registry.register(c.less_than, _below)
-    for _kind in (c.interval, c.half_open_interval):
-        _registry.register(_kind, _between)
+    _registry.register(c.interval, _between)
+    _registry.register(c.half_open_interval, _between)
     _registry.register(c.lower_cholesky, lambda _: t.LowerCholeskyTransform())
     _registry.register(c.positive_definite, lambda _: t.PositiveDefiniteTransform())
 

@@ -331,7 +331,8 @@ class ReshapeTransform(Transform):
 class _Simple(Transform):
     """An increasing function of numbers. Abstract."""
 
-    domain = codomain = constraints.real
+    domain: Any = constraints.real
+    codomain: Any = constraints.real
     bijective, sign = True, 1
 
     def with_cache(self, cache_size: int = 1) -> Transform:
@@ -466,7 +467,7 @@ class AffineTransform(Transform):
     def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
         self.loc, self.scale, self._event_dim = loc, scale, event_dim
-        whole = constraints.real
+        whole: Any = constraints.real
         if event_dim:
             whole = constraints.independent(constraints.real, event_dim)
         self.domain = self.codomain = whole

@@ -188,7 +188,7 @@ def test_a_missing_name_says_what_is_near() -> None:
     cases = {
         "torch.nn.Lineer": "Linear", "torch.optim.Adamm": "Adam", "torch.zeross": "zeros",
         "torch.utils.data.Dataloader": "DataLoader",
-        "torch.nn.functional.soft_max": "softmax", "torch.linalg.determinant": "det",
+        "torch.nn.functional.soft_max": "softmax", "torch.linalg.cholesky_": "cholesky",
         "torch.nn.init.xavier_unifrom_": "xavier_uniform_",
         "torch.cuda.is_avaliable": "is_available",
     }  # fmt: skip
