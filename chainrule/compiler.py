@@ -259,7 +259,7 @@ COMPILED, NODE, ELEMENT, MULTIPLIED, SUMMED = 500.0, 6.0, 0.002, 0.0002, 0.003
 #: first values of a network), to compile, and an element of them.
 DRAWN, DRAW = 30_000.0, 0.035
 #: What would take so long to compile, and the reference so much less, waits for its second run.
-LONG, CHEAP = 3e5, 8
+LONG, CHEAP = 3e5, 3
 
 
 def patience(nodes: Sequence[Node]) -> tuple[int, float]:
