@@ -9,6 +9,7 @@ from chainrule.dtypes import DType
 from chainrule.tensor import Parameter, Tensor
 from chainrule.tensor.creation import empty
 from chainrule.tensor.handle import blank
+from chainrule.tensor.overriding import disabled
 
 
 class Buffer(Tensor):
@@ -24,6 +25,7 @@ class Buffer(Tensor):
     """
 
     persistent: bool = True
+    __torch_function__ = disabled  # what is computed from it is a plain tensor
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Self:
         source = empty(0) if data is None else data.detach()
@@ -40,6 +42,7 @@ class _Uninitialized(Tensor):
     """A tensor with a dtype and no shape yet; `materialize` makes it `cls_to_become`. Abstract."""
 
     cls_to_become: ClassVar[Any] = None
+    __torch_function__ = disabled
 
     def materialize(self, shape: Sequence[int], device: Any = None, dtype: Any = None) -> None:
         """Give it a shape, with unset values."""

@@ -54,7 +54,10 @@ def with_names(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(f)
     def g(*args: Any, **kw: Any) -> Any:
-        return f(*args, **_renamed(names, kw)) if kw else f(*args)
+        for k in kw:
+            if k in _NAMES:
+                return f(*args, **_renamed(names, kw))
+        return f(*args, **kw)
 
     return g
 
@@ -78,8 +81,10 @@ def public(f: Callable[..., Any]) -> Callable[..., Any]:
     def g(*args: Any, out: Any = None, **kw: Any) -> Any:
         if classes and (asked := relevant_to((*args, out), kw)):
             return handle(g, asked, args, kw if out is None else {**kw, "out": out})
-        if kw:
-            kw = _renamed(names, kw)
+        for k in kw:
+            if k in _NAMES:
+                kw = _renamed(names, kw)
+                break
         if of_input and not (args and isinstance(args[0], Tensor)):
             asked = _check(f, names, tensors, args, kw)
             if asked:

@@ -10,7 +10,7 @@ import copy
 import warnings
 import weakref
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -87,6 +87,9 @@ class Tensor:
         "detached", "history", "leaf", "level", "node", "seen_in", "storage", "strides", "version",
     )  # fmt: skip
 
+    #: Whether functions ask the class what they should do with its tensors (see `overriding`).
+    dispatches: ClassVar[bool] = False
+
     storage: Storage
     _shape: tuple[int, ...]
     _dtype: DType
@@ -139,9 +142,7 @@ class Tensor:
         in the default type.
         """
         made = _construct(*args, **kwargs)
-        if cls is not Tensor:
-            made.__class__ = cls
-        return made
+        return made if cls is Tensor else become(made, cls)
 
     # ------------------------------------------------------------------ what it is
 
@@ -611,9 +612,29 @@ class _Interface:
         self.__array_interface__ = array.__array_interface__
 
 
+#: Classes with a `__torch_function__` of their own (see `overriding`) of which there are tensors:
+#: functions ask them first, and most programs have none.
+dispatching: list[type] = []
+
+
+def note(cls: type[Any]) -> None:
+    """There is a tensor of this class from now on."""
+    if cls.dispatches and cls not in dispatching:
+        dispatching.append(cls)
+
+
+def become(t: Tensor, cls: type[Any]) -> Any:
+    """The handle itself as an instance of a subclass."""
+    t.__class__ = cls
+    note(cls)
+    return t
+
+
 def blank(cls: type[Any], storage: Storage, shape: tuple[int, ...], dtype: DType) -> Any:
     """A handle with nothing set but what it must have."""
     t = object.__new__(cls)
+    if cls is not Tensor and cls is not Parameter:
+        note(cls)
     t.storage, t._shape, t._dtype = storage, shape, dtype
     t.chain, t.strides, t.base = (), None, None
     t.node = t.history = None

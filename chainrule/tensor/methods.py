@@ -16,7 +16,6 @@ import numpy as np
 
 from chainrule import devices, dtypes, ops, shapes
 from chainrule.dtypes import DType
-from chainrule.names import MissingName
 from chainrule.runtime.random import Generator, packed, unpacked
 from chainrule.tensor import autocast, creation, functions, indexing, overriding
 from chainrule.tensor import backward as engine
@@ -470,10 +469,6 @@ def _later(room: str, name: str) -> Callable[..., Any]:
     return f
 
 
-def _no_such_name(self: Tensor, name: str) -> Any:
-    raise MissingName("chainrule.Tensor", name, lambda: dir(type(self)))
-
-
 def attach() -> None:
     """Give `Tensor` its methods."""
 
@@ -533,7 +528,6 @@ def attach() -> None:
     put("mT", property(lambda self: functions.transpose(self, -2, -1)))
     put("H", property(lambda self: functions.conj(functions.t(self))))
     put("grad_fn", property(grad_fn))
-    put("__getattr__", _no_such_name)
     generator: Any = Generator
     generator.get_state = _generator_state
     generator.set_state = _set_generator_state

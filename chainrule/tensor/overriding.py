@@ -6,7 +6,7 @@
         def __torch_function__(cls, func, types, args=(), kwargs=None): …
 
 A tensor that is no such thing pays nothing: the methods of a subclass are put on it when it is
-defined, and functions ask `classes` first, which is empty in most programs.
+defined, and functions ask `classes` first, which is empty where there is no tensor of one.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from chainrule.return_types import Result
-from chainrule.tensor.handle import Parameter, Tensor
+from chainrule.tensor.handle import Parameter, Tensor, become, dispatching
 from chainrule.tensor.record import chain
 
-#: The subclasses of Tensor that take part.
-classes: list[type] = []
+#: The subclasses that take part and of which there are tensors.
+classes = dispatching
 
 _here = threading.local()
 
@@ -46,6 +46,10 @@ def _disabled(
         return func(*args, **(kwargs or {}))
 
 
+#: For class bodies: `__torch_function__ = disabled`.
+disabled: Any = classmethod(_disabled)
+
+
 def _default(
     cls: Any, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
 ) -> Any:
@@ -65,8 +69,7 @@ def _as_class(found: Any, cls: type, args: Any) -> Any:
     if isinstance(found, Tensor) and not isinstance(found, cls):
         if any(found is a for a in args):  # handed through: it stays what it is
             return as_subclass(found, cls)
-        found.__class__ = cls
-        return found
+        return become(found, cls)
     if type(found) in (tuple, list):
         return type(found)(_as_class(v, cls, args) for v in found)
     if isinstance(found, Result):
@@ -76,16 +79,14 @@ def _as_class(found: Any, cls: type, args: Any) -> Any:
 
 def as_subclass(self: Tensor, cls: type) -> Any:
     """The same value and gradient, as an instance of a subclass of Tensor."""
-    out = chain(self, ())
-    out.__class__ = cls
-    return out
+    return become(chain(self, ()), cls)
 
 
 def make_subclass(cls: type, data: Tensor, require_grad: bool = False, **_: Any) -> Any:
     """`Tensor._make_subclass`: a leaf of this class with the values of `data`."""
     out: Tensor = data.detach()
     out.detached = 0
-    out.__class__ = cls
+    become(out, cls)
     return out.requires_grad_(require_grad) if require_grad else out
 
 
@@ -172,9 +173,9 @@ def _method(f: Callable[..., Any]) -> Callable[..., Any]:
 
 def subclassed(cls: Any) -> None:
     """A class was derived from Tensor: its methods go by way of `__torch_function__`."""
-    if getattr(cls.__torch_function__, "__func__", None) is _disabled:
+    cls.dispatches = getattr(cls.__torch_function__, "__func__", None) is not _disabled
+    if not cls.dispatches:
         return
-    classes.append(cls)
     between = {n for base in cls.__mro__[: cls.__mro__.index(Tensor)] for n in vars(base)}
     for name, f in list(vars(Tensor).items()):
         public = not name.startswith("_") or (name.startswith("__") and name.endswith("__"))
@@ -190,4 +191,4 @@ def attach() -> None:
     plain.as_subclass = as_subclass
     plain._make_subclass = staticmethod(make_subclass)
     parameter: Any = Parameter
-    parameter.__torch_function__ = classmethod(_disabled)
+    parameter.__torch_function__ = disabled

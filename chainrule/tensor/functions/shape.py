@@ -570,10 +570,11 @@ def _tensors(tensors: Any, what: str) -> list[Tensor]:
             f"{type(tensors).__name__}"
         )
     ts = list(tensors)
-    for i, t in enumerate(ts):
+    for t in ts:
         if not isinstance(t, Tensor):
             raise TypeError(
-                f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}"
+                f"expected Tensor as element {ts.index(t)} in argument 0, but got "
+                f"{type(t).__name__}"
             )
     return ts
 
