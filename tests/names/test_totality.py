@@ -197,7 +197,8 @@ def test_a_missing_name_says_what_is_near() -> None:
             here(name)
 
 
-def test_a_tensor_says_what_is_near() -> None:
-    with pytest.raises(names.MissingName, match="'unsqueeze'"):
+def test_a_tensor_catches_no_missing_names() -> None:
+    """A class with `__getattr__` makes every look at a tensor slower: 0.3 µs an operation."""
+    assert "__getattr__" not in vars(chainrule.Tensor)
+    with pytest.raises(AttributeError, match="unsqueez"):
         chainrule.ones(2).unsqueez(0)
-    assert not hasattr(chainrule.ones(2), "__array_struct__")
