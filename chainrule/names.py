@@ -71,7 +71,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     public = [n for n in names if not n.startswith("_")]
     public.sort(key=lambda n: n[:1].isupper() == name[:1].isupper())  # the last of equals stays
     known = {n.lower(): n for n in public}
-    found = difflib.get_close_matches(name.lower().strip("_"), known, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     return known[found[0]] if found else None
 
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from chainrule import dtypes
+from chainrule import distributed, dtypes
 from chainrule.runtime.mersenne import Twister
 from chainrule.runtime.random import Generator, stream
 from chainrule.utils.data.batching import Array
@@ -236,7 +236,7 @@ class DistributedSampler(OrderedSampler):
 
     The order is a function of `seed` and the epoch, so that all processes cut the same one; call
     `set_epoch` before each epoch. Indices repeat, or the tail is dropped, until all shares are
-    equal. (`num_replicas` and `rank` must be given: this version has no process group to ask.)
+    equal. What is not given, the process group is asked for.
     """
 
     def __init__(
@@ -248,10 +248,8 @@ class DistributedSampler(OrderedSampler):
         seed: int = 0,
         drop_last: bool = False,
     ) -> None:
-        if num_replicas is None or rank is None:
-            raise RuntimeError(
-                "DistributedSampler needs num_replicas and rank: there is no process group to ask"
-            )
+        num_replicas = distributed.get_world_size() if num_replicas is None else num_replicas
+        rank = distributed.get_rank() if rank is None else rank
         if not 0 <= rank < num_replicas:
             raise ValueError(
                 f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]"
