@@ -28,7 +28,7 @@ def broadcast(*shapes: Shape) -> Shape:
     rank = max(len(s) for s in shapes)
     out = [1] * rank
     for s in shapes:
-        for i, n in enumerate(s, rank - len(s)):
+        for i, n in zip(range(rank - 1, -1, -1), reversed(s), strict=False):
             if n != 1:
                 if out[i] not in (1, n):
                     raise ShapeError(_mismatch(shapes, i - rank))

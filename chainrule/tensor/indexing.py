@@ -342,6 +342,9 @@ def _set(x: Tensor, index: Any, value: Any) -> None:
         fitted = apply(_fit, given, shape=v._shape, dtype=x._dtype)
         assign(v, fitted, uniform=_is_scalar(value))
         return
+    first = next((i for i, n in enumerate(given._shape) if n != 1), given.ndim)
+    if first:  # axes of size 1 in front may be more than there are places for
+        given = given.reshape(given._shape[first:])
     axes = tuple(a for a, _ in p.tensors)
     assign(v, apply(put_at, v, given, *(t for _, t in p.tensors), axes=axes, mode="set"))
 

@@ -242,3 +242,11 @@ def test_what_was_recorded_before_a_loop_fills_an_array_keeps_the_old_values():
     for i in range(12):
         x[i] = 5
     assert y.tolist() == [2.0] * 6 + [0.0] * 6 and x.tolist() == [5.0] * 12
+
+
+def test_axes_of_size_1_in_front_of_a_value_do_no_harm():
+    x = torch.zeros(2, 3, 4)
+    x[x.sum(2) == 0] = torch.arange(4.0).reshape(1, 1, 1, 4)
+    assert (x == torch.arange(4.0)).all()
+    x[torch.tensor([0, 1]), torch.tensor([0, 2])] = torch.ones(1, 1, 1, 1)
+    assert x[1, 2].tolist() == [1.0] * 4 and x[1, 1].tolist() == [0.0, 1.0, 2.0, 3.0]
