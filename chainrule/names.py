@@ -19,23 +19,22 @@ from typing import Any
 
 #: Names of PyTorch that do not exist here, and what does the same.
 INSTEAD = {
-    "chainrule.cholesky_solve": "linalg.solve_triangular",
-    "chainrule.compiled_with_cxx11_abi": "version",
-    "chainrule.lstsq": "linalg.lstsq",
-    "chainrule.qr": "linalg.qr",
-    "chainrule.solve": "linalg.solve",
-    "chainrule.svd": "linalg.svd",
-    "chainrule.symeig": "linalg.eigh",
-    "chainrule.eig": "linalg.eig",
-    "chainrule.rfft": "fft.rfft",
-    "chainrule.irfft": "fft.irfft",
-    "chainrule.stft": "fft.rfft over windows made by Tensor.unfold",
+    "chainrule.rfft": "torch.fft.rfft",
+    "chainrule.irfft": "torch.fft.irfft",
+    "chainrule.ifft": "torch.fft.ifft",
+    "chainrule.from_file": "torch.from_numpy(numpy.memmap(…))",
+    "chainrule.uint16": "torch.int32, which holds its values",
+    "chainrule.uint32": "torch.int64, which holds its values",
+    "chainrule.uint64": "torch.int64",
     "chainrule.nn.Dense": "Linear",
     "chainrule.nn.Conv2D": "Conv2d",
+    "chainrule.nn.MaxPool2D": "MaxPool2d",
+    "chainrule.nn.AvgPool2D": "AvgPool2d",
     "chainrule.nn.BatchNorm": "BatchNorm2d",
     "chainrule.nn.DistributedDataParallel": "nn.parallel.DistributedDataParallel",
-    "chainrule.Tensor.as_strided": "unfold, or torch.Tensor.expand",
-    "chainrule.Tensor.resize_": "reshape, or new_empty",
+    "chainrule.Tensor.values": "a dense tensor: only sparse ones have values()",
+    "chainrule.Tensor.indices": "nonzero()",
+    "chainrule.Tensor.resize": "reshape() or resize_()",
 }
 
 
