@@ -161,7 +161,9 @@ def _mapped(
     """One call of func for all samples."""
     with levels.one_piece:  # results are nodes until they are wrapped
         with levels.batch(size, randomness) as level:
-            inside = [x if d is None else level.enter(x, d) for x, d in zip(flat, axes, strict=True)]
+            inside = [
+                x if d is None else level.enter(x, d) for x, d in zip(flat, axes, strict=True)
+            ]
             outs = func(*tree_unflatten(inside, spec), **kwargs)
             leaves, tree = tree_flatten(outs)
             dims = _dims(outs, tree, out_dims, func)

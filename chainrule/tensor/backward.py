@@ -621,7 +621,7 @@ def _on_node(trace: Trace, node: Node, hook: Callable[[Tensor], Any]) -> Removab
     return handle
 
 
-gradfn.add_hook = _on_node
+gradfn.engine.add_hook = _on_node
 
 #: Called once at the end of the next walk, by who gathers several gradients.
 _at_end: list[Callable[[], None]] = []

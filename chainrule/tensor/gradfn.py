@@ -58,7 +58,7 @@ class GradFn:
         """
         if self._node is None or self._trace is None:
             raise RuntimeError("this operation is not part of a graph any more")
-        return add_hook(self._trace, self._node, lambda g: _first(hook((g,))))
+        return engine.add_hook(self._trace, self._node, lambda g: _first(hook((g,))))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -87,7 +87,6 @@ class AccumulateGrad(GradFn):
     def __hash__(self) -> int:
         return id(self.variable)
 
-
     def register_hook(self, hook: Callable[..., Any]) -> Any:
         """Call hook((), ()) once the gradient was added to `.grad`."""
         return self.variable.register_post_accumulate_grad_hook(lambda t: hook((), (t.grad,)))
@@ -102,8 +101,13 @@ def _first(answer: Any) -> Any:
     return answer[0] if isinstance(answer, tuple) else answer
 
 
-#: How a hook is put on a value of a trace: `backward` says it.
-add_hook: Callable[[Trace, Node, Callable[[Tensor], Any]], Any]
+class Engine:
+    """What `backward` tells this module, which it imports: how a hook is put on a value."""
+
+    add_hook: Callable[[Trace, Node, Callable[[Tensor], Any]], Any]
+
+
+engine = Engine()
 
 _kinds: dict[str, type[GradFn]] = {}
 
