@@ -74,7 +74,8 @@ def _values(
     if over == "matrix":  # values on the diagonal that are far apart, small ones beside it
         array = rng.uniform(-0.4, 0.4, shape)
         if len(shape) > 1:
-            array += np.eye(shape[-2], shape[-1]) * np.arange(2, 2 + 1.5 * shape[-1], 1.5)[: shape[-1]]
+            far = np.arange(2, 2 + 1.5 * shape[-1], 1.5)[: shape[-1]]
+            array += np.eye(shape[-2], shape[-1]) * far
         if dtype.is_complex:
             array = array + 1j * rng.uniform(-0.3, 0.3, shape)
         return np.asarray(array).astype(dtype.np), dtype

@@ -16,6 +16,7 @@ from chainrule import fft
 KNOWN = {
     "istft": "PyTorch gives complex windows no gradient",
     "logcumsumexp": "PyTorch's gradient cancels in single precision",
+    "as_strided_scatter": "PyTorch's gradient passes through an element that was overwritten",
     "einsum": "PyTorch's samples are of another form",
     "where": "as for einsum",
     "renorm": "PyTorch's gradient is NaN where a slice is 0",
