@@ -166,14 +166,20 @@ _ROOMS = frozenset((
 
 #: PyTorch's functions that live in such a room, and where.
 _ELSEWHERE = dict.fromkeys((
-    "selu", "celu", "prelu", "rrelu", "dropout", "embedding", "bilinear", "pixel_shuffle",
-    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
-    "max_pool1d", "max_pool2d", "avg_pool1d", "layer_norm", "batch_norm", "group_norm",
-    "cosine_similarity", "pairwise_distance", "adaptive_avg_pool1d", "adaptive_max_pool1d",
-    "alpha_dropout", "celu_", "channel_shuffle", "feature_alpha_dropout", "hardshrink",
-    "max_pool1d_with_indices", "max_pool3d", "pdist", "pixel_unshuffle", "rms_norm", "rrelu_",
-    "selu_", "threshold", "threshold_", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d",
-), "nn.functional") | {
+    "selu", "celu", "prelu", "rrelu", "bilinear", "pixel_shuffle", "conv1d", "conv2d", "conv3d",
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "max_pool1d", "max_pool2d",
+    "avg_pool1d", "cosine_similarity", "pairwise_distance", "adaptive_avg_pool1d",
+    "adaptive_max_pool1d", "celu_", "channel_shuffle", "hardshrink", "max_pool1d_with_indices",
+    "max_pool3d", "pdist", "pixel_unshuffle", "rms_norm", "rrelu_", "selu_", "threshold",
+    "threshold_", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d",
+), "nn.functional") | dict.fromkeys((
+    "affine_grid_generator", "alpha_dropout", "alpha_dropout_", "batch_norm",
+    "binary_cross_entropy_with_logits", "conv_tbc", "cosine_embedding_loss", "ctc_loss",
+    "dropout", "dropout_", "embedding", "feature_alpha_dropout", "feature_dropout", "group_norm",
+    "gru_cell", "hinge_embedding_loss", "instance_norm", "kl_div", "layer_norm", "lstm_cell",
+    "margin_ranking_loss", "native_channel_shuffle", "native_norm", "poisson_nll_loss",
+    "rnn_relu_cell", "rnn_tanh_cell", "triplet_margin_loss",
+), "nn.functional.native") | {
     "load": "serialization", "save": "serialization", "vmap": "func",
 } | dict.fromkeys((
     "autocast", "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
