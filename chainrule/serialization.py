@@ -84,23 +84,18 @@ def save(
             raise AttributeError(
                 "expected 'f' to be a string, path, or a file-like object with a 'write' attribute"
             )
-        f.write(_file(obj, "archive", pickle_protocol))
+        content = io.BytesIO()  # an open file may not know its position
+        write_torch_file(obj, content, "archive", pickle_protocol)
+        f.write(content.getbuffer())
         return
     path = Path(f)
     if not path.parent.is_dir():
         raise RuntimeError(f"Parent directory {path.parent} does not exist.")
-    if path.suffix == ".safetensors":
-        content = _safetensors(obj)
-    else:
-        content = _file(obj, path.stem or "archive", pickle_protocol)
     with atomic(path) as file:
-        file.write(content)
-
-
-def _file(obj: Any, name: str, protocol: int) -> bytes:
-    file = io.BytesIO()
-    write_torch_file(obj, file, name, protocol)
-    return file.getvalue()
+        if path.suffix == ".safetensors":
+            file.write(_safetensors(obj))
+        else:
+            write_torch_file(obj, file, path.stem or "archive", pickle_protocol)
 
 
 def _safetensors(obj: Any) -> bytes:

@@ -25,6 +25,9 @@ from chainrule.io import objects
 from chainrule.io.machine import Machine
 from chainrule.io.rebuild import Block, Rebuild
 
+#: Bytes that are read at once: they stay in a cache until they are copied.
+_PART = 1 << 20
+
 #: How the older kind of file begins: a pickled number.
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
@@ -82,7 +85,14 @@ def _read_zip(
         name = f"{folder}data/{block.key}"
         if mapped is not None and not swapped:
             return _mapped(mapped, archive.getinfo(name))
-        raw = np.frombuffer(bytearray(archive.read(name)), np.uint8)
+        raw = np.empty(archive.getinfo(name).file_size, np.uint8)
+        with archive.open(name) as entry:
+            at = 0
+            while at < raw.size and (part := entry.read(_PART)):
+                raw[at : at + len(part)] = np.frombuffer(part, np.uint8)
+                at += len(part)
+        if at < raw.size:
+            raise DataError("the file ends early. Copy or download it again")
         if swapped:
             raw = np.ascontiguousarray(raw.reshape(-1, block.dtype.itemsize)[:, ::-1]).reshape(-1)
         return raw
