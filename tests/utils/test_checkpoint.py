@@ -81,7 +81,7 @@ def test_a_deep_step_needs_less_memory(monkeypatch):
         sizes.clear()
         step(wrap, model, x)
         peaks.append(max(sizes))
-    assert peaks[0] < 0.4 * peaks[1]
+    assert peaks[0] < 0.5 * peaks[1]
 
 
 def test_gradients_of_gradients_go_through():
