@@ -258,9 +258,9 @@ def take(
 
 def _random_inputs(trace: Trace) -> dict[Node, _Random]:
     """The inputs that are states of the program's streams, and what was taken from each."""
-    found = {}
-    for generator in map(stream, STREAMS):
-        entry = trace.states.get(id(generator))
-        if entry is not None and entry[0] == generator.key:
-            found[entry[2]] = _Random(generator, generator.position - entry[1])
-    return found
+    ours = set(map(stream, STREAMS))
+    return {
+        node: _Random(generator, counters)
+        for node, (generator, key, counters) in trace.states.items()
+        if generator in ours and key == generator.key
+    }

@@ -129,8 +129,8 @@ class Trace:
         self._replayed: tuple[int, dict[Node, Node]] = (0, {})
         #: Hooks, retained gradients, functions with a gradient of their own.
         self.watched: dict[Node, Any] = {}
-        #: Random streams: key, first position, input.
-        self.states: dict[int, tuple[int, int, Node]] = {}
+        #: Inputs that are states of random streams: of which, its key, and the counters drawn.
+        self.states: dict[Node, tuple[Generator, int, int]] = {}
         #: Closed: what the gradient will read, and the handles that it may be asked of (they hold
         #: the trace).
         self.saved: dict[Node, Any] = {}
@@ -226,19 +226,15 @@ class Trace:
         return self.handles
 
     def random_state(self, g: Generator, counters: int) -> tuple[Node, int]:
-        """The input that holds a stream's state, and the offset at which `counters` of it are
-        reserved.
+        """An input that holds a stream's state, and the offset at which `counters` of it are
+        reserved. Each draw has an input of its own, so that equal layers are equal graphs.
         """
         lanes = state.here.lanes
         for level in lanes:
             counters *= level.draws()
         position = g.advance(counters)
-        entry = self.states.get(id(g))
-        if entry is None or entry[0] != g.key or entry[1] > position:
-            array = np.array([g.key, position], np.int64)
-            entry = (g.key, position, self.bind(array, int64, None))
-            self.states[id(g)] = entry
-        node, offset = entry[2], position - entry[1]
+        node, offset = self.bind(np.array([g.key, position], np.int64), int64, None), 0
+        self.states[node] = g, g.key, counters
         for level in lanes:
             if level.randomness == "different":
                 node, offset = ops.lane(node, level.marker, base=offset), 0

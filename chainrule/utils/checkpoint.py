@@ -140,7 +140,7 @@ def _repeatable(
         )
         return None
     outside = [n for n in order if is_outside(n)]
-    again = {*arguments, *(s[2] for s in trace.states.values())}
+    again = {*arguments, *trace.states}
     kept = [n for n in outside if n in again or n.op.name != "input"]
     inputs = [*kept, *(n for n in outside if n.op.name == "input" and n not in again)]
     key = (*roots, None, *inputs)

@@ -198,3 +198,16 @@ def test_a_loop_that_never_looks_runs_one_program_again_and_again():
         for _ in range(30_000):
             x = x + 1
     assert work.built <= 1
+
+
+def test_layers_that_draw_random_numbers_are_equal_graphs():
+    """Where a draw stands in its stream is data: else each dropout would be a kernel of its own."""
+    from chainrule.rewrite.fuse import fuse
+    from chainrule.tensor.trace import state
+
+    torch.manual_seed(0)
+    a, b, c = torch.rand(40, 30), torch.rand(40, 30), torch.rand(40, 30)
+    nodes = [t.storage.node for t in (a, b, c)]
+    assert len({n.inputs for n in nodes}) == 3 and len(state.trace.states) == 3
+    assert len({kernel.graph for kernel in fuse(nodes)}) == 1
+    assert len({float(t.sum()) for t in (a, b, c)}) == 3
