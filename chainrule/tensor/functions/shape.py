@@ -573,8 +573,8 @@ def _tensors(tensors: Any, what: str) -> list[Tensor]:
     for t in ts:
         if not isinstance(t, Tensor):
             raise TypeError(
-                f"expected Tensor as element {ts.index(t)} in argument 0, but got "
-                f"{type(t).__name__}"
+                f"expected Tensor as element {[id(u) for u in ts].index(id(t))} in argument 0, but "
+                f"got {type(t).__name__}"
             )
     return ts
 
