@@ -551,3 +551,10 @@ def test_nearest_neighbours_of_whole_multiples_are_repeated_and_their_gradients_
     assert x.grad.flatten().tolist() == [14.0, 22.0, 30.0, 62.0, 70.0, 78.0]
     with pytest.raises(RuntimeError, match="greater than 0"):
         F.interpolate(torch.zeros(1, 1, 0, 4), size=(2, 2))
+
+
+def test_nearest_neighbours_at_ratios_that_no_float_holds_are_pytorchs() -> None:
+    x = torch.arange(5.0).reshape(1, 1, 5)
+    # 6 · float32(5 / 6) is 5 in float32, and less in float64
+    assert F.interpolate(torch.arange(80.0).reshape(1, 1, 80), size=96)[0, 0, 6].item() == 5
+    assert F.interpolate(x, size=6).flatten().tolist() == [0, 0, 1, 2, 3, 4]

@@ -213,9 +213,10 @@ def interpolate(
         scale = None if factors is None else factors[i]
         if mode.startswith("nearest"):
             ratio = 1 / scale if scale else length / out
-            at = np.floor(
-                (np.arange(out) + (0.5 if mode == "nearest-exact" else 0.0)) * np.float32(ratio)
-            )
+            # in float32, where products of inexact ratios round to whole numbers: PyTorch's places
+            places = np.arange(out, dtype=np.float32)
+            middle = np.float32(0.5 if mode == "nearest-exact" else 0.0)
+            at = np.floor((places + middle) * np.float32(ratio))
             x = _picked(x, axis, np.minimum(at, length - 1).astype(np.int64))
         elif out != length or (scale not in (None, 1.0)):
             kind = "cubic" if mode == "bicubic" else ("area" if mode == "area" else "linear")

@@ -114,8 +114,8 @@ class DefaultBoxGenerator(nn.Module):
         if scales is not None:
             self.scales = scales
         elif n > 1:
-            step = (max_ratio - min_ratio) / (n - 1.0)
-            self.scales = [*(min_ratio + step * k for k in range(n)), 1.0]
+            rest = max_ratio - min_ratio
+            self.scales = [*(min_ratio + rest * k / (n - 1.0) for k in range(n)), 1.0]
         else:
             self.scales = [min_ratio, max_ratio]
         self._wh_pairs = self._generate_wh_pairs(n)
