@@ -87,7 +87,8 @@ def unused(fn: Callable[..., Any]) -> Callable[..., Any]:
     return fn
 
 
-export = script_method = script_if_tracing = _script_if_tracing = _overload = interface = unused
+export = script_method = script_if_tracing = _script_if_tracing = interface = unused
+_overload = _overload_method = unused
 
 
 def annotate(the_type: Any, the_value: Any) -> Any:
