@@ -6,7 +6,7 @@ read anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,15 @@ from chainrule.errors import DtypeError, ShapeError
 from chainrule.ir.node import Node, TensorType
 from chainrule.tensor.handle import SILENT, Tensor, node_of, wrap
 from chainrule.tensor.record import apply, without_gradient
-from chainrule.tensor.trace import Storage, Trace, flush, flush_if_due, one_piece, state
+from chainrule.tensor.trace import (
+    Storage,
+    Trace,
+    between_processes,
+    flush,
+    flush_if_due,
+    one_piece,
+    state,
+)
 
 
 def check_writable(t: Tensor, uniform: bool = False) -> None:
@@ -152,6 +160,15 @@ def _base_node(base: Tensor) -> Node:
     return ops.stop_gradient(node) if base.level and not state.grad else node
 
 
+def read_anew(targets: Iterable[Tensor]) -> None:
+    """Other processes write to shared memory while a step is computed: what this one adds is added
+    to what is there now, so what was recorded from an earlier look is computed first.
+    """
+    trace = state.trace
+    if any(t.storage.export is True and t.storage.entered == trace.serial for t in targets):
+        flush(trace)
+
+
 def update(targets: Sequence[Tensor], fn: Callable[..., Any], *data: Any, **attrs: Any) -> None:
     """Record new values for `targets` as one formula: fn(*targets, *data, **attrs) → one value for
     each target.
@@ -176,6 +193,8 @@ def update_rows(
     this type.
     """
     here = state.here
+    if between_processes:
+        read_anew(t for row in rows for t in row[:width])
     while True:
         trace = here.trace
         serial = trace.serial

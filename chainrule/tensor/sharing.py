@@ -19,7 +19,7 @@ import numpy as np
 from chainrule.dtypes import BY_NAME
 from chainrule.tensor.handle import Parameter, Tensor, blank
 from chainrule.tensor.record import contiguous_strides
-from chainrule.tensor.trace import Storage
+from chainrule.tensor.trace import Storage, between_processes
 
 #: Where each shared storage lies, and the storages of this process by place.
 _files: weakref.WeakKeyDictionary[Storage, str] = weakref.WeakKeyDictionary()
@@ -49,6 +49,7 @@ def share_memory(t: Tensor) -> Tensor:
     shared = np.frombuffer(pages, array.dtype, array.size).reshape(array.shape)
     np.copyto(shared, array)
     s.array, s.export = shared, True
+    between_processes[:] = [True]
     _files[s] = path
     _known[_place(path, shared)] = s
     weakref.finalize(s, _remove, path, os.getpid())
@@ -118,6 +119,7 @@ def _attach(
         array = np.ndarray(shape, dtype.np, whole, start, strides)
         storage = Storage(array, None, None)
         storage.export = True
+        between_processes[:] = [True]
         _files[storage] = path
         _known[key] = storage
     t = blank(cls, storage, shape, dtype)

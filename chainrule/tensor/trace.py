@@ -274,6 +274,9 @@ def _scopes_of(n: Node, scopes: dict[Node, frozenset[str]]) -> frozenset[str]:
 #: Scopes of inputs that stand for what only a transform knows.
 HIDING = "of "
 
+#: Not empty: some storages are shared with other processes, which write to them at any time.
+between_processes: list[bool] = []
+
 #: The node that input number i was last, to be found without a look into the table of all nodes.
 _inputs: list[Node] = []
 
@@ -522,20 +525,29 @@ def compute(
     except programs.Interrupted as e:
         values, interrupt = e.values, e
     try:
-        _settle_all(storages, values)
+        _settle_all(storages, values, arrays)
     except BaseException:
-        _settle_all(storages, values)
+        _settle_all(storages, values, arrays)
         raise
     return values, interrupt
 
 
-def _settle_all(storages: Sequence[Storage], values: list[np.ndarray]) -> None:
+def _settle_all(
+    storages: Sequence[Storage], values: list[np.ndarray], arrays: Sequence[np.ndarray] = ()
+) -> None:
+    """Values into their storages. `arrays`: the inputs that they were computed from."""
     for s, value in zip(storages, values, strict=False):
         if s.export is None:
             s.array = value
             s.node = s.trace = s.failure = None
         else:
-            _settle(s, value)
+            _settle(s, value, _as_read(s, arrays))
+
+
+def _as_read(s: Storage, arrays: Sequence[np.ndarray]) -> np.ndarray | None:
+    """What a storage that is seen from outside held when its trace read it, if a copy was taken."""
+    read = s.trace is not None and s.entered == s.trace.serial and 0 <= s.input < len(arrays)
+    return arrays[s.input] if read and arrays[s.input] is not s.array else None
 
 
 def _keep(
@@ -577,10 +589,19 @@ def _fail(trace: Trace, storages: list[Storage], error: Exception) -> None:
     _close(trace, [])
 
 
-def _settle(s: Storage, value: np.ndarray) -> None:
+def _differs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Where two arrays do not have the same bits."""
+    if a.dtype != b.dtype or a.itemsize > 8 or not (a.flags.c_contiguous and b.flags.c_contiguous):
+        return np.asarray(a != b)
+    bits = np.dtype(f"u{a.itemsize}")
+    return np.asarray(a.view(bits) != b.view(bits))
+
+
+def _settle(s: Storage, value: np.ndarray, read: np.ndarray | None = None) -> None:
     old = s.array
     if old is not None and s.exported and old.shape == value.shape:
-        np.copyto(old, value)  # somebody outside looks at this very memory
+        # Somebody outside looks at this very memory, and may have written to another part of it.
+        np.copyto(old, value, where=True if read is None else _differs(read, value))
     else:
         s.array = value
     s.node = s.trace = s.failure = None

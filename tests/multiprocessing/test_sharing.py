@@ -26,6 +26,22 @@ def fail(rank: int) -> None:
     raise ValueError(f"no luck in {rank}")
 
 
+def test_what_another_process_writes_meanwhile_is_kept() -> None:
+    """Hogwild: a step adds to the parameters as they are, not as they were when it began."""
+    p = nn.Parameter(torch.zeros(2).share_memory_())
+    memory = p.detach().numpy()  # written to here as another process would
+    optimizer = torch.optim.SGD([p], lr=1.0)
+    (p * torch.tensor([1.0, 2.0])).sum().backward()
+    memory += 10.0
+    optimizer.step()
+    assert p.tolist() == [9.0, 8.0]
+    x = torch.zeros(3).share_memory_()
+    y = x + 1
+    x.detach().numpy()[2] = 5.0
+    x[0] = 7.0
+    assert x.tolist() == [7.0, 0.0, 5.0] and y.shape == (3,)
+
+
 def answer(queue, back) -> None:
     x = queue.get()
     back.put({"sum": x.sum(), "twice": 2 * x})
