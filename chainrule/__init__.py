@@ -13,7 +13,6 @@ tensor(8.)
 
 from __future__ import annotations
 
-import importlib
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +100,7 @@ from chainrule.legacy import (
     set_default_device,
     set_default_tensor_type,
 )
-from chainrule.names import MissingName
+from chainrule.names import later
 from chainrule.runtime.random import Generator, initial_seed, manual_seed, seed
 from chainrule.runtime.random import stream as _stream
 from chainrule.tensor import (
@@ -118,6 +117,7 @@ from chainrule.tensor import (
 )
 from chainrule.tensor import methods as _methods
 from chainrule.tensor.printing import set_printoptions
+from chainrule.toplevel import ELSEWHERE, ROOMS
 
 float = float32
 double = float64
@@ -153,86 +153,9 @@ if TYPE_CHECKING:
     )
     from chainrule.serialization import load, save
 
-#: Rooms that are loaded when a program names them: each costs time, and few programs need all.
-_ROOMS = frozenset((
-    "_C", "_dynamo", "accelerator", "amp", "ao", "autograd", "backends", "compiler", "cpu",
-    "cuda", "datasets", "distributed", "distributions", "explain", "export", "fft", "func",
-    "functional", "futures", "fx", "hub", "jit", "keras", "library", "linalg", "masked",
-    "models", "monitor", "mps", "multiprocessing", "nested", "nn", "onnx", "optim", "overrides",
-    "package", "profiler", "quantization", "random", "serialization", "signal", "sparse",
-    "special", "storage", "testing", "torch_version", "training", "types", "utils", "version",
-    "vision", "xpu",
-))  # fmt: skip
-
-#: PyTorch's functions that live in such a room, and where.
-_ELSEWHERE = dict.fromkeys((
-    "selu", "celu", "prelu", "rrelu", "bilinear", "pixel_shuffle", "conv1d", "conv2d", "conv3d",
-    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "max_pool1d", "max_pool2d",
-    "avg_pool1d", "cosine_similarity", "pairwise_distance", "adaptive_avg_pool1d",
-    "adaptive_max_pool1d", "celu_", "channel_shuffle", "hardshrink", "max_pool1d_with_indices",
-    "max_pool3d", "pdist", "pixel_unshuffle", "rms_norm", "rrelu_", "selu_", "threshold",
-    "threshold_", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d",
-), "nn.functional") | dict.fromkeys((
-    "affine_grid_generator", "alpha_dropout", "alpha_dropout_", "batch_norm",
-    "binary_cross_entropy_with_logits", "conv_tbc", "cosine_embedding_loss", "ctc_loss",
-    "dropout", "dropout_", "embedding", "feature_alpha_dropout", "feature_dropout", "group_norm",
-    "gru_cell", "hinge_embedding_loss", "instance_norm", "kl_div", "layer_norm", "lstm_cell",
-    "margin_ranking_loss", "native_channel_shuffle", "native_norm", "poisson_nll_loss",
-    "rnn_relu_cell", "rnn_tanh_cell", "triplet_margin_loss",
-), "nn.functional.native") | {
-    "load": "serialization", "save": "serialization", "vmap": "func",
-} | dict.fromkeys((
-    "autocast", "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
-    "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype",
-    "is_autocast_available", "is_autocast_cache_enabled", "is_autocast_cpu_enabled",
-    "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_cpu_dtype",
-    "set_autocast_cpu_enabled", "set_autocast_dtype", "set_autocast_enabled",
-), "amp.autocast_mode") | dict.fromkeys((
-    "fork_rng", "get_rng_state", "set_rng_state"), "random") | dict.fromkeys((
-    "AcceleratorError", "Event", "OutOfMemoryError", "Stream", "get_device_module"), "cuda") | {
-    "Future": "futures", "GradScaler": "amp", "fork": "jit", "wait": "jit",
-    "to_dlpack": "utils.dlpack",
-    "is_anomaly_enabled": "autograd.grads", "set_anomaly_enabled": "autograd.grads",
-    "is_anomaly_check_nan_enabled": "autograd.grads"} | dict.fromkeys((
-    "bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window",
-), "signal.classic") | dict.fromkeys((
-    "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse") | dict.fromkeys((
-    "cholesky", "cholesky_inverse", "cholesky_solve", "det", "frobenius_norm", "geqrf", "inverse",
-    "lobpcg", "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power",
-    "nuclear_norm", "orgqr", "ormqr", "pca_lowrank", "pinverse", "qr", "slogdet", "svd",
-    "svd_lowrank", "triangular_solve",
-), "linalg.top") | dict.fromkeys((
-    "constant_pad_nd", "fill", "frexp", "gcd", "gradient", "histogram", "histogramdd", "i0",
-    "igamma", "igammac", "lcm", "nextafter", "nonzero_static", "resize_as_",
-), "tensor.extra.top") | dict.fromkeys((
-    "as_strided_scatter", "binomial", "cond", "detach", "detach_", "eig", "is_inference",
-    "is_same_size", "is_signed", "lstsq", "matrix_rank", "norm_except_dim", "segment_reduce",
-    "solve", "split_with_sizes", "sym_float", "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not",
-    "sym_sqrt", "sym_sum", "symeig", "unravel_index", "unsafe_split_with_sizes", "vander",
-    "while_loop",
-), "tensor.extra.rare") | dict.fromkeys((
-    "alias_copy", "as_strided_copy", "detach_copy", "diagonal_copy", "expand_copy", "narrow_copy",
-    "permute_copy", "select_copy", "slice_copy", "split_copy", "split_with_sizes_copy",
-    "squeeze_copy", "t_copy", "transpose_copy", "unbind_copy", "unfold_copy", "unsqueeze_copy",
-    "view_as_complex_copy", "view_as_real_copy", "view_copy",
-), "tensor.extra.copies") | dict.fromkeys((
-    "BFloat16Storage", "BoolStorage", "ByteStorage", "CharStorage", "ComplexDoubleStorage",
-    "ComplexFloatStorage", "DoubleStorage", "FloatStorage", "HalfStorage", "IntStorage",
-    "LongStorage", "ShortStorage", "TypedStorage", "UntypedStorage", "is_storage",
-), "storage")  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    """A room, or a function of one, that nobody has named yet."""
-    if name in _ROOMS:
-        return importlib.import_module(f"chainrule.{name}")
-    if name in _ELSEWHERE:
-        found = getattr(importlib.import_module(f"chainrule.{_ELSEWHERE[name]}"), name)
-        globals()[name] = found  # the next look finds it without coming here
-        return found
-    raise MissingName("chainrule", name, __dir__)
+__getattr__ = later(__name__, ROOMS, ELSEWHERE)
 
 
 def __dir__() -> list[str]:
     """All names, loaded or not."""
-    return sorted({*globals(), *_ROOMS, *_ELSEWHERE})
+    return sorted({*globals(), *ROOMS, *ELSEWHERE})

@@ -13,8 +13,11 @@ ROOT = pathlib.Path(chainrule.__file__).parent
 
 #: Every room or file at the top of the package, lowest first.
 ORDER = [
-    {"_version", "errors", "config", "pytree", "names", "compiling"},
-    {"dtypes", "shapes", "devices", "version", "torch_version", "functional", "return_types", "layouts"},
+    {"_version", "errors", "config", "pytree", "names", "toplevel", "compiling"},
+    {
+        "dtypes", "shapes", "devices", "version", "torch_version", "functional", "return_types",
+        "layouts",
+    },
     {"ir"},
     {"ops"},
     {"autodiff"},
