@@ -254,7 +254,7 @@ def is_tiny(nodes: Sequence[Node]) -> bool:
 
 #: What things take, in microseconds: compiling a node; by the reference, a node, an element of an
 #: array, and a product of a matrix multiplication or of anything else that is summed.
-COMPILED, NODE, ELEMENT, MULTIPLIED, SUMMED = 500.0, 6.0, 0.002, 0.0002, 0.003
+COMPILED, NODE, ELEMENT, MULTIPLIED, SUMMED = 1000.0, 6.0, 0.002, 0.00005, 0.003
 #: As long as these: random numbers, whose place in their stream makes each a kernel of its own (the
 #: first values of a network), to compile, and an element of them.
 DRAWN, DRAW = 30_000.0, 0.035
