@@ -46,7 +46,7 @@ parity: $(PARITY)/.parity ## values, gradients and training curves against PyTor
 	$(ONE_THREAD) $(PARITY)/bin/python -m pytest -n $(JOBS) --dist worksteal tests/parity
 	$(PARITY)/bin/python scripts/conformance.py
 
-conformance: $(PARITY)/.parity ## PyTorch's own module and optimiser tests, where their folder is found
+conformance: $(PARITY)/.parity ## PyTorch's own tests of operators, modules, optimisers, where their folder is found
 	$(PARITY)/bin/python scripts/conformance.py
 
 bench: $(BENCH)/.bench ## speed, memory, cold start, beside PyTorch, JAX and Keras: both sides in one run
