@@ -1,6 +1,6 @@
 """Writes `tests/vision/model_rows.json`: what torchvision's models are and give.
 
-    python tests/parity/make_model_rows.py        (needs torch and torchvision)
+    python tests/vision/make_model_rows.py        (needs torch and torchvision)
 
 Of every model: how many parameters it has, and a hash of the names, shapes and types of its state.
 Of one of each family: what it gives for weights and images that are formulas of their places, so
@@ -16,8 +16,9 @@ import warnings
 import numpy as np
 import torch
 from torchvision import models
+from torchvision.models import regnet
 
-ROWS = pathlib.Path(__file__).parents[1] / "vision" / "model_rows.json"
+ROWS = pathlib.Path(__file__).with_name("model_rows.json")
 
 #: model → arguments, and the side of its images.
 RUN = {
@@ -96,6 +97,16 @@ def ran(name):
     }
 
 
+def stages_on_cpu(cls, *args, **kwargs):
+    """RegNet looks at the numbers that its stages are worked out from."""
+    with torch.device("cpu"):
+        return from_init_params(cls, *args, **kwargs)
+
+
+from_init_params = regnet.BlockParams.from_init_params.__func__
+regnet.BlockParams.from_init_params = classmethod(stages_on_cpu)
+
+
 def main():
     warnings.simplefilter("ignore")
     rows = {}
@@ -108,7 +119,9 @@ def main():
         count = sum(p.numel() for p in model.parameters())
         rows[name] = {"parameters": count, "state": state_hash(model)}
         published = models.get_model_weights(name).DEFAULT.meta["num_params"]
-        assert name == "vit_h_14" or count == published, (name, count, published)
+        # segmentation, detection and googlenet were counted with other parts, vit_h for 518 pixels
+        other = builder.__module__.count(".") > 2 or name in ("googlenet", "vit_h_14")
+        assert other or count == published, (name, count, published)
     for name in RUN:
         rows[name]["run"] = ran(name)
     text = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in rows.items())

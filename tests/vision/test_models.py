@@ -147,12 +147,15 @@ def test_trained_weights_are_asked_for_in_both_ways(
         np.testing.assert_array_equal(
             loaded.classifier[1].weight.detach(), source.classifier[1].weight.detach()
         )
-    with pytest.warns(UserWarning, match="'pretrained' is deprecated") as warned:
+    older = partial(pytest.warns, UserWarning, match=r"deprecated since 0\.13")
+    with older() as warned:
         models.squeezenet1_1(pretrained=True)
+    assert "'pretrained' is deprecated" in str(warned[0].message)
     assert "weights=SqueezeNet1_1_Weights.IMAGENET1K_V1" in str(warned[1].message)
-    with pytest.warns(UserWarning, match="as positional"):
+    with older() as warned:
         models.squeezenet1_1(True)
-    with pytest.warns(UserWarning, match="is deprecated"):
+    assert "Using 'weights' as positional parameter(s)" in str(warned[0].message)
+    with older():
         models.squeezenet1_1(pretrained=False)
     with pytest.raises(ValueError, match="'num_classes' expected value 1000 but got 10"):
         models.squeezenet1_1(weights="DEFAULT", num_classes=10)
