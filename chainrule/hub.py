@@ -5,7 +5,7 @@
                                                                 downloaded are found, and vice versa
     checked    the eight or more hexadecimal digits before the suffix begin the file's SHA-256
 
-Files are read by `chainrule.load`, which runs no code of theirs.
+Of files only values are read (`chainrule.load` with `weights_only=True`); no code of theirs is run.
 """
 
 from __future__ import annotations
@@ -178,7 +178,8 @@ def load_state_dict_from_url(
 
     model_dir: `get_dir()/checkpoints` by default. check_hash: the name must be `name-<digits>.ext`,
     and the file's SHA-256 begin with the digits (of a download; a file that is there is trusted).
-    map_location, weights_only: as in `chainrule.load`.
+    map_location: as in `chainrule.load`. weights_only: accepted; only values are read in any case,
+    since the file comes from elsewhere.
     """
     folder = Path(model_dir) if model_dir is not None else Path(get_dir()) / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
@@ -188,7 +189,7 @@ def load_state_dict_from_url(
         digits = HASH_REGEX.search(name) if check_hash else None
         sys.stderr.write(f'Downloading: "{url}" to {path}\n')
         download_url_to_file(url, path, digits.group(1) if digits else None, progress=progress)
-    return load_file(path, map_location=map_location, weights_only=weights_only)
+    return load_file(path, map_location=map_location, weights_only=True)
 
 
 # ---- models ----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Weights come from an address whole and checked, once; without a network one is told what to do."""
+"""Weights come from an address whole and checked; without a network one is told what to do."""
 
 import hashlib
 import http.server
@@ -63,7 +63,7 @@ def test_weights_are_fetched_once_and_kept_where_pytorch_keeps_them(
     for _ in range(2):
         state = hub.load_state_dict_from_url(f"{address}/models/{name}", check_hash=True)
         np.testing.assert_array_equal(state["w"], [1.0, 2.0])
-    assert ASKED == [f"/models/{name}"]
+    assert [f"/models/{name}"] == ASKED
     assert (tmp_path / "home" / "hub" / "checkpoints" / name).read_bytes() == content
     assert model_zoo.load_url(f"{address}/models/{name}", file_name="other.pth")["w"].shape == (2,)
     assert (tmp_path / "home" / "hub" / "checkpoints" / "other.pth").exists()
@@ -73,7 +73,7 @@ def test_a_file_with_another_checksum_is_refused_and_leaves_nothing(
     address: str, tmp_path: Path
 ) -> None:
     CONTENT["/net-00000000.pth"] = weights()[0]
-    with pytest.raises(RuntimeError, match='invalid hash value .expected "00000000"'):
+    with pytest.raises(RuntimeError, match=r'invalid hash value .expected "00000000"'):
         hub.load_state_dict_from_url(f"{address}/net-00000000.pth", tmp_path, check_hash=True)
     assert [p for p in tmp_path.iterdir() if p.is_file()] == []
 
