@@ -114,7 +114,7 @@ def test_models_are_found_by_name() -> None:
     assert "fcn_resnet50" not in models.list_models(models)
     with pytest.raises(ValueError, match="Unknown model resnet19"):
         models.get_model("ResNet19")
-    with pytest.raises(AttributeError, match="nearest name there is .resne"):
+    with pytest.raises(AttributeError, match="nearest name there is 'resne"):
         _ = models.resnet19
     with pytest.raises(ImportError, match="models of videos are not there"):
         from chainrule.vision.models import video  # noqa: F401  it is not there
