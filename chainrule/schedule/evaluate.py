@@ -60,12 +60,23 @@ class Evaluator:
 
     def at(self, node: Node, index: Indices, mask: Value | None = None) -> Value:
         """Element `index` of `node`."""
+        if mask is not None and self._is_there(node, index, mask):
+            mask = None
         key = ("at", node, index, mask)
         found = self.b.recall(key)
         if found is None:
             found = self._at(node, index, mask)
             self.b.remember(key, found)
         return found
+
+    def _is_there(self, node: Node, index: Indices, mask: Value) -> bool:
+        """Whether an element of an outer loop exists whatever an inner one asks: the mean of a
+        channel, of which a window may reach over the border. Then it is computed outside.
+        """
+        return all(
+            depth(i) < mask.depth and i.bounds[0] >= 0 and i.bounds[1] < n
+            for i, n in zip(index, node.shape, strict=True)
+        )
 
     def _at(self, node: Node, index: Indices, mask: Value | None) -> Value:
         source = self.sources.get(node)

@@ -180,6 +180,18 @@ def test_statistics_of_as_many_channels_as_there_are_images_stay_statistics_of_c
     check(graph, lowered)
 
 
+def test_a_mean_is_taken_once_also_where_windows_reach_over_the_border() -> None:
+    image = x(0, 5, 3, 6, 6)
+    y = image - ops.mean(image, axis=(0, 2, 3), keepdim=True)
+    padded = ops.pad(y, low=(0, 0, 1, 1), high=(0, 0, 1, 1), value=-1e9)
+    w = ops.windows(padded, size=(3, 3), stride=(1, 1), dilation=(1, 1))
+    graph = graph_of(ops.amax(w, axis=(4, 5), keepdim=False))
+    lowered = lower_nest(graph)
+    assert [step.extent for step in lowered.steps] == [3]
+    assert print_kernel(lowered.steps[0].kernel).count("add=") == 1
+    check(graph, lowered)
+
+
 def test_large_arrays_are_cut_into_blocks() -> None:
     graph = graph_of(x(0, 9000) * 2.0)
     lowered = lower_nest(graph)
