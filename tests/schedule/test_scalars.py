@@ -89,7 +89,7 @@ CASES = [
 
 
 def test_every_elementwise_primitive_has_a_rule() -> None:
-    also = {"polygamma", "cast", "stop_gradient", "copy", "passing_to"}
+    also = {"polygamma", "cast", "stop_gradient", "copy", "passing_to", "after"}
     assert (PRIMITIVES.keys() - COMPLEX | also) == scalars.RULES.keys()
 
 
