@@ -85,7 +85,7 @@ _HALF_CASES = [
 
 @primitive(
     _halved,
-    tex=r"\mathcal{{F}}_{{\mathbb{{R}}}}{over}({0})",
+    tex=r"\mathcal{{F}}^{{\mathbb{{R}}}}{over}({0})",
     analytic=False,
     domain=Domain((-3, 3), cases=_HALF_CASES),
 )
@@ -111,7 +111,7 @@ def _doubled(x: Node, *, axis: Axes, n: int, scale: int) -> TensorType:
 
 @primitive(
     _doubled,
-    tex=r"\mathcal{{F}}_{{\mathbb{{R}}}}^{{-1}}{over}({0})",
+    tex=r"\mathcal{{F}}^{{\mathbb{{R}},-1}}{over}({0})",
     analytic=False,
     domain=Domain((-3, 3), dtypes="complex", cases=[
         ((4,), {"axis": (0,), "n": 6, "scale": 2}),

@@ -222,13 +222,13 @@ class Lanes:
         x, y = values
         if v.op in ("add", "sub"):
             return Form(b.op(v.op, x, y), s + t if v.op == "add" else s - t)
-        if v.op == "mul":
-            if y.is_const:
+        if v.op == "mul":  # x and y are lane 0's: one that moves is no constant
+            if t == 0 and y.is_const:
                 return Form(b.mul(x, y), s * int(y.number))
-            return Form(b.mul(x, y), t * int(x.number)) if x.is_const else None
+            return Form(b.mul(x, y), t * int(x.number)) if s == 0 and x.is_const else None
         if v.op in ("min", "max") and s == t:
             return Form(b.op(v.op, x, y), s)
-        if v.op in ("div", "rem") and y.is_const:
+        if v.op in ("div", "rem") and t == 0 and y.is_const:
             return self._divided(v, x, s, int(y.number))
         return None
 

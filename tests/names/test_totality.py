@@ -16,7 +16,6 @@ from typing import NamedTuple
 import pytest
 
 import chainrule
-from chainrule import names
 
 HERE = pathlib.Path(__file__).parent
 

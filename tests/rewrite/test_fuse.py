@@ -231,7 +231,7 @@ def test_what_is_made_of_constants_alone_is_there_when_a_kernel_of_its_own_reads
 
 
 def test_a_sum_over_a_part_of_a_group_does_not_compute_the_group_again() -> None:
-    """Channels are summed whose groups were normalised: a channel is no row of the groups' kernel."""
+    """Channels are summed whose groups were normalised: a channel is no row of that kernel."""
     y = ops.standardize(x(0, 16, 2, 64), axis=(2,))
     (d,) = gradients(ops.sum(ops.tanh(y)), [x(0, 16, 2, 64)])
     kernels = fuse(prepared([ops.sum(ops.reshape(d, shape=(16, 8, 16)), axis=(2,))]))

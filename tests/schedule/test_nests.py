@@ -104,6 +104,10 @@ NESTS: dict[str, list[Node]] = {
         x(0, 5, 6, 4, 5) - ops.mean(x(0, 5, 6, 4, 5), axis=(0, 2, 3), keepdim=True)
     ],
     "heads": [ops.permute(ops.reshape(x(0, 3, 8, 24), shape=(3, 8, 4, 6)), order=(0, 2, 1, 3))],
+    "places, times a number that is known late": [
+        ops.iota(length=19, dtype=i64) * x(0, dtype=i64),
+        x(0, dtype=i64) * (ops.iota(length=19, dtype=i64) * ops.iota(length=19, dtype=i64)),
+    ],
     "transposed": [ops.permute(x(0, 20, 33), order=(1, 0)) + 1.0],
     "a border": [ops.pad(x(0, 2, 5, 6), low=(0, 1, 2), high=(1, 0, 2), value=3.0)],
     "pieces": [ops.cat(x(0, 3, 4), x(1, 3, 2), x(2, 3, 5), axis=1)],
