@@ -81,10 +81,10 @@ def ran(name):
     )
     with torch.no_grad():
         for number, (key, value) in enumerate(model.state_dict().items()):
-            if value.is_floating_point() and "relative" not in key:
+            if value.is_floating_point():
                 value.copy_(torch.from_numpy(fill(key, tuple(value.shape), number)))
-    model.eval()
-    x = torch.from_numpy(image(side)).requires_grad_()
+    model.double().eval()
+    x = torch.from_numpy(image(side)).double().requires_grad_()
     out = model(x)
     out = out["out"] if isinstance(out, dict) else out
     (out * out).mean().backward()

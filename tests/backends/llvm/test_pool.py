@@ -201,11 +201,14 @@ def test_interrupting_a_program_raises_when_it_is_done() -> None:
     program.run((y,))
     main = threading.main_thread().ident
     assert main is not None
+    # A shell starts what runs in its background with Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.05, lambda: signal.pthread_kill(main, signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         for _ in range(1000):
             program.run((y,))
+    signal.signal(signal.SIGINT, before)
     assert (y == y[0]).all() and y[0] >= 2  # whole programs only
     program.run((y,))
     done: list[bool] = []
