@@ -199,8 +199,11 @@ class Bench:
         if program.before:
             first = folder / program.before
             first = first if first.exists() else where / program.before
-            subprocess.run([python, first], cwd=first.parent, env=environment, check=True,
-                           stdout=subprocess.DEVNULL)  # fmt: skip
+            made = subprocess.run(
+                [python, first], cwd=first.parent, env=environment, capture_output=True, text=True
+            )
+            if made.returncode:
+                return Outcome(None, f"{side}: {first.name}: {made.stderr.strip()[-150:]}")
         command = [python, "-m", "benchmarks.launch", f"--stop={program.stop}"]
         command += [*options, side, str(report), target.name, *program.arguments]
         try:
