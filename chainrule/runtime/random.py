@@ -50,8 +50,13 @@ class Generator:
         """PyTorch's generator, where `config.random` asks for its numbers: one of its own, or the
         one that all streams share.
         """
-        if config.random != "mt19937":
+        if config.random == "philox":
             return None
+        if config.random != "mt19937":
+            raise ValueError(
+                f"config.random (CHAINRULE_RANDOM) is {config.random!r}; it can be 'philox' or "
+                "'mt19937'"
+            )
         home = _streams["default"] if self._name else self
         if home._twister is None:
             home._twister = Twister(home._seed)

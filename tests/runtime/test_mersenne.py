@@ -61,3 +61,10 @@ def test_a_state_that_was_taken_gives_the_same_numbers_again():
     random.set_state(before)
     np.testing.assert_array_equal(torch.randn(5).numpy(), first[0])
     np.testing.assert_array_equal(torch.rand(2).numpy(), first[1])
+
+
+def test_numbers_that_do_not_exist_are_refused(monkeypatch):
+    monkeypatch.setattr(config, "random", "torch")
+    for draw in (lambda: torch.rand(2), lambda: torch.nn.functional.dropout(torch.ones(3), 0.5)):
+        with pytest.raises(ValueError, match="'philox' or 'mt19937'"):
+            draw()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule import config, dtypes, ops
+from chainrule import dtypes, ops
 from chainrule.errors import DtypeError
 from chainrule.ir.node import Node
+from chainrule.runtime.random import stream
 from chainrule.tensor import Tensor, no_grad
 from chainrule.tensor.creation import draw, from_owned, stream_state
 from chainrule.tensor.functions import one_hot as _one_hot
@@ -33,7 +34,7 @@ def _drop(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inpla
         return input
     if p == 1:
         y = input * 0.0
-    elif config.random == "philox" and steady(("dropout", shape), p):
+    elif stream("dropout").twister is None and steady(("dropout", shape), p):
         kind = input._dtype if input._dtype is dtypes.float64 else dtypes.float32
         node_of(input)  # entering may begin another trace: the stream's state is of this one
         key, offset = stream_state("dropout", shape, kind)

@@ -17,7 +17,6 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from chainrule import config
 from chainrule.runtime.random import Generator, stream
 from chainrule.utils.data.batching import whole_batch
 from chainrule.utils.data.chance import batch_chance
@@ -211,9 +210,9 @@ class DataLoader(Generic[T_co]):
         elif cutter is not None:
             return None, None
         if (
-            config.random == "philox"
-            and isinstance(sampler, OrderedSampler)
+            isinstance(sampler, OrderedSampler)
             and type(sampler).__iter__ is OrderedSampler.__iter__
+            and sampler.source().twister is None
         ):
             return sampler, cutter
         return None, None

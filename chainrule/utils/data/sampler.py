@@ -33,9 +33,10 @@ class OrderedSampler(Sampler[int]):
 
     def draw(self) -> int:
         """A seed for the next epoch, from `generator` or from the stream "shuffle"."""
-        return int(self._source().numpy().integers(2**63))
+        return int(self.source().numpy().integers(2**63))
 
-    def _source(self) -> Generator:
+    def source(self) -> Generator:
+        """Where its random numbers come from."""
         return self.generator if self.generator is not None else stream("shuffle")
 
     def order(self, seed: int) -> Array:
@@ -47,7 +48,7 @@ class OrderedSampler(Sampler[int]):
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[int]:
-        twister = self._source().twister
+        twister = self.source().twister
         order = self.order(self.draw()) if twister is None else self.twisted(twister)
         return iter(order.tolist())
 

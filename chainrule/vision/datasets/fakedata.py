@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import config
 from chainrule.dtypes import float32, int64
-from chainrule.runtime.mersenne import Twister
 from chainrule.runtime.random import Generator
 from chainrule.vision.datasets.vision import VisionDataset
 from chainrule.vision.images import make_image
@@ -40,13 +38,12 @@ class FakeData(VisionDataset):
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         if index >= len(self):
             raise IndexError(f"{type(self).__name__} index out of range")
-        seed = int(index) + self.random_offset
-        if config.random == "mt19937":
-            twister = Twister(seed)
+        source = Generator(int(index) + self.random_offset)
+        if (twister := source.twister) is not None:
             noise = twister.normal(tuple(self.image_size), float32)
             target = int(twister.integers((1,), int64, 0, self.num_classes)[0])
         else:
-            rng = Generator(seed).numpy()
+            rng = source.numpy()
             noise = rng.standard_normal(self.image_size, dtype=np.float32)
             target = int(rng.integers(self.num_classes))
         pixels = (noise * np.float32(255)).astype(np.int64).astype(np.uint8)
