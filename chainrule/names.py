@@ -75,14 +75,17 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def later(
-    module: str, rooms: Iterable[str] = (), elsewhere: Mapping[str, str] | None = None
+    module: str,
+    rooms: Iterable[str] = (),
+    elsewhere: Mapping[str, str] | None = None,
+    missing: Mapping[str, str] | None = None,
 ) -> Callable[[str], Any]:
     """A module's `__getattr__`.
 
     rooms: submodules that are imported when they are named. elsewhere: names that stand in another
-    module, and its name.
+    module, and its name. missing: names that PyTorch has and this module has not, and why.
     """
-    inside, outside = frozenset(rooms), dict(elsewhere or {})
+    inside, outside, why = frozenset(rooms), dict(elsewhere or {}), dict(missing or {})
 
     def listed() -> set[str]:
         return {*vars(sys.modules[module]), *inside, *outside}
@@ -94,6 +97,8 @@ def later(
             found = getattr(importlib.import_module(outside[name]), name)
             setattr(sys.modules[module], name, found)  # the next look finds it without coming here
             return found
+        if name in why:
+            raise NotHere(module, name, why[name])
         raise MissingName(module, name, listed)
 
     return find

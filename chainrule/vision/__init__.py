@@ -13,9 +13,7 @@ Each is imported when it is first named.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
+from chainrule import names
 from chainrule._version import __version__
 from chainrule.vision.images import Image
 
@@ -56,11 +54,7 @@ def get_video_backend() -> str:
     return "none"
 
 
-def __getattr__(name: str) -> Any:
-    """A room that nobody has named yet."""
-    if name in _ROOMS:
-        return importlib.import_module(f"chainrule.vision.{name}")
-    raise AttributeError(f"chainrule.vision has no {name!r}; it has {', '.join(sorted(__all__))}")
+__getattr__ = names.later(__name__, _ROOMS)
 
 
 def __dir__() -> list[str]:

@@ -15,6 +15,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from chainrule import names
+
 #: file → the data sets in it.
 _FILES = {
     "annotated": (
@@ -58,20 +60,14 @@ _NOT_HERE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """A data set that nobody has named yet, or one of the files."""
-    if name in _WHERE:
-        found = getattr(importlib.import_module(f"chainrule.vision.datasets.{_WHERE[name]}"), name)
-        globals()[name] = found  # the next look finds it without coming here
-        return found
-    if name in _FILES or name in ("utils", "memory"):
-        return importlib.import_module(f"chainrule.vision.datasets.{name}")
-    if name in _NOT_HERE:
-        raise NotImplementedError(
-            f"chainrule.vision.datasets has no {name}: {_NOT_HERE[name]}. The nearest thing is "
-            "DatasetFolder, or a class of your own derived from VisionDataset."
-        )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+_NEAREST = "The nearest thing is DatasetFolder, or a class of your own derived from VisionDataset."
+
+__getattr__ = names.later(
+    __name__,
+    (*_FILES, "utils", "memory"),
+    {name: f"{__name__}.{file}" for name, file in _WHERE.items()},
+    {name: f"{why}. {_NEAREST}" for name, why in _NOT_HERE.items()},
+)
 
 
 def __dir__() -> list[str]:

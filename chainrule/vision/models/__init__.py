@@ -35,8 +35,6 @@ from chainrule.vision.models.swin_transformer import *
 from chainrule.vision.models.vgg import *
 from chainrule.vision.models.vision_transformer import *
 
-_missing = names.later(__name__)
-
 #: torchvision's other packages of models, none of which exists here, and what is near.
 _ABSENT = {
     "video": "models of videos are not there; those of frames are (resnet50, swin_t, …)",
@@ -44,9 +42,4 @@ _ABSENT = {
     "quantization": "models of integers are not there; the same networks of floats are",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Says what is near, also for `from … import video`."""
-    if name in _ABSENT:
-        raise names.NotHere(__name__, name, _ABSENT[name])
-    return _missing(name)
+__getattr__ = names.later(__name__, missing=_ABSENT)
