@@ -30,12 +30,9 @@ from chainrule.vision.datasets.utils import (
     prepared,
     verify_str_arg,
 )
-from chainrule.vision.datasets.vision import VisionDataset
+from chainrule.vision.datasets.vision import Function, Loader, Name, VisionDataset
 
-Name = str | os.PathLike[str]
-Function = Callable[[Any], Any]
 Joint = Callable[[Any, Any], Any]
-Loader = Callable[[Any], Any]
 
 
 class CocoDetection(VisionDataset):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,10 +21,8 @@ from chainrule.vision.datasets.utils import (
     missing,
     places,
 )
-from chainrule.vision.datasets.vision import folder_of
+from chainrule.vision.datasets.vision import Name, folder_of
 from chainrule.vision.images import Array
-
-Name = str | os.PathLike[str]
 
 
 class CIFAR10(InMemory):

@@ -9,8 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable
-from typing import Any
 
 from chainrule.vision.datasets.folder import (
     Files,
@@ -21,10 +19,7 @@ from chainrule.vision.datasets.folder import (
 )
 from chainrule.vision.datasets.matlab import load_mat
 from chainrule.vision.datasets.utils import Archive, package, prepared, verify_str_arg
-
-Name = str | os.PathLike[str]
-Function = Callable[[Any], Any]
-Loader = Callable[[Any], Any]
+from chainrule.vision.datasets.vision import Function, Loader, Name
 
 
 def _numbered(classes: list[str]) -> dict[str, int]:

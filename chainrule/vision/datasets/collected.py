@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,8 @@ from chainrule.vision.datasets.utils import (
     prepared,
     verify_str_arg,
 )
+from chainrule.vision.datasets.vision import Function, Loader, Name
 from chainrule.vision.images import pil_module
-
-Name = str | os.PathLike[str]
-Function = Callable[[Any], Any]
-Loader = Callable[[Any], Any]
 
 
 class Caltech101(Files):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,8 @@ from chainrule.vision.datasets.utils import (
     package,
     verify_str_arg,
 )
-from chainrule.vision.datasets.vision import VisionDataset
+from chainrule.vision.datasets.vision import Function, Name, VisionDataset
 from chainrule.vision.images import make_image, pil_module
-
-Name = str | os.PathLike[str]
-Function = Callable[[Any], Any]
 
 
 class LSUNClass(VisionDataset):

@@ -6,10 +6,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.vision.datasets.vision import VisionDataset
+from chainrule.vision.datasets.vision import Name, VisionDataset
 from chainrule.vision.images import pil_module
-
-Name = str | os.PathLike[str]
 
 IMG_EXTENSIONS = (
     ".jpg",

@@ -38,10 +38,9 @@ from chainrule.vision.datasets.utils import (
     places,
     verify_str_arg,
 )
-from chainrule.vision.datasets.vision import folder_of
+from chainrule.vision.datasets.vision import Name, folder_of
 from chainrule.vision.images import Array, make_image
 
-Name = str | os.PathLike[str]
 Loader = Callable[..., tuple[Array, Array]]
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +23,8 @@ from chainrule.vision.datasets.utils import (
     places,
     verify_str_arg,
 )
-from chainrule.vision.datasets.vision import VisionDataset
+from chainrule.vision.datasets.vision import Function, Name, VisionDataset
 from chainrule.vision.images import Array, make_image
-
-Name = str | os.PathLike[str]
-Function = Callable[[Any], Any]
 
 
 def _one_file(

@@ -9,6 +9,11 @@ from typing import Any
 
 from chainrule.utils.data.dataset import Dataset
 
+#: Of files and folders; a transform; what reads a file.
+Name = str | os.PathLike[str]
+Function = Callable[[Any], Any]
+Loader = Callable[[Any], Any]
+
 
 class VisionDataset(Dataset[Any]):
     """A data set with a folder and transforms; subclasses define `__getitem__` and `__len__`.
