@@ -25,6 +25,7 @@ from chainrule.keras import (
     random,
     regularizers,
     saving,
+    tree,
     utils,
 )
 from chainrule.keras.initializers import Initializer
@@ -52,5 +53,5 @@ __all__ = [
     "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks",
     "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
     "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers",
-    "saving", "utils", "version",
+    "saving", "tree", "utils", "version",
 ]  # fmt: skip

@@ -46,9 +46,12 @@ from chainrule.keras.settings import (
     epsilon,
     floatx,
     image_data_format,
+    is_float_dtype,
+    is_int_dtype,
     set_epsilon,
     set_floatx,
     set_image_data_format,
+    standardize_dtype,
 )
 from chainrule.keras.variables import Variable
 
@@ -56,10 +59,10 @@ __all__ = [
     "Variable", "abs", "arange", "argmax", "backend", "binary_crossentropy", "cast",
     "categorical_crossentropy", "clear_session", "clip", "concatenate", "cos", "dot", "epsilon",
     "equal", "exp", "expand_dims", "flatten", "floatx", "get_value", "greater", "image_data_format",
-    "int_shape", "log", "max", "maximum", "mean", "min", "minimum", "ndim", "not_equal", "ones",
+    "int_shape", "is_float_dtype", "is_int_dtype", "log", "max", "maximum", "mean", "min", "minimum", "ndim", "not_equal", "ones",
     "ones_like", "permute_dimensions", "pow", "prod", "random_normal", "random_uniform", "relu",
     "reshape", "result_type", "set_epsilon", "set_floatx", "set_image_data_format", "set_value",
-    "shape", "sigmoid", "sin", "softmax", "sqrt", "square", "squeeze", "stack", "std", "sum",
+    "shape", "sigmoid", "sin", "softmax", "sqrt", "square", "squeeze", "stack", "standardize_dtype", "std", "sum",
     "tanh", "tile", "transpose", "variable", "zeros", "zeros_like",
 ]  # fmt: skip
 

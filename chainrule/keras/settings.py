@@ -77,6 +77,32 @@ def dtype_name(dtype: Any) -> str:
     return to_dtype(dtype).name
 
 
+def standardize_dtype(dtype: Any) -> str:
+    """Keras's name of what a program calls a type: a name, a DType, a NumPy or a Python type.
+
+    >>> standardize_dtype(float), standardize_dtype(None), standardize_dtype("half")
+    ('float32', 'float32', 'float16')
+    """
+    python = {bool: "bool", int: "int32", float: floatx(), str: "string"}
+    if isinstance(dtype, type) and dtype in python:
+        return python[dtype]
+    return "string" if dtype == "string" else dtype_name(dtype)
+
+
+def is_float_dtype(dtype: Any) -> bool:
+    """Whether numbers of this type have fractions.
+
+    >>> is_float_dtype("bfloat16"), is_float_dtype("int8")
+    (True, False)
+    """
+    return standardize_dtype(dtype).startswith(("float", "bfloat"))
+
+
+def is_int_dtype(dtype: Any) -> bool:
+    """Whether this is a type of integers, signed or not (a truth value is none)."""
+    return standardize_dtype(dtype).startswith(("int", "uint"))
+
+
 class DTypePolicy:
     """Which type a layer computes in and which its weights have: `mixed_bfloat16` computes in
     bfloat16.
