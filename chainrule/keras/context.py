@@ -64,6 +64,18 @@ def current() -> Scope | None:
     return _stack.scopes[-1] if _stack.scopes else None
 
 
+def get_keras_mask(tensor: Any) -> Any:
+    """The mask of a tensor: of the running call, or the one that `set_keras_mask` hung on it."""
+    running = current()
+    found = running.mask_of(tensor) if running is not None else None
+    return getattr(tensor, "_keras_mask", None) if found is None else found
+
+
+def set_keras_mask(tensor: Any, mask: Any) -> None:
+    """Hang a mask on a tensor; it lives as long as the tensor."""
+    tensor._keras_mask = mask
+
+
 @contextmanager
 def scope(training: bool | None = None, *, probing: bool = False) -> Iterator[Scope]:
     """A new scope, seen by every layer called inside."""

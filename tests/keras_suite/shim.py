@@ -21,7 +21,9 @@ from typing import Any
 #: Where the names of a module of Keras are looked for, before its own name and its parents. The
 #: longest prefix that fits is used. All are rooms of `chainrule.keras`.
 PLACES: dict[str, tuple[str, ...]] = {
-    "backend": ("backend", "ops", "random", "settings", "variables", "symbolic", "naming"),
+    "backend": (
+        "backend", "ops", "random", "settings", "variables", "symbolic", "naming", "context",
+    ),
     "backend.common": (
         "backend", "settings", "variables", "symbolic", "naming", "context", "ops", "random",
     ),
