@@ -26,6 +26,7 @@ from chainrule.keras.layers.signatures import (
     constructor_parameters,
     signature_of,
 )
+from chainrule.keras.random import SeedGenerator
 from chainrule.keras.registry import from_config as object_from_config
 from chainrule.keras.registry import to_config
 from chainrule.keras.settings import DTypePolicy, to_dtype, to_policy
@@ -195,8 +196,14 @@ class Layer(Operation):
                     seen.add(id(leaf))
                     yield leaf
 
-    def _flatten_layers(self) -> list[Layer]:
+    @property
+    def _layers(self) -> list[Layer]:
+        return list(self._sublayers())
+
+    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[Layer]:
         """This layer and all that it contains, each once."""
+        if not recursive:
+            return [self, *self._sublayers()] if include_self else self._layers
         found: dict[int, Layer] = {}
 
         def visit(layer: Layer) -> None:
@@ -206,6 +213,18 @@ class Layer(Operation):
                     visit(inner)
 
         visit(self)
+        return list(found.values())[0 if include_self else 1 :]
+
+    @property
+    def _seed_generators(self) -> list[SeedGenerator]:
+        """The sources of chance kept in this layer's attributes."""
+        found = {
+            id(leaf): leaf
+            for name, value in self.__dict__.items()
+            if name not in _NOT_SEARCHED
+            for leaf in (leaves(value) if isinstance(value, list | tuple | dict) else (value,))
+            if isinstance(leaf, SeedGenerator)
+        }
         return list(found.values())
 
     def _gather(self, wanted: str) -> list[Variable]:
