@@ -37,6 +37,7 @@ class KerasTensor:
         self.dtype = "string" if dtype == "string" else dtype_name(dtype or floatx())
         self.name = name or naming.unique("keras_tensor")
         self.history: tuple[Node, int] | None = None
+        self.written_history: Any = None  # of a tensor read from a file: [operation, use, output]
 
     @property
     def ndim(self) -> int:

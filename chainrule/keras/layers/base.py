@@ -315,6 +315,41 @@ class Layer(Operation):
             )
         return sum(int(np.prod(tuple(w.shape))) for w in self.weights)
 
+    # files ----------------------------------------------------------------------------------------
+
+    def _saved_weights(self) -> list[Variable]:
+        """This layer's own weights in the order in which files have them: trainable ones first."""
+        return sorted(self._own_weights, key=lambda weight: not weight.trainable)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write the values of this layer's own weights into `store`, a dict of arrays, under "0",
+        "1", … Override it (and `load_own_variables`) where the weights are not all there is.
+        """
+        for index, weight in enumerate(self._saved_weights()):
+            store[str(index)] = weight.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take the values that `save_own_variables` wrote.
+
+        Raises ValueError where the store has another number of weights.
+        """
+        own = self._saved_weights()
+        saved = len(store.keys())
+        if saved != len(own):
+            if not own and not self.built:
+                raise ValueError(
+                    f"Layer '{self.name}' was never built and thus it doesn't have any variables. "
+                    f"However the weights file lists {saved} variables for this layer. Make them "
+                    "in the build() of the layer that owns it, or write get_build_config() and "
+                    "build_from_config(), which make the weights when a file is loaded."
+                )
+            raise ValueError(
+                f"Layer '{self.name}' expected {len(own)} variables, but received {saved} "
+                f"variables during loading. Expected: {[weight.name for weight in own]}"
+            )
+        for index, weight in enumerate(own):
+            weight.assign(store[str(index)])
+
     # losses ---------------------------------------------------------------------------------------
 
     def add_loss(self, loss: Any) -> None:
