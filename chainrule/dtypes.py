@@ -53,6 +53,12 @@ class DType:
     def __repr__(self) -> str:
         return f"chainrule.{self.name}"
 
+    def __eq__(self, other: object) -> bool:
+        """Types are single objects; the name, as TensorFlow and Keras spell it, is equal too."""
+        return self is other or (isinstance(other, str) and other == self.name)
+
+    __hash__ = object.__hash__
+
     def __reduce__(self) -> str:
         return self.name
 
