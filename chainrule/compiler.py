@@ -117,8 +117,9 @@ NATIVE: tuple[Stage, ...] = (
     Stage(reduce_once, "reductions in two forms are one", False),
 )
 
-#: A graph of so few nodes that compute, and so few elements in all, is not worth compiling.
-TINY = (12, 4096)
+#: A graph of so few nodes that compute, and so few elements in all, is not worth compiling before
+#: it has run so often.
+TINY, OFTEN = (12, 4096), 256
 
 #: Check the graph after every stage (tests turn it on; it costs as much as compiling).
 verify_stages = False
@@ -159,21 +160,22 @@ class Program:
     reference runs it, or machine code.
     """
 
-    __slots__ = ("_native", "_patience", "_plain", "_tiny", "nodes")
+    __slots__ = ("_broken", "_native", "_patience", "_plain", "nodes")
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self.nodes = tuple(nodes)
         self._native: Any = None
         self._plain: reference.Executable | None = None
-        self._tiny = is_tiny(nodes)
-        self._patience: int | None = None  # so many runs more before it is compiled
+        self._broken = False  # the compiler made a mistake
+        # So many runs more before it is compiled; None: not known yet.
+        self._patience: int | None = OFTEN if is_tiny(nodes) else None
 
     def __call__(
         self, arrays: Sequence[np.ndarray], donated: Mapping[int, int] = _NOTHING
     ) -> list[np.ndarray]:
         """Values of the outputs, as `programs.run` describes them."""
         if config.backend == "llvm" and not config.nan_guard:
-            if self._native is None and not self._tiny and not self._waits():
+            if self._native is None and not self._broken and not self._waits():
                 self._compile()
             if self._native is not None:
                 values: list[np.ndarray] = self._native(arrays, donated)
@@ -201,7 +203,7 @@ class Program:
         except (DeviceError, MemoryError):
             raise
         except Exception as e:  # a mistake of the compiler: slow is better than not at all
-            self._tiny = True
+            self._broken = True
             warnings.warn(
                 f"a program was not compiled and will run slowly, because of {type(e).__name__}: "
                 f"{e}. This is a mistake of chainrule's: please report it.",

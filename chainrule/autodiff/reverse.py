@@ -52,17 +52,22 @@ class Derivative:
 
     gradients  one node (or None: does not depend) for each of `wrt`
     order      the forward nodes that the gradient passed through, inputs before users
+    met        what those who watch were shown, and what they answered: (node, cotangent, answer)
     """
 
-    __slots__ = ("_below", "_read_from", "_readers", "gradients", "order", "produced")
+    __slots__ = (
+        "_below", "_read_from", "_readers", "_residuals", "gradients", "met", "order", "produced",
+    )  # fmt: skip
 
     def __init__(
         self,
         gradients: list[Node | None],
         order: list[Node],
         produced: dict[Node, tuple[Any, list[Node]]],
+        met: list[tuple[Node, Any, Any]],
     ) -> None:
-        self.gradients, self.order, self.produced = gradients, order, produced
+        self.gradients, self.order, self.produced, self.met = gradients, order, produced, met
+        self._residuals: list[Node] | None = None
         self._readers: dict[Node, set[Node]] | None = None
         self._below: set[Node] | None = None
         self._read_from: dict[Node, list[tuple[Node, set[Node]]]] | None = None
@@ -129,6 +134,11 @@ class Derivative:
         for later. Of what only shows a value again, perhaps many times (the windows of a
         convolution), the value is kept.
         """
+        if self._residuals is None:
+            self._residuals = self._find_residuals()
+        return self._residuals
+
+    def _find_residuals(self) -> list[Node]:
         forward = self._forward()
         found: dict[Node, None] = {}
         read = topological(
@@ -174,17 +184,26 @@ def derivative(
     """d(Σ outputsᵢ · cotangentsᵢ)/d(wrt), found again when the same nodes come again.
 
     `watch` maps forward nodes to functions that see (and may replace) the cotangent when it is
-    complete: hooks.
+    complete: hooks. Each is called once, every time; only if one answers otherwise than before is
+    the rest derived anew.
     """
-    if watch:
-        return _derive(outputs, cotangents, wrt, watch)
-    key = (tuple(outputs), tuple(cotangents), tuple(wrt))
+    key = (tuple(outputs), tuple(cotangents), tuple(wrt), *(watch or ()))
     found = _memo.get(key)
-    if found is None:
+    answers: dict[Node, Any] = {}
+    if found is None or (watch and not _met_again(found, watch, answers)):
         if len(_memo) > 4096:
             _memo.clear()
-        found = _memo[key] = _derive(outputs, cotangents, wrt, {})
+        found = _memo[key] = _derive(outputs, cotangents, wrt, watch or {}, answers)
     return found
+
+
+def _met_again(found: Derivative, watch: Watch, answers: dict[Node, Any]) -> bool:
+    """Ask those who watch as they were asked before; whether all answer as before."""
+    for node, g, before in found.met:
+        answers[node] = now = watch[node](g)
+        if now != before:
+            return False
+    return True
 
 
 def gradients(output: Node, wrt: Sequence[Node]) -> list[Node]:
@@ -194,8 +213,13 @@ def gradients(output: Node, wrt: Sequence[Node]) -> list[Node]:
 
 
 def _derive(
-    outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node], watch: Watch
+    outputs: Sequence[Node],
+    cotangents: Sequence[Node],
+    wrt: Sequence[Node],
+    watch: Watch,
+    answers: Mapping[Node, Any],
 ) -> Derivative:
+    """`answers`: of those who watch, and were asked already."""
     global derived
     derived += 1
     order = topological(outputs, below=through)
@@ -211,12 +235,15 @@ def _derive(
         _accumulate(pending, y, g)
     produced: dict[Node, tuple[Any, list[Node]]] = {}
     complete: dict[Node, Node] = {}
+    met: list[tuple[Node, Any, Any]] = []
     for node in reversed(order):
         g = pending.pop(node, None)
         if g is None or node not in active:
             continue
         if node in watch:
-            g = watch[node](g)
+            shown = g
+            g = answers[node] if node in answers else watch[node](shown)
+            met.append((node, shown, g))
             if isinstance(g, dict):  # a custom function: it says where its gradients go
                 for target, contribution in g.items():
                     _accumulate(pending, target, contribution)
@@ -225,7 +252,7 @@ def _derive(
             complete[node] = g
         produced[node] = g, _step(node, g, active, pending)
     found = [complete.get(x) for x in wrt]
-    return Derivative(found, [n for n in order if n in active], produced)
+    return Derivative(found, [n for n in order if n in active], produced, met)
 
 
 def _step(node: Node, g: Any, active: set[Node], pending: dict[Node, Any]) -> list[Node]:

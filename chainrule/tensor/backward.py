@@ -142,6 +142,18 @@ class _Pass:
         return {n: meeting(n, w) for n, w in trace.watched.items()}
 
 
+#: Of the same step before: what nodes read of a closed trace, and where they were placed.
+_read: dict[tuple[Any, ...], list[Node]] = {}
+_placed: dict[tuple[Any, ...], tuple[Node, ...]] = {}
+
+
+def _remembered(memo: dict[tuple[Any, ...], Any], key: tuple[Any, ...], value: Any) -> Any:
+    if len(memo) > 4096:
+        memo.clear()
+    memo[key] = value
+    return value
+
+
 class _Placing:
     """Where the nodes of a trace are in the current one: the same, or replaced by what was kept."""
 
@@ -168,24 +180,35 @@ class _Placing:
         """Nodes of the trace as nodes of the current one."""
         if self.same:
             return list(nodes)
-        some = [n for n in nodes if n is not None]
-        self._bind(some)
-        placed = iter(substitute(some, self.mapping))
+        some = tuple(n for n in nodes if n is not None)
+        mapping, saved = self.mapping, self.trace.saved
+        known = (some, *mapping, None, *saved, None, *self.versions)
+        read = _read.get(known)
+        if read is None:
+            read = _remembered(_read, known, self._find_read(some))
+        for n in read:
+            mapping[n] = self._kept(n) if n in saved else self._input(n)
+        where = (some, *mapping.items())
+        found = _placed.get(where)
+        if found is None:
+            found = _remembered(_placed, where, substitute(some, mapping))
+        placed = iter(found)
         return [None if n is None else next(placed) for n in nodes]
 
-    def _bind(self, nodes: Iterable[Node]) -> None:
+    def _find_read(self, nodes: Iterable[Node]) -> list[Node]:
+        """What was kept of the closed trace, or entered it, and is read by nodes."""
         stack, seen = list(nodes), set()
+        found: list[Node] = []
         while stack:
             n = stack.pop()
             if n in seen or n in self.mapping:
                 continue
             seen.add(n)
-            if n in self.trace.saved:
-                self.mapping[n] = self._kept(n)
-            elif n in self.versions:
-                self.mapping[n] = self._input(n)
+            if n in self.trace.saved or n in self.versions:
+                found.append(n)
             else:
                 stack.extend(n.inputs)
+        return found
 
     def _kept(self, n: Node) -> Node:
         value = self.trace.saved[n]
@@ -218,9 +241,7 @@ def _check_finite(d: Derivative, placing: _Placing) -> None:
     found = dict(zip(nodes, values, strict=True))
     for n, i, g in made:
         if g in found and np.isnan(found[g]).any():
-            raise RuntimeError(
-                f"Function '{name_of(n)}' returned nan values in its {i}th output."
-            )
+            raise RuntimeError(f"Function '{name_of(n)}' returned nan values in its {i}th output.")
 
 
 def _given(nodes: Sequence[Node | None]) -> list[Node]:

@@ -20,7 +20,7 @@ from chainrule.ops.random import blocks, normal_blocks
 from chainrule.runtime import random as streams
 from chainrule.runtime.random import Generator
 from chainrule.tensor.handle import Size, Tensor, blank, from_array, wrap
-from chainrule.tensor.record import apply, varying, varying_fill
+from chainrule.tensor.record import apply, found_node, varying, varying_fill
 from chainrule.tensor.trace import Storage, flush_if_due, state
 
 
@@ -89,8 +89,7 @@ def _array(data: Any, dtype: DType | None) -> np.ndarray:
 def _is_typed(data: Any) -> bool:
     """Whether the numbers in a nest have types of their own: tensors and arrays."""
     return any(
-        isinstance(d, (Tensor, np.ndarray))
-        or (isinstance(d, (list, tuple)) and _is_typed(d))
+        isinstance(d, (Tensor, np.ndarray)) or (isinstance(d, (list, tuple)) and _is_typed(d))
         for d in data
     )
 
@@ -339,7 +338,7 @@ def _constant(
     **kw: Any,
 ) -> Tensor:
     if not sizes and "size" not in kw:
-        raise TypeError("missing 1 required positional arguments: \"size\"")
+        raise TypeError('missing 1 required positional arguments: "size"')
     shape = _sizes((kw.pop("size"),) if "size" in kw else sizes)
     if kw:
         raise TypeError(f"got an unexpected keyword argument '{sorted(kw)[0]}'")
@@ -622,12 +621,15 @@ def draw(
         return _dealt(lambda: getattr(twister, kind)(shape, dtype, **bounds), dtype)
     if kind == "normal":
         s, offset = state.trace.random_state(g, normal_blocks(shape, dtype))
-        return wrap(ops.random_normal(s, offset=offset, shape=shape, dtype=dtype), 0)
+        return wrap(found_node(ops.random_normal, s, offset=offset, shape=shape, dtype=dtype), 0)
     if kind == "integers":
         s, offset = state.trace.random_state(g, blocks(shape, dtypes.float64))
-        return wrap(ops.random_integers(s, offset=offset, shape=shape, dtype=dtype, **bounds), 0)
+        drawn = found_node(
+            ops.random_integers, s, offset=offset, shape=shape, dtype=dtype, **bounds
+        )
+        return wrap(drawn, 0)
     s, offset = state.trace.random_state(g, blocks(shape, dtype))
-    u = wrap(ops.random_uniform(s, offset=offset, shape=shape, dtype=dtype), 0)
+    u = wrap(found_node(ops.random_uniform, s, offset=offset, shape=shape, dtype=dtype), 0)
     if kind == "bernoulli":
         return u < bounds["p"]
     return -(-u).log1p() if kind == "exponential" else u

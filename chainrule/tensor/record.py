@@ -115,6 +115,15 @@ def apply(fn: Callable[..., Any], *args: Any, **attrs: Any) -> Any:
     return out
 
 
+def found_node(fn: Callable[..., Node], of: Node, **attrs: Any) -> Node:
+    """`fn(of, **attrs)`, worked out the first time only: for what is recorded without `apply`."""
+    key = (fn, of, *attrs.items())
+    found = _found.get(key)
+    if found is None:
+        _remember(key, found := fn(of, **attrs))
+    return found
+
+
 def _find(
     fn: Callable[..., Any], nodes: list[Any], attrs: dict[str, Any], key: tuple[Any, ...]
 ) -> Any:

@@ -136,3 +136,12 @@ def test_first_values_of_a_deep_network_are_drawn_without_compiling_a_kernel_for
     ]
     values = compiler.compile(draws)([np.array([3, 0])])
     assert not compiled and all(-1 <= v.min() < -0.9 < 0.9 < v.max() <= 1 for v in values)
+
+
+def test_a_tiny_graph_is_compiled_once_it_has_run_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "OFTEN", 3)
+    program = compiler.Program([ops.exp(x(shape=(2,))) * 3.5])
+    runs = [program([np.array([0.0, 1.0])])[0] for _ in range(5)]
+    assert program._native is not None
+    for value in runs:
+        np.testing.assert_allclose(value, [3.5, 3.5 * np.e], rtol=1e-15)
