@@ -13,6 +13,7 @@ from chainrule.keras import (
     config,
     constraints,
     datasets,
+    dtype_policies,
     initializers,
     layers,
     losses,
@@ -51,7 +52,8 @@ def version() -> str:
 __all__ = [
     "DTypePolicy", "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model",
     "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks",
-    "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
+    "config", "constraints", "datasets", "dtype_policies", "initializers", "layers", "losses",
+    "metrics",
     "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers",
     "saving", "tree", "utils", "version",
 ]  # fmt: skip

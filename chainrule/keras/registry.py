@@ -45,8 +45,8 @@ _KERAS_MODULES = {
 }
 #: The rooms in which classes can be that a file names.
 _ROOMS = (
-    "activations", "constraints", "initializers", "layers", "losses", "metrics", "models",
-    "optimizers", "optimizers.schedules", "random", "regularizers", "settings",
+    "activations", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics",
+    "models", "optimizers", "optimizers.schedules", "random", "regularizers", "settings",
 )  # fmt: skip
 _FUNCTIONS = ("activations", "constraints", "initializers", "losses", "metrics", "regularizers")
 
@@ -78,7 +78,9 @@ def _of_keras(module: str, name: str) -> Any:
         module = "keras" if inner == "models" else f"keras.{inner}"
         if "schedules" in parts:
             module = "keras.optimizers.schedules"
-    module = module.replace("keras.models", "keras").replace("keras.dtype_policies", "keras")
+    module = module.replace("keras.models", "keras")
+    if module == "keras.dtype_policies" and name in ("DTypePolicy", "FloatDTypePolicy"):
+        module = "keras"  # they have both places
     if not _public.get(f"{module}.{name}"):
         for room in _ROOMS:
             importlib.import_module(f"{_HERE}.{room}")

@@ -104,36 +104,103 @@ def is_int_dtype(dtype: Any) -> bool:
 
 
 class DTypePolicy:
-    """Which type a layer computes in and which its weights have: `mixed_bfloat16` computes in
-    bfloat16.
+    """Which type a layer computes in and which its weights have.
+
+    The name of a type is both; `mixed_bfloat16` (or `mixed_float16`) computes in two bytes and
+    keeps weights in float32. Without a name it is the global policy.
+
+    >>> DTypePolicy("mixed_bfloat16").compute_dtype
+    'bfloat16'
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.compute_dtype = name.removeprefix("mixed_")
-        self.variable_dtype = "float32" if name.startswith("mixed_") else name
-        if self.compute_dtype not in dtypes.BY_NAME:
-            raise ValueError(f"unknown dtype policy {name!r}")
+    #: Keras quantises models; nothing here does.
+    quantization_mode: str | None = None
+
+    def __init__(self, name: str | None = None) -> None:
+        if name is None:
+            name = dtype_policy().name
+        if not isinstance(name, str):
+            raise TypeError(
+                f"'name' must be a string, such as 'mixed_bfloat16'; got {name!r} of type "
+                f"{type(name).__name__}"
+            )
+        self._name = name
+        mixed = name in ("mixed_float16", "mixed_bfloat16")
+        plain = name.removeprefix("mixed_") if mixed else name
+        if plain not in dtypes.BY_NAME and plain != "string":
+            raise ValueError(
+                f"Cannot convert {name!r} to a dtype policy; there are 'mixed_float16', "
+                "'mixed_bfloat16' and the names of types, such as 'float32'"
+            )
+        self._compute_dtype = plain
+        self._variable_dtype = "float32" if mixed else plain
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def compute_dtype(self) -> str:
+        """The type in which a layer computes, and of its outputs."""
+        return self._compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The type of a layer's weights."""
+        return self._variable_dtype
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> DTypePolicy:
+        return cls(**config)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DTypePolicy) and self._name == other._name
+
+    def __hash__(self) -> int:
+        return hash(self._name)
 
     def __repr__(self) -> str:
-        return f'<DTypePolicy "{self.name}">'
+        return f'<DTypePolicy "{self._name}">'
+
+
+class FloatDTypePolicy(DTypePolicy):
+    """`DTypePolicy`, by its earlier name."""
 
 
 def to_policy(value: Any) -> DTypePolicy:
-    """The policy that a layer's `dtype` argument means; None means the global one."""
+    """The policy that a `dtype` argument means: a policy, a name or a type; None is the global one.
+
+    >>> to_policy("float16").variable_dtype
+    'float16'
+    """
     if isinstance(value, DTypePolicy):
         return value
     if value is None:
-        return DTypePolicy(_state.get("dtype_policy") or floatx())
-    if isinstance(value, str) and value.startswith("mixed_"):
+        return dtype_policy()
+    if isinstance(value, str):
         return DTypePolicy(value)
-    return DTypePolicy(dtype_name(value))
+    try:
+        return DTypePolicy(standardize_dtype(value))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "Cannot interpret `dtype` argument: it must be a name, such as 'float32', or a "
+            f"DTypePolicy, got {value!r}"
+        ) from error
 
 
 def dtype_policy() -> DTypePolicy:
     """The policy of layers that name none."""
-    return to_policy(None)
+    return _state.get("dtype_policy") or DTypePolicy(floatx())
 
 
 def set_dtype_policy(policy: str | DTypePolicy) -> None:
-    _state["dtype_policy"] = to_policy(policy).name
+    """Set the policy of layers that name none."""
+    if not isinstance(policy, str | DTypePolicy):
+        raise ValueError(
+            "Invalid `policy` argument: it must be a name, such as 'mixed_bfloat16', or a "
+            f"DTypePolicy, got {policy!r} of type {type(policy).__name__}"
+        )
+    _state["dtype_policy"] = to_policy(policy)
