@@ -6,6 +6,8 @@ from numbers_np import gru, lstm
 
 from chainrule.errors import ShapeError
 from chainrule.keras import Sequential, layers
+from chainrule.keras.layers import recurrent
+from chainrule.tensor import creation
 
 close = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -39,12 +41,19 @@ def test_simple_rnn(run, x, activation):
     np.testing.assert_allclose(out, h, **close)
 
 
-def test_the_loop_and_the_single_steps_agree(run, x, rng):
-    for layer in (layers.LSTM(6, return_sequences=True), layers.GRU(6, return_sequences=True)):
-        fast, _ = run(layer, x)
-        slow = layers.RNN(layer.cell, return_sequences=True)
-        slow.cell.scan = lambda *a: None
-        np.testing.assert_allclose(slow(x).detach().numpy(), fast, **close)
+@pytest.mark.parametrize(
+    "make", [layers.LSTM, layers.GRU, lambda n, **k: layers.GRU(n, reset_after=False, **k),
+             lambda n, **k: layers.LSTM(n, activation="relu", recurrent_dropout=0.4, **k)]
+)  # fmt: skip
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_loop_and_the_single_steps_agree(x, rng, monkeypatch, make, backwards):
+    mask = creation.tensor(rng.random((3, 5)) < 0.6)
+    layer = make(6, return_sequences=True, return_state=True, go_backwards=backwards)
+    first = [creation.tensor(rng.normal(size=(3, 6)).astype("f")) for _ in layer.state_size]
+    fast = layer(x, mask=mask, initial_state=first)
+    monkeypatch.setattr(recurrent, "scan", lambda *a, **k: None)
+    for have, want in zip(layer(x, mask=mask, initial_state=first), fast, strict=True):
+        np.testing.assert_allclose(have.detach().numpy(), want.detach().numpy(), **close)
 
 
 def test_initial_bias_of_the_forget_gate_is_one(x):
@@ -59,8 +68,6 @@ def test_initial_state_and_backwards(run, x, rng):
     h0, c0 = (rng.normal(size=(3, 6)).astype("f") for _ in range(2))
     layer = layers.LSTM(6, go_backwards=True, return_sequences=True)
     layer(x)
-    from chainrule.tensor import creation
-
     out = layer(x, initial_state=[creation.tensor(h0), creation.tensor(c0)]).detach().numpy()
     expected, _, _ = lstm(x[:, ::-1], *layer.get_weights(), h0, c0)
     np.testing.assert_allclose(out, expected, **close)

@@ -39,6 +39,8 @@ PLACES: dict[str, tuple[str, ...]] = {
     "models.sequential": ("models.sequential", "models"),
     "trainers.trainer": ("models.trainer",),
     "trainers.compile_utils": ("models.compiled",),
+    "layers.rnn.conv_lstm": ("layers.conv_recurrent",),
+    "layers.rnn.dropout_rnn_cell": ("layers.cells",),
     "layers.layer": ("layers.base", "layers"),
     "callbacks": ("callbacks",),
 }  # fmt: skip

@@ -13,6 +13,7 @@ from chainrule.keras.layers.augmentation import (
 )
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+from chainrule.keras.layers.conv_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from chainrule.keras.layers.convolution import (
     Conv1D,
     Conv1DTranspose,
@@ -126,7 +127,8 @@ __all__ = [
     "AvgPool3D", "BatchNormalization", "Bidirectional", "CategoryEncoding", "CenterCrop",
     "Concatenate", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D",
     "Convolution1D", "Convolution1DTranspose", "Convolution2D", "Convolution2DTranspose",
-    "Convolution3D", "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv1D", "DepthwiseConv2D",
+    "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Convolution3D", "Cropping1D", "Cropping2D",
+    "Dense", "DepthwiseConv1D", "DepthwiseConv2D",
     "Dot", "Dropout", "ELU", "EinsumDense", "Embedding", "Flatten", "GRU", "GRUCell",
     "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
     "GlobalAveragePooling3D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalMaxPool1D",
