@@ -6,7 +6,7 @@ They are loaded when a program first names them: each costs time, and few progra
 from __future__ import annotations
 
 _ROOMS = """
-    _C _dynamo accelerator amp ao autograd backends compiler cpu cuda datasets distributed
+    _C _dynamo accelerator amp ao autograd backends compiler cpu cuda data datasets distributed
     distributions explain export fft func functional futures fx hub jit keras library linalg
     masked models monitor mps multiprocessing nested nn onnx optim overrides package profiler
     quantization random serialization signal sparse special storage testing torch_version

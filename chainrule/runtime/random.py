@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,9 @@ class Generator:
     """
 
     __slots__ = ("_name", "_seed", "_twister", "key", "position")
+
+    #: How often any stream gave a NumPy generator: numbers that no recorded graph can draw again.
+    handed_out: ClassVar[int] = 0
 
     def __init__(self, device: Any = "cpu", *, seed: int | None = None, name: str = "") -> None:
         if isinstance(device, int):  # Generator(42)
@@ -81,6 +84,7 @@ class Generator:
         """A NumPy generator that is a function of seed, stream and position; the position moves on
         by one.
         """
+        Generator.handed_out += 1
         position = self.advance(1)
         key = np.array([self.key & 0xFFFFFFFFFFFFFFFF, position], np.uint64)
         return np.random.Generator(np.random.Philox(key=key))
