@@ -25,15 +25,15 @@ from chainrule.runtime.random import manual_seed
 from chainrule.tensor import Tensor, no_grad
 from chainrule.training import (
     Callback,
+    CallbackList,
     History,
-    Progress,
+    ProgbarLogger,
     RunningMean,
     Steps,
     as_batches,
     evaluate,
     run,
 )
-from chainrule.training.callbacks import CallbackList
 
 DIVERGED = 5
 
@@ -214,9 +214,13 @@ class Training:
         """Train, keep model and history after every epoch, test at the end."""
         batches = as_batches(*data.train, batch_size=self.settings.batch_size, shuffle=True)
         keep = _Keep(self, folder)
-        progress = Progress(console=console)
+        progress = ProgbarLogger()
         callbacks = CallbackList(
-            [History(), keep, progress], self, epochs=self.settings.epochs, steps=batches.steps
+            [History(), keep, progress],
+            model=self,
+            epochs=self.settings.epochs,
+            steps=batches.steps,
+            verbose=0 if console.quiet else 1,
         )
         began = time.perf_counter()
         with self._signals(console):
@@ -226,7 +230,7 @@ class Training:
                 callbacks,
                 epochs=self.settings.epochs,
                 validate=lambda: self._test(
-                    data.test, CallbackList([progress], self, **callbacks.params)
+                    data.test, CallbackList([progress], model=self, **callbacks.params)
                 ),
                 validates_at=lambda epoch: self.signal is None,
             )

@@ -2,40 +2,22 @@
 it.
 """
 
-from chainrule.training.callbacks import (
-    BackupAndRestore,
-    Callback,
-    CallbackList,
-    CSVLogger,
-    EarlyStopping,
-    History,
-    LambdaCallback,
-    LearningRateScheduler,
-    ModelCheckpoint,
-    ReduceLROnPlateau,
-    TerminateOnNaN,
-)
+from chainrule.training.callback_list import CallbackList
+from chainrule.training.callbacks import Callback, History
 from chainrule.training.data import Batches, as_batches
 from chainrule.training.loop import Steps, evaluate, run
 from chainrule.training.metrics import RunningMean, correct_fraction
-from chainrule.training.progress import Progress
+from chainrule.training.progress import Progbar, ProgbarLogger
 
 __all__ = [
-    "BackupAndRestore",
     "Batches",
-    "CSVLogger",
     "Callback",
     "CallbackList",
-    "EarlyStopping",
     "History",
-    "LambdaCallback",
-    "LearningRateScheduler",
-    "ModelCheckpoint",
-    "Progress",
-    "ReduceLROnPlateau",
+    "Progbar",
+    "ProgbarLogger",
     "RunningMean",
     "Steps",
-    "TerminateOnNaN",
     "as_batches",
     "correct_fraction",
     "evaluate",

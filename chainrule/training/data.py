@@ -35,6 +35,9 @@ class Batches:
     def end_epoch(self) -> None:
         """Tell the source that an epoch is over."""
 
+    def pass_by(self) -> None:
+        """Leave out an epoch that an earlier process has done."""
+
 
 class ArrayBatches(Batches):
     """Arrays in memory. A shuffled batch is one gather, an unshuffled one is a view."""
@@ -122,6 +125,11 @@ class IterableBatches(Batches):
                         "give fewer steps_per_epoch or a source that goes on"
                     )
                 self._running, restarted = None, True
+
+    def pass_by(self) -> None:
+        if self.limit is not None:  # the next epoch goes on where this one would have stopped
+            for _ in self._limited(self.limit):
+                pass
 
     def _standard(self, item: Any) -> Batch:
         x, y, weight = unpack(item)

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.errors import DataError
-from chainrule.training.callbacks import CallbackList, Logs
+from chainrule.training.callback_list import CallbackList
+from chainrule.training.callbacks import Logs, Resume
 from chainrule.training.data import Batches
 
 #: What a step may return: values by name (lazy tensors or numbers), or None where `results` knows
@@ -49,16 +50,23 @@ def run(
     """Train for the epochs from `initial_epoch` to `epochs`, unless a callback stops earlier.
 
     `validate` returns values that enter the logs as `val_<name>`, in the epochs that `validates_at`
-    names. An exception (Ctrl-C too) ends the drawing, keeps what the callbacks have seen, and goes
-    on to the caller.
+    names. Where a callback knows of a run that was cut off, this one goes on there. An exception
+    (Ctrl-C too) ends the drawing, keeps what the callbacks have seen, and goes on to the caller.
     """
     logs: dict[str, float] = {}
     try:
         callbacks.on_train_begin()
+        cut = callbacks.resume
+        if cut is not None:
+            _pass_by(batches, range(initial_epoch, cut.epoch), cut)
+            initial_epoch = cut.epoch
         for epoch in range(initial_epoch, epochs):
+            if cut is not None and callbacks.stopped:
+                break
             training.reset()
             callbacks.on_epoch_begin(epoch)
-            logs = _one_epoch(training, batches, callbacks)
+            logs = _one_epoch(training, batches, callbacks, cut)
+            cut = None
             if validate is not None and validates_at(epoch):
                 logs |= {f"val_{name}": value for name, value in validate().items()}
             callbacks.on_epoch_end(epoch, logs)
@@ -71,10 +79,30 @@ def run(
         raise
 
 
-def _one_epoch(training: Steps, batches: Batches, callbacks: CallbackList) -> dict[str, float]:
+def _pass_by(batches: Batches, epochs: range, cut: Resume) -> None:
+    """The source goes through what an earlier process did with it; random numbers as they were."""
+    for epoch in epochs:
+        batches.pass_by()
+        if cut.step == 0 and epoch == cut.epoch - 1:
+            cut.restore()
+        batches.end_epoch()
+    if cut.step:
+        cut.rewind()
+    elif not epochs:
+        cut.restore()
+
+
+def _one_epoch(
+    training: Steps, batches: Batches, callbacks: CallbackList, cut: Resume | None
+) -> dict[str, float]:
     returned: StepLogs = None
     count = 0
-    for index, batch in enumerate(batches.epoch()):
+    coming = enumerate(batches.epoch())
+    if cut is not None and cut.step:
+        for count, _ in zip(range(1, cut.step + 1), coming, strict=False):
+            pass  # an earlier process did these
+        cut.restore()
+    for index, batch in coming:
         callbacks.on_train_batch_begin(index)
         returned = training.step(batch)
         count = index + 1

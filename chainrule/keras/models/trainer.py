@@ -25,11 +25,11 @@ from chainrule.keras.models.repeat import Repeated
 from chainrule.keras.variables import Variable
 from chainrule.tensor import Tensor, flush, no_grad
 from chainrule.training import data as data_module
-from chainrule.training.callbacks import Callback, CallbackList, History
+from chainrule.training.callback_list import CallbackList
+from chainrule.training.callbacks import History
 from chainrule.training.data import Batches, as_batches, split_off, unpack
 from chainrule.training.loop import Steps, evaluate, run
-from chainrule.training.progress import Progress
-from chainrule.training.tree import flatten, leaves, map_leaves
+from chainrule.training.tree import leaves, map_leaves
 
 
 class Trainer(Layer):
@@ -366,13 +366,9 @@ class Trainer(Layer):
     def _callbacks(self, given: Any, verbose: int | str, **params: Any) -> CallbackList:
         if isinstance(given, CallbackList):
             return given
-        chosen = list(given) if isinstance(given, list | tuple) else [given] if given else []
-        chosen = list(flatten(chosen))
-        if not any(isinstance(callback, History) for callback in chosen):
-            chosen.append(History())
-        if verbose != 0:
-            chosen.append(Progress(verbose))
-        return CallbackList(chosen, self, verbose=verbose, **params)
+        return CallbackList(
+            given, add_history=True, add_progbar=verbose != 0, model=self, verbose=verbose, **params
+        )
 
     def _validation(self, data: Any, batch_size: int | None, steps: int | None) -> Batches:
         if isinstance(data, tuple | list) and not data_module.is_source(data):
@@ -411,10 +407,14 @@ class Trainer(Layer):
     def _plain_callbacks(self, given: Any, verbose: int | str, batches: Batches) -> CallbackList:
         if isinstance(given, CallbackList):
             return given
-        chosen: list[Callback] = list(flatten(given)) if given else []
-        if verbose != 0:
-            chosen.append(Progress(verbose))
-        return CallbackList(chosen, self, steps=batches.steps)
+        return CallbackList(
+            given,
+            add_progbar=verbose != 0,
+            model=self,
+            verbose=verbose,
+            epochs=1,
+            steps=batches.steps,
+        )
 
     def predict(
         self,

@@ -135,10 +135,35 @@ def image(tag: str, x: Any, dataformats: str = "CHW") -> bytes:
     return value(tag, block(4, fields))
 
 
+def images(tag: str, x: Any, max_outputs: int = 3) -> bytes:
+    """Several images (N, H, W, C) under one tag, at most `max_outputs`, as TensorFlow 2 has them:
+    bytes from 0 to 255, or floats from 0 to 1.
+    """
+    a = array(x)[:max_outputs]
+    if a.dtype != np.uint8:
+        a = np.clip(a.astype(np.float32) * 255.0, 0, 255).astype(np.uint8)
+    _, height, width, _ = a.shape
+    parts = [str(width).encode(), str(height).encode(), *(png(one) for one in a)]
+    return value(tag, _strings(parts, len(parts)) + _plugin("images", b""))
+
+
 def text(tag: str, content: str) -> bytes:
     """A text, which TensorBoard shows as Markdown."""
-    tensor = integer(1, 7) + block(2, block(2, integer(1, 1))) + block(8, content)
-    return value(f"{tag}/text_summary", block(8, tensor) + _plugin("text", integer(1, 0)))
+    return value(
+        f"{tag}/text_summary", _strings([content.encode()], 1) + _plugin("text", integer(1, 0))
+    )
+
+
+def keras_model(tag: str, configuration: str) -> bytes:
+    """A Keras model, as JSON, which TensorBoard's graph page draws."""
+    tensor = _strings([configuration.encode()], None)
+    return value(tag, tensor + _plugin("graph_keras_model", b"1"))
+
+
+def _strings(parts: list[bytes], count: int | None) -> bytes:
+    """A tensor of texts: one axis of `count`, or none."""
+    shape = block(2, b"" if count is None else block(2, integer(1, count)))
+    return block(8, integer(1, 7) + shape + b"".join(block(8, part) for part in parts))
 
 
 def _plugin(name: str, content: bytes) -> bytes:
