@@ -18,6 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from keras_suite import conftest_keras, tensorflow_parts
+
 #: Where the names of a module of Keras are looked for, before its own name and its parents. The
 #: longest prefix that fits is used. All are rooms of `chainrule.keras`.
 PLACES: dict[str, tuple[str, ...]] = {
@@ -32,6 +34,11 @@ PLACES: dict[str, tuple[str, ...]] = {
     "ops": ("ops", "symbolic", "backend"),
     "backend.common.global_state": ("backend",),
     "utils.module_utils": ("=keras_suite.module_utils",),
+    "utils.file_utils": ("=keras_suite.file_utils",),
+    "utils.io_utils": ("=chainrule.training.messages",),
+    "utils.progbar": ("=chainrule.training.progress",),
+    "utils.summary_utils": ("models.summary",),
+    "utils.model_visualization": ("plotting",),
     "utils.traceback_utils": ("config",),
     "utils": ("utils", "settings", "naming"),
     "models.model": ("models.model", "models"),
@@ -42,7 +49,8 @@ PLACES: dict[str, tuple[str, ...]] = {
     "layers.rnn.conv_lstm": ("layers.conv_recurrent",),
     "layers.rnn.dropout_rnn_cell": ("layers.cells",),
     "layers.layer": ("layers.base", "layers"),
-    "callbacks": ("callbacks",),
+    "callbacks": ("callbacks", "callbacks.monitor", "callbacks.tensorboard"),
+    "applications": ("applications",),
 }  # fmt: skip
 OURS = "chainrule.keras"
 #: What Keras's files themselves bring: tests, and what tests are written with.
@@ -110,8 +118,8 @@ class Finder(MetaPathFinder, Loader):
     def find_spec(
         self, name: str, path: Any = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name == "tensorflow":
-            return ModuleSpec(name, self)
+        if name == "tensorflow" or name.startswith("tensorflow."):
+            return ModuleSpec(name, self, is_package=True)
         if name != "keras" and not name.startswith("keras."):
             return None
         if _is_theirs(name):
@@ -124,8 +132,11 @@ class Finder(MetaPathFinder, Loader):
         return spec
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        if spec.name == "tensorflow":
-            return importlib.import_module("chainrule")
+        top, _, inner = spec.name.partition(".")
+        if top == "tensorflow":
+            if spec.name in tensorflow_parts.NAMES:
+                return tensorflow_parts.modules()[spec.name]
+            return importlib.import_module(f"chainrule.{inner}" if inner else "chainrule")
         made = Facade(spec.name)
         made._places = tuple(dict.fromkeys(_places(spec.name)))
         return made
@@ -138,4 +149,5 @@ def install(root: Path) -> None:
     """From now on `keras` is ours, and Keras's tests can be imported from `root`."""
     for name in [n for n in sys.modules if n == "keras" or n.startswith("keras.")]:
         del sys.modules[name]
+    sys.modules["conftest"] = conftest_keras
     sys.meta_path.insert(0, Finder(root))
