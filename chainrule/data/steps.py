@@ -229,7 +229,7 @@ def pad_and_stack(elements: list[Any], shapes: Any, values: Any) -> Any:
         out[...] = value.of(first.dtype)
         for i, array in enumerate(arrays):
             place = tuple(slice(n) for n in array.shape)
-            out[i][place] = array
+            out[i, ...][place] = array
         return out
 
     return E.mapped(padded, places, values, *elements)
