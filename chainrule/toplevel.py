@@ -9,7 +9,7 @@ _ROOMS = """
     _C _dynamo accelerator amp ao autograd backends compiler cpu cuda data datasets distributed
     distributions explain export fft func functional futures fx hub jit keras library linalg
     masked models monitor mps multiprocessing nested nn onnx optim overrides package profiler
-    quantization random serialization signal sparse special storage testing torch_version
+    quantization random serialization signal sparse special storage summary testing torch_version
     training types utils version vision xpu
 """
 ROOMS = frozenset(_ROOMS.split())

@@ -34,7 +34,7 @@ ORDER = [
     {"cpu", "cuda", "mps", "xpu", "accelerator", "multiprocessing", "distributed", "overrides"},
     {"_C", "_dynamo", "futures", "library", "profiler"},
     {"utils"},
-    {"nn"},
+    {"nn", "summary"},
     {"optim", "nested"},
     {"distributions"},
     {"io"},

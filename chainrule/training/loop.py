@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from chainrule.errors import DataError
@@ -99,8 +100,8 @@ def _one_epoch(
     count = 0
     coming = enumerate(batches.epoch())
     if cut is not None and cut.step:
-        for count, _ in zip(range(1, cut.step + 1), coming, strict=False):
-            pass  # an earlier process did these
+        for index, _ in islice(coming, cut.step):
+            count = index + 1  # an earlier process did it
         cut.restore()
     for index, batch in coming:
         callbacks.on_train_batch_begin(index)

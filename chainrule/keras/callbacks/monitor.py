@@ -59,7 +59,7 @@ class MonitorCallback(Callback):
         name = self.monitor.removeprefix("val_")
         for metric in getattr(self.model, "metrics", ()):
             for one in (metric, *getattr(metric, "metrics", ())):
-                direction = getattr(one, "_direction", None)
+                direction = getattr(one, "_direction", None) or getattr(one, "direction", None)
                 if one.name == name and direction:
                     return bool(direction == "up")
         if name == "loss" or name.endswith("_loss"):

@@ -6,6 +6,7 @@ import os
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import numpy as np
 
 from chainrule.keras.callbacks.rates import learning_rates
 from chainrule.keras.layers.core import Embedding
+from chainrule.summary import SummaryWriter, create_file_writer, record_if
 from chainrule.training.callbacks import Callback, Logs, Values
-from chainrule.utils.tensorboard import FileWriter, summary
+from chainrule.utils.tensorboard import summary
 
 
 class TensorBoard(Callback):
@@ -24,7 +26,8 @@ class TensorBoard(Callback):
     written too, `histogram_freq` and `embeddings_freq` (in epochs) how often weights are, as
     histograms (with `write_images` also as images) and as points. `write_graph` keeps the model's
     architecture. `profile_batch` is checked and otherwise ignored, with a warning:
-    `chainrule.profiler` profiles.
+    `chainrule.profiler` profiles. Where values of batches are written, `tf.summary` in the
+    program's own step (with `run_eagerly`) writes into the same files.
     """
 
     def __init__(
@@ -51,24 +54,38 @@ class TensorBoard(Callback):
         _check_profile(profile_batch)
         self._train_dir = os.path.join(self.log_dir, "train")
         self._val_dir = os.path.join(self.log_dir, "validation")
-        self._writers: dict[str, FileWriter] = {}
-        self._global_train_batch = 0
+        self._writers: dict[str, SummaryWriter] = {}
+        self._default = ExitStack()
+        self._global_train_batch = self._global_test_batch = 0
         self._batch_began = self._epoch_began = 0.0
         self._iterations_before = 0
 
     # where events go ------------------------------------------------------------------------------
 
-    def _write(self, folder: str, step: int, *fields: bytes) -> None:
+    def _writer(self, folder: str) -> SummaryWriter:
         if folder not in self._writers:
-            self._writers[folder] = FileWriter(folder)
+            self._writers[folder] = create_file_writer(folder)
+        return self._writers[folder]
+
+    def _write(self, folder: str, step: int, *fields: bytes) -> None:
         for field in fields:
-            self._writers[folder].write(field, step, None)
+            self._writer(folder)._write(field, step)
+
+    def _become_default(self, folder: str, step: int) -> None:
+        """`tf.summary` in the program's step writes here."""
+        if self.update_freq == "epoch":
+            return
+        self._default.close()
+        due = step % int(self.update_freq) == 0
+        self._default.enter_context(self._writer(folder).as_default(step))
+        self._default.enter_context(record_if(due))
 
     def _scalars(self, folder: str, form: str, values: Mapping[str, Any], step: int) -> None:
         fields = [summary.scalar(form.format(n), v) for n, v in values.items() if np.ndim(v) == 0]
         self._write(folder, step, *fields)
 
     def _close(self) -> None:
+        self._default.close()
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
@@ -94,6 +111,7 @@ class TensorBoard(Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Values = None) -> None:
         self._global_train_batch += 1
+        self._become_default(self._train_dir, self._global_train_batch)
         if self.write_steps_per_second:
             self._batch_began = time.perf_counter()
 
@@ -106,12 +124,17 @@ class TensorBoard(Callback):
             self._scalars(self._train_dir, "{}", {"batch_steps_per_second": rate}, step)
         self._scalars(self._train_dir, "batch_{}", logs.read(), step)
 
+    def on_test_batch_begin(self, batch: int, logs: Values = None) -> None:
+        self._global_test_batch += 1
+        self._become_default(self._val_dir, self._global_test_batch)
+
     def on_test_end(self, logs: Values = None) -> None:
+        self._default.close()
         iterations = getattr(self.model.optimizer, "iterations", None)
         if logs and iterations is not None:
             form = "evaluation_{}_vs_iterations"
             self._scalars(self._val_dir, form, logs, int(iterations))
-            self._writers[self._val_dir].flush()
+            self._writer(self._val_dir).flush()
 
     def on_epoch_begin(self, epoch: int, logs: Values = None) -> None:
         if self.write_steps_per_second:
@@ -196,10 +219,7 @@ def _pictures(weight: np.ndarray) -> np.ndarray | None:
 def _check_profile(batches: Any) -> None:
     """Raises ValueError unless it is a number of a batch, or two of them."""
     parts = batches.split(",") if isinstance(batches, str) else batches
-    if isinstance(parts, list | tuple):
-        numbers = [int(part) for part in parts]
-    else:
-        numbers = [parts]
+    numbers = [int(part) for part in parts] if isinstance(parts, list | tuple) else [parts]
     ok = len(numbers) in (1, 2) and all(isinstance(n, int) for n in numbers)
     if not ok or numbers[0] < 0 or numbers[-1] < numbers[0]:
         raise ValueError(

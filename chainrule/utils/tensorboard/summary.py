@@ -160,6 +160,18 @@ def keras_model(tag: str, configuration: str) -> bytes:
     return value(tag, tensor + _plugin("graph_keras_model", b"1"))
 
 
+def strings(tag: str, parts: list[str], count: int | None, metadata: bytes) -> bytes:
+    """Texts (along one axis of `count`, or a single one) with a plugin's metadata."""
+    return value(tag, _strings([p.encode() for p in parts], count) + block(9, metadata))
+
+
+def tensor(tag: str, x: np.ndarray, metadata: bytes) -> bytes:
+    """An array as float32 with a plugin's metadata."""
+    a = np.ascontiguousarray(x, np.float32)
+    shape = block(2, b"".join(block(2, integer(1, n)) for n in a.shape))
+    return value(tag, block(8, integer(1, 1) + shape + block(4, a.tobytes())) + block(9, metadata))
+
+
 def _strings(parts: list[bytes], count: int | None) -> bytes:
     """A tensor of texts: one axis of `count`, or none."""
     shape = block(2, b"" if count is None else block(2, integer(1, count)))
