@@ -13,7 +13,7 @@ ROOT = pathlib.Path(chainrule.__file__).parent
 
 #: Every room or file at the top of the package, lowest first.
 ORDER = [
-    {"_version", "errors", "config", "pytree", "names", "toplevel", "compiling"},
+    {"_version", "errors", "config", "pytree", "names", "faces", "toplevel", "compiling"},
     {
         "dtypes", "shapes", "devices", "version", "torch_version", "functional", "return_types",
         "layouts",
@@ -45,7 +45,7 @@ ORDER = [
     {"vision"},
     {"training"},
     {"keras"},
-    {"models", "explain"},
+    {"models", "explain", "tensorflow"},
     {"testing"},
     {"__init__"},
     {"cli"},

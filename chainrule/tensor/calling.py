@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from chainrule import faces
 from chainrule.errors import DtypeError
 from chainrule.tensor import creation
 from chainrule.tensor.handle import Tensor
@@ -77,29 +78,36 @@ def public(f: Callable[..., Any]) -> Callable[..., Any]:
     tensors = next((i for i, n in enumerate(names) if notes.get(n) != "Tensor"), len(names))
     of_input = names[:1] == ("input",)
 
+    clashes = f.__name__ in faces.CLASHING
+
     @functools.wraps(f)
     def g(*args: Any, out: Any = None, **kw: Any) -> Any:
-        if classes and (asked := relevant_to((*args, out), kw)):
-            return handle(g, asked, args, kw if out is None else {**kw, "out": out})
-        for k in kw:
-            if k in _NAMES:
-                kw = _renamed(names, kw)
-                break
-        if of_input and not (args and isinstance(args[0], Tensor)):
-            asked = _check(f, names, tensors, args, kw)
-            if asked:
-                return handle(g, asked, args, kw)
-        elif tensors > 1:
-            for i in range(1, min(tensors, len(args))):
-                if not isinstance(args[i], Tensor):
-                    asked = _check(f, names, tensors, args, kw)
-                    if asked:
-                        return handle(g, asked, args, kw)
-        if out is None:
-            return f(*args, **kw)
-        if isinstance(out, Tensor) and "dtype" in names and kw.get("dtype") is None:
-            kw["dtype"] = out.dtype
-        return _into(f.__name__, out, f(*args, **kw))
+        if clashes and faces.speaks_tensorflow():
+            return faces.tensorflow(f.__name__)(*args, **kw)
+        try:
+            if classes and (asked := relevant_to((*args, out), kw)):
+                return handle(g, asked, args, kw if out is None else {**kw, "out": out})
+            for k in kw:
+                if k in _NAMES:
+                    kw = _renamed(names, kw)
+                    break
+            if of_input and not (args and isinstance(args[0], Tensor)):
+                asked = _check(f, names, tensors, args, kw)
+                if asked:
+                    return handle(g, asked, args, kw)
+            elif tensors > 1:
+                for i in range(1, min(tensors, len(args))):
+                    if not isinstance(args[i], Tensor):
+                        asked = _check(f, names, tensors, args, kw)
+                        if asked:
+                            return handle(g, asked, args, kw)
+            if out is None:
+                return f(*args, **kw)
+            if isinstance(out, Tensor) and "dtype" in names and kw.get("dtype") is None:
+                kw["dtype"] = out.dtype
+            return _into(f.__name__, out, f(*args, **kw))
+        except (TypeError, ValueError) as error:
+            return faces.instead(f.__name__, error, args, kw)
 
     return g
 

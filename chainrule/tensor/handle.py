@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from chainrule import config, ops, shapes
+from chainrule import config, faces, ops, shapes
 from chainrule.devices import device
 from chainrule.dtypes import BY_NAME, FLOAT, DType, get_default_dtype
 from chainrule.dtypes import from_numpy as _from_numpy
@@ -395,7 +395,7 @@ class Tensor:
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """A NumPy array that shares this tensor's memory."""
-        if self.level and not force:
+        if self.level and not force and not faces.is_keras_program():
             raise RuntimeError(
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
                 "instead."

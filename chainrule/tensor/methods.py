@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import devices, dtypes, ops, shapes
+from chainrule import devices, dtypes, faces, ops, shapes
 from chainrule.dtypes import DType
 from chainrule.runtime.random import Generator, packed, unpacked
 from chainrule.tensor import autocast, creation, functions, indexing, overriding
@@ -325,7 +325,11 @@ def _new(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
 # ------------------------------------------------------------------ operators
 
 
-def _number_or_tensor(x: Any) -> Any:
+def _number_or_tensor(x: Any, like: Tensor) -> Any:
+    if isinstance(x, (np.ndarray, list, tuple)) and faces.speaks_tensorflow(2):
+        made = creation.as_tensor(x)  # TensorFlow takes lists, and gives them the tensor's type
+        keeps = made.dtype.category > like.dtype.category
+        return made if keeps else made.to(like.dtype)
     if isinstance(x, np.ndarray):
         return creation.as_tensor(x)
     return x if isinstance(x, (Tensor, bool, int, float, complex, np.generic)) else None
@@ -334,7 +338,7 @@ def _number_or_tensor(x: Any) -> Any:
 def _operator(op: Any, swapped: bool = False) -> Callable[[Tensor, Any], Any]:
     def f(self: Tensor, other: Any) -> Any:
         if type(other) is not Tensor:
-            given, other = other, _number_or_tensor(other)
+            given, other = other, _number_or_tensor(other, self)
             if other is None:
                 asked = overriding.relevant_to((given,), {})
                 return overriding.handle(f, asked, (self, given), {}) if asked else NotImplemented
@@ -346,9 +350,11 @@ def _operator(op: Any, swapped: bool = False) -> Callable[[Tensor, Any], Any]:
 
 def _augmented(op: Any) -> Callable[[Tensor, Any], Any]:
     def f(self: Tensor, other: Any) -> Any:
-        other = _number_or_tensor(other)
+        other = _number_or_tensor(other, self)
         if other is None:
             return NotImplemented
+        if faces.rebinds():
+            return apply(op, self, other)
         with one_piece:
             return assign(self, apply(op, self, other))
 
@@ -356,12 +362,12 @@ def _augmented(op: Any) -> Callable[[Tensor, Any], Any]:
 
 
 def _sub_operator(self: Tensor, other: Any) -> Any:
-    other = _number_or_tensor(other)
+    other = _number_or_tensor(other, self)
     return NotImplemented if other is None else functions.sub(self, other)
 
 
 def _pow_operator(self: Tensor, other: Any) -> Any:
-    other = _number_or_tensor(other)
+    other = _number_or_tensor(other, self)
     return NotImplemented if other is None else functions.pow(self, other)
 
 
@@ -369,7 +375,7 @@ _product = autocast.lower(functions.matmul)
 
 
 def _matmul(self: Tensor, other: Any) -> Any:
-    other = _number_or_tensor(other)
+    other = _number_or_tensor(other, self)
     return _product(self, other) if isinstance(other, Tensor) else NotImplemented
 
 

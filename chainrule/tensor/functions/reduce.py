@@ -55,6 +55,8 @@ def _dims(dim: Any, ndim: int) -> tuple[int, ...]:
 def _axis_names(dim: Any, keepdim: bool, kw: dict[str, Any]) -> tuple[Any, bool]:
     """PyTorch takes NumPy's `axis=` and `keepdims=` as well."""
     dim = kw.pop("axis", dim)
+    if kw.get("out", kw) is None:  # np.mean(tensor) says so
+        del kw["out"]
     keepdim = kw.pop("keepdims", keepdim)
     if kw:
         raise TypeError(f"got unexpected keyword arguments {sorted(kw)}")
