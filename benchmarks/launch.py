@@ -1,9 +1,11 @@
 """Run a program on one side, and write down when (or with what loss) `backward` was called.
 
-    python -m benchmarks.launch [--stop N] [--losses [--nudge]] chainrule|torch REPORT PROGRAM …
+    python -m benchmarks.launch [--stop N] [--threads N] [--losses [--double] [--nudge]]
+        chainrule|torch REPORT PROGRAM …
 
 The program is not changed: `backward` is watched. It ends after N calls, or by itself. REPORT is
-JSON: marks (calls, seconds) when it began, at half of its calls, and at its end; or the losses.
+JSON: marks (calls, seconds) when it began, at half of its calls, and at its end; or the losses. A
+program that never calls `backward` gives the norms of its tensors, by name, in place of losses.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ import random
 import runpy
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-THREADS = 2
 SEED = 0
 
 
@@ -52,7 +54,7 @@ class Watch:
         leaves = _leaves(tensor.grad_fn) if self.nudges and self.calls == 1 else []
         result = self._backward(tensor, *arguments, **keywords)
         for leaf in leaves:
-            leaf.data.mul_(1 + 2**-23)
+            leaf.data.mul_(1 + self.library.finfo(leaf.dtype).eps)
         return result
 
     def mark(self) -> None:
@@ -76,18 +78,31 @@ def _leaves(end: Any) -> list[Any]:
     return found
 
 
+def _norms(values: Iterable[Any], kind: Any) -> Iterator[float]:
+    """‖x‖ of every tensor of floats among some values."""
+    for value in values:
+        if isinstance(value, kind) and value.is_floating_point():
+            yield float(value.detach().double().norm())
+        elif isinstance(value, (list, tuple)):
+            yield from _norms(value, kind)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("library", choices=["chainrule", "torch"])
     parser.add_argument("report", type=Path)
     parser.add_argument("--stop", type=int, default=100)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--losses", action="store_true")
+    parser.add_argument("--double", action="store_true", help="float64 where nothing else is said")
     parser.add_argument("--nudge", action="store_true", help="PyTorch: move weights by one digit")
     parser.add_argument("program", nargs=argparse.REMAINDER)
     given = parser.parse_args()
     program = given.program
     library = importlib.import_module(given.library)
-    library.set_num_threads(THREADS)
+    library.set_num_threads(given.threads)
+    if given.double:
+        library.set_default_dtype(library.float64)
     if given.library == "torch":
         _local_data()
     _no_pauses()
@@ -97,7 +112,9 @@ def main() -> None:
     sys.argv, sys.path[0] = program, os.path.dirname(os.path.abspath(program[0]))
     watch.mark()
     try:
-        runpy.run_path(program[0], run_name="__main__")
+        left = runpy.run_path(program[0], run_name="__main__")
+        if given.losses and not watch.calls:
+            watch.losses = list(_norms(left.values(), library.Tensor))
     except SystemExit as ended:
         if ended.code not in (0, None):
             raise

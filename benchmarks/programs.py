@@ -2,14 +2,17 @@
 
     python -m benchmarks.programs --root FOLDER --fetch    clone the repositories of programs.toml
     python -m benchmarks.programs --root FOLDER --losses   equal draws: compare every loss
+    python -m benchmarks.programs --root FOLDER --losses --double   and in float64
     python -m benchmarks.programs --root FOLDER            time a call of `backward` on both sides
     python -m benchmarks.programs --root FOLDER --only P   those whose name matches the pattern
 
 The losses are those of runs with PyTorch's random numbers (CHAINRULE_RANDOM=mt19937). Training that
 is chaotic amplifies rounding, so the table says for how many calls the two agree, and for how many
 PyTorch agrees with itself when its weights are nudged in the last digit once; and both last losses.
+In float64 what is left of a difference after some steps is more than rounding.
 Time is that of the second half of the calls, with everything between them, the median of some
-rounds in which the sides take turns; each run is a process of its own.
+rounds in which the sides take turns; each run is a process of its own. A program that never calls
+`backward` is compared by the norms of the tensors that it leaves, and timed as a whole.
 """
 
 from __future__ import annotations
@@ -47,11 +50,14 @@ class Program:
     arguments: list[str] = field(default_factory=list)
     before: str | None = None  # a program of the same repository to be run first
     copy: dict[str, str] = field(default_factory=dict)  # a data file → where the program reads it
-    replace: dict[str, str] = field(default_factory=dict)  # a choice that is made in its text
+    replace: list[list[str]] = field(default_factory=list)  # choices in its text: file, old, new
+    block: int = 0  # the program is this block of Python in the file, from 1
+    label: str = ""  # which of those that share a file
 
     @property
     def name(self) -> str:
-        return f"{self.repository}/{Path(self.file).with_suffix('')}"
+        parts = [self.repository, str(Path(self.file).with_suffix(""))]
+        return "/".join(parts + [self.label] * bool(self.label))
 
 
 @dataclass
@@ -79,8 +85,12 @@ def main() -> None:
     two_processors()
     pythons = {side: sys.executable for side in SIDES} | dict(p.split("=", 1) for p in given.python)
     with tempfile.TemporaryDirectory() as scratch:
-        bench = Bench(given.root, Path(scratch), pythons)
-        found = bench.losses(chosen) if given.losses else bench.times(chosen, given.rounds)
+        bench = Bench(given.root, Path(scratch), pythons, given.threads)
+        found = (
+            bench.losses(chosen, given.double)
+            if given.losses
+            else bench.times(chosen, given.rounds)
+        )
     print(found.text())
 
 
@@ -93,7 +103,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--fetch", action="store_true", help="clone what is not there")
     parser.add_argument("--only", default="", metavar="PATTERN")
     parser.add_argument("--losses", action="store_true")
+    parser.add_argument("--double", action="store_true", help="losses in float64")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2, help="of either side")
     parser.add_argument("--python", action="append", default=[], metavar="SIDE=PATH")
     return parser.parse_args()
 
@@ -104,6 +116,12 @@ def _fetch(repositories: dict[str, list[str]], root: Path) -> None:
         if not folder.exists():
             subprocess.run(["git", "clone", "--quiet", url, str(folder)], check=True)
             subprocess.run(["git", "-C", str(folder), "checkout", "--quiet", commit], check=True)
+
+
+def _block(text: str, number: int) -> str:
+    """A block of Python in a page of Markdown."""
+    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    return str(blocks[number - 1])
 
 
 def _failures(*outcomes: Outcome) -> str:
@@ -122,8 +140,9 @@ def _same(ours: list[float], theirs: list[float]) -> int:
 class Bench:
     """Runs programs, each in a fresh copy of its repository."""
 
-    def __init__(self, root: Path, scratch: Path, pythons: dict[str, str]) -> None:
+    def __init__(self, root: Path, scratch: Path, pythons: dict[str, str], threads: int) -> None:
         self.root, self.scratch, self.pythons = root.resolve(), scratch, pythons
+        self.threads = threads
 
     def times(self, programs: list[Program], rounds: int) -> Table:
         """Time per call on both sides, and the ratio."""
@@ -151,17 +170,19 @@ class Bench:
             table.note += f"; median {statistics.median(ratios):.2f}, {below}"
         return table
 
-    def losses(self, programs: list[Program]) -> Table:
+    def losses(self, programs: list[Program], double: bool) -> Table:
         """For how many calls the losses agree, from equal seeds."""
+        options = ["--losses"] + ["--double"] * double
         table = Table(
-            "Programs: losses", f"equal random numbers; the same within {CLOSE:g} relative",
+            "Programs: losses" + " in float64" * double,
+            f"equal random numbers; the same within {CLOSE:g} relative",
             ["program", "calls", "the same", "nudged", "last of chainrule", "last of torch"],
         )  # fmt: skip
         for program in programs:
             runs = [
-                self.run(program, "chainrule", "--losses"),
-                self.run(program, "torch", "--losses"),
-                self.run(program, "torch", "--losses", "--nudge"),
+                self.run(program, "chainrule", *options),
+                self.run(program, "torch", *options),
+                self.run(program, "torch", *options, "--nudge"),
             ]
             if said := _failures(*runs):
                 table.add(program.name, said)
@@ -179,12 +200,16 @@ class Bench:
         folder = self.scratch / "run"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._source(program, side), folder, symlinks=True)
-        target = folder / program.file
-        for old, new in program.replace.items():
-            text = target.read_text()
+        for file, old, new in program.replace:
+            text = (folder / file).read_text()
             if old not in text:
                 raise SystemExit(f"{program.name}: {old!r} is not in the program")
-            target.write_text(text.replace(old, new))
+            (folder / file).write_text(text.replace(old, new))
+        target = folder / program.file
+        if program.block:
+            text = _block(target.read_text(), program.block)
+            target = target.with_name(f"block_{program.block}.py")
+            target.write_text(port.ported(text) if side == "chainrule" else text)
         data = Path(os.environ.get("CHAINRULE_DATA", "."))
         for origin, place in program.copy.items():
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
@@ -205,6 +230,7 @@ class Bench:
             if made.returncode:
                 return Outcome(None, f"{side}: {first.name}: {made.stderr.strip()[-150:]}")
         command = [python, "-m", "benchmarks.launch", f"--stop={program.stop}"]
+        command += [f"--threads={self.threads}"]
         command += [*options, side, str(report), target.name, *program.arguments]
         try:
             ended = subprocess.run(
