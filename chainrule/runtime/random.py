@@ -10,12 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import Any, ClassVar
+import threading
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
 from chainrule import config, devices
 from chainrule.runtime.mersenne import Twister
+
+#: Here a worker of a DataLoader keeps PyTorch's generator of its own (`own_twister`).
+_here = threading.local()
 
 STREAMS = ("default", "init", "shuffle", "dropout", "augmentation")
 
@@ -51,7 +55,7 @@ class Generator:
     @property
     def twister(self) -> Twister | None:
         """PyTorch's generator, where `config.random` asks for its numbers: one of its own, or the
-        one that all streams share.
+        one that all streams of a thread share.
         """
         if config.random == "philox":
             return None
@@ -61,6 +65,8 @@ class Generator:
                 "'mt19937'"
             )
         home = _streams["default"] if self._name else self
+        if self._name and (own := getattr(_here, "twister", None)) is not None:
+            return cast(Twister, own)
         if home._twister is None:
             home._twister = Twister(home._seed)
         return home._twister
@@ -109,6 +115,14 @@ class Generator:
 
 
 _streams = {name: Generator(name=name) for name in STREAMS}
+def own_twister(seed: int) -> None:
+    """From now on the streams of this thread, a worker's, draw from a generator with this seed.
+
+    PyTorch's workers are processes, each seeded on its own. With counters there is nothing to do.
+    """
+    _here.twister = Twister(seed) if config.random == "mt19937" else None
+
+
 
 
 def stream(name: str = "default") -> Generator:

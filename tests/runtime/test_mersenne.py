@@ -6,7 +6,7 @@ import pytest
 import chainrule as torch
 from chainrule import config
 from chainrule.runtime import random
-from chainrule.utils.data import DataLoader, TensorDataset
+from chainrule.utils.data import DataLoader, Dataset, TensorDataset
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +52,19 @@ def test_a_loader_of_its_own_generator_disturbs_nobody():
     alone, beside = rest(torch.Generator().manual_seed(0)), rest(None)
     torch.manual_seed(1)
     assert alone == torch.rand(1).item() != beside
+
+
+def test_every_worker_of_a_loader_draws_from_a_seed_of_its_own():
+    class Noise(Dataset):
+        def __len__(self):
+            return 6
+
+        def __getitem__(self, index):
+            return torch.rand(())
+
+    batches = DataLoader(Noise(), batch_size=2, num_workers=2)  # 0 and 2 are of the first worker
+    assert [drawn(b) for b in batches] == [[0.2876, 0.6863], [0.747, 0.829], [0.602, 0.6949]]
+    assert drawn(torch.rand(1)) == [0.2858]
 
 
 def test_a_state_that_was_taken_gives_the_same_numbers_again():

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
+from chainrule.runtime.random import own_twister
+
 #: A task is what a worker does with its copy of the data set, and where it leaves the result.
 Task = tuple["Future[Any]", Callable[[Any], Any]]
 
@@ -77,6 +79,7 @@ def _work(
     queue: SimpleQueue[Task | None], info: WorkerInfo, init: Callable[[int], Any] | None
 ) -> None:
     _here.info = info
+    own_twister(info.seed)
     failure: BaseException | None = None
     if init is not None:
         try:
