@@ -47,13 +47,14 @@ class Resume:
     """Where a run that was cut off goes on: before step `step` of epoch `epoch`.
 
     `rewind` puts the random numbers where they were when the epoch began, so that the epoch's data
-    come in the same order; `restore` puts everything where it was when the run was cut off.
+    come in the same order; `restore(batch)` puts everything where it was when the run was cut off
+    (`batch` is one that has been done, or None at the beginning of an epoch).
     """
 
     epoch: int
     step: int
     rewind: Callable[[], None]
-    restore: Callable[[], None]
+    restore: Callable[[Any], None]
 
 
 class Callback:

@@ -85,12 +85,12 @@ def _pass_by(batches: Batches, epochs: range, cut: Resume) -> None:
     for epoch in epochs:
         batches.pass_by()
         if cut.step == 0 and epoch == cut.epoch - 1:
-            cut.restore()
+            cut.restore(None)
         batches.end_epoch()
     if cut.step:
         cut.rewind()
     elif not epochs:
-        cut.restore()
+        cut.restore(None)
 
 
 def _one_epoch(
@@ -100,9 +100,10 @@ def _one_epoch(
     count = 0
     coming = enumerate(batches.epoch())
     if cut is not None and cut.step:
-        for index, _ in islice(coming, cut.step):
-            count = index + 1  # an earlier process did it
-        cut.restore()
+        batch = None
+        for index, batch in islice(coming, cut.step):  # an earlier process did these
+            count = index + 1
+        cut.restore(batch)
     for index, batch in coming:
         callbacks.on_train_batch_begin(index)
         returned = training.step(batch)

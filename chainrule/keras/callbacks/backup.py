@@ -88,13 +88,13 @@ class BackupAndRestore(Callback):
                 f"`fit()`. Model {self.model} is unbuilt. You can build it beforehand by calling "
                 "it on a batch of data."
             )
-        self._restore(state)  # at once: what is wrong shows now, and later hooks see the weights
+        self._restore(state, None)  # at once: what is wrong shows now
         self._current_epoch = state["epoch"]
         self._resume = Resume(
             state["epoch"],
             state["step"],
             rewind=lambda: _set_random(self.model, state["epoch_random"]),
-            restore=lambda: self._restore(state),
+            restore=lambda batch: self._restore(state, batch),
         )
 
     def _read(self) -> Any:
@@ -108,12 +108,14 @@ class BackupAndRestore(Callback):
                     raise
         return None
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _restore(self, state: dict[str, Any], batch: Any) -> None:
+        if batch is not None:
+            self.model._symbolic_build(batch)  # metrics have sums only when they have seen data
+            _assign(_metric_variables(self.model), state["metrics"], "the metrics")
         _assign(self.model.weights, state["weights"], "the model")
         optimizer = self.model.optimizer
         if optimizer is not None and state["optimizer"] is not None:
             optimizer.set_state(_arrays(state["optimizer"]), self.model.trainable_weights)
-        _assign(_metric_variables(self.model), state["metrics"], "the metrics")
         self.model.stop_training = state["stop"]
         for callback, remembered in zip(self._siblings, state["callbacks"], strict=False):
             if remembered["kind"] == type(callback).__name__:

@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.errors import DataError
 from chainrule.keras import context, optimizers
 from chainrule.keras import losses as losses_module
-from chainrule.keras.layers import base as layer_base
+from chainrule.keras import variables as variables_module
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.signatures import signature_of
 from chainrule.keras.metrics_base import Mean, Metric
@@ -247,6 +247,11 @@ class Trainer(Layer):
         del y_pred, loss
         compute()
 
+    def _symbolic_build(self, data_batch: Any) -> None:
+        """Make weights and the metrics' variables for such a batch; nothing is computed."""
+        self._test_on(data_batch, compute=lambda: None)
+        self.reset_metrics()
+
     def _track(self, loss: Any, x: Any) -> None:
         if self._loss_tracker is not None:
             rows = next((t.shape[0] for t in leaves(x) if t is not None), 1)
@@ -254,7 +259,7 @@ class Trainer(Layer):
 
     def _variables_to_train(self) -> list[Variable]:
         """The trainable weights, looked for again only when something has changed."""
-        version = layer_base.structure_version
+        version = variables_module.structure_version
         if self._train_variables is None or self._train_variables[0] != version:
             variables = self.trainable_weights
             if not variables:
