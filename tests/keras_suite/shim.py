@@ -151,3 +151,5 @@ def install(root: Path) -> None:
         del sys.modules[name]
     sys.modules["conftest"] = conftest_keras
     sys.meta_path.insert(0, Finder(root))
+    if importlib.util.find_spec("grain") is None:
+        sys.modules["grain"] = importlib.import_module("keras_suite.grain")

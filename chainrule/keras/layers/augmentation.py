@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.keras.layers.preprocessing import ImageLayer, centre
+from chainrule.keras.layers.preprocessing.resizing import ImageLayer, centre
 from chainrule.keras.layers.regularization import Noisy
 from chainrule.keras.registry import known
 from chainrule.keras.settings import standardize_data_format

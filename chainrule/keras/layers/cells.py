@@ -15,10 +15,11 @@ from chainrule.keras import activations, constraints, initializers, regularizers
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.core import check_last, last_size
 from chainrule.keras.layers.regularization import drop
+from chainrule.keras.random import SeedGenerator
 from chainrule.keras.registry import known
 from chainrule.keras.settings import to_dtype
 from chainrule.keras.variables import Variable
-from chainrule.runtime.random import Generator, stream
+from chainrule.runtime.random import stream
 from chainrule.tensor import Tensor, creation
 from chainrule.tensor import functions as T
 from chainrule.training.tree import flatten
@@ -76,13 +77,6 @@ class DropoutRNNCell:
         self._recurrent_dropout_mask = None
 
 
-class Seeded:
-    """Where a cell with a seed of its own draws from."""
-
-    def __init__(self, seed: int) -> None:
-        self.generator = Generator(seed=int(seed))
-
-
 class RecurrentCell(DropoutRNNCell, Layer):
     """What our cells share: sizes, initial values, dropout."""
 
@@ -116,7 +110,7 @@ class RecurrentCell(DropoutRNNCell, Layer):
             self.implementation = 1 if self.recurrent_dropout else implementation
             self.dropout_mask_count = self.gates if self.implementation == 1 else None
         self.seed: int | None
-        self.seed_generator = None if self.seed is None else Seeded(self.seed)
+        self.seed_generator = SeedGenerator(self.seed)
         self.bias: Variable | None = None
 
     activation: Any

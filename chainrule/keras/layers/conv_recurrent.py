@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.errors import ShapeError
+from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.cells import LSTMCell, Masks
 from chainrule.keras.layers.convolution import back, channels_first, same_padding, to_tuple
 from chainrule.keras.layers.recurrent import Cellular

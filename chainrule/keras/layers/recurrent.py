@@ -10,8 +10,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from chainrule.errors import ShapeError
 from chainrule.keras import context
+from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.cells import (
     GRUCell,
@@ -209,7 +209,7 @@ class RNN(Layer):
         if found is not None and (running is None or len(running.losses) == losses):
             return found[0], found[1][0]
         if running is not None:
-            del running.losses[losses:]
+            running.forget_losses(losses)
         steps = range(int(xs[0].shape[0]))
         stacked: list[Tensor] = []
         for t in reversed(steps) if self.go_backwards else steps:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.errors import ShapeError
+from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.signatures import signature_of
 from chainrule.keras.registry import from_config as object_from_config
@@ -66,9 +66,9 @@ class TimeDistributed(Wrapper):
         batch, steps = int(inputs.shape[0]), int(inputs.shape[1])
         if mask is not None and (mask.ndim < 2 or tuple(mask.shape[:2]) != (batch, steps)):
             raise ValueError(
-                f"The `mask` of `TimeDistributed` must be at least 2D and begin like its input, "
-                f"with (batch, steps) = {(batch, steps)}; got the shape {tuple(mask.shape)}, which "
-                f"is incompatible with the input shape {tuple(inputs.shape)}"
+                f"The `mask` passed to the `TimeDistributed` layer has a shape {tuple(mask.shape)} "
+                f"that is incompatible with the input shape {tuple(inputs.shape)}: it must be at "
+                f"least 2D and begin with (batch, steps) = {(batch, steps)}"
             )
         more: dict[str, Any] = {}
         signature = signature_of(type(self.layer).call)

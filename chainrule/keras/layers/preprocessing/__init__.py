@@ -1,0 +1,18 @@
+"""Layers that prepare data: numbers, categories, texts, images."""
+
+from chainrule.keras.layers.preprocessing.data_layer import DataLayer
+from chainrule.keras.layers.preprocessing.discretization import Discretization
+from chainrule.keras.layers.preprocessing.encoding import CategoryEncoding
+from chainrule.keras.layers.preprocessing.hashing import HashedCrossing, Hashing
+from chainrule.keras.layers.preprocessing.lookup import IndexLookup, IntegerLookup, StringLookup
+from chainrule.keras.layers.preprocessing.normalization import Normalization
+from chainrule.keras.layers.preprocessing.pipeline import Pipeline
+from chainrule.keras.layers.preprocessing.rescaling import Rescaling
+from chainrule.keras.layers.preprocessing.resizing import CenterCrop, Resizing
+from chainrule.keras.layers.preprocessing.text import TextVectorization
+
+__all__ = [
+    "CategoryEncoding", "CenterCrop", "DataLayer", "Discretization", "HashedCrossing", "Hashing",
+    "IndexLookup", "IntegerLookup", "Normalization", "Pipeline", "Rescaling", "Resizing",
+    "StringLookup", "TextVectorization",
+]  # fmt: skip
