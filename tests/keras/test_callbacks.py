@@ -1,12 +1,13 @@
 """Callbacks: when they stop, save, slow down and write."""
 
 import csv
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from chainrule.training import (
-    BackupAndRestore,
+from chainrule.keras.callbacks import (
     Callback,
     CallbackList,
     CSVLogger,
@@ -15,6 +16,8 @@ from chainrule.training import (
     LambdaCallback,
     LearningRateScheduler,
     ModelCheckpoint,
+    MonitorCallback,
+    OrbaxCheckpoint,
     ReduceLROnPlateau,
     TerminateOnNaN,
 )
@@ -43,12 +46,12 @@ class Model:
         self.weights = weights
 
     def save(self, path, overwrite):
-        self.saved.append(path.name)
+        self.saved.append(Path(path).name)
 
     save_weights = save
 
 
-def train(callbacks, values, batches=2, name="val_loss"):
+def train(callbacks, values, batches=2, name="val_loss", count=None):
     """Run epochs whose value is given; returns the model."""
     model = Model()
     epochs = iter(values)
@@ -60,8 +63,8 @@ def train(callbacks, values, batches=2, name="val_loss"):
         model.weights += 1
 
     data = ArrayBatches((np.zeros(batches), None, None), batch_size=1)
-    listed = CallbackList(callbacks, model)
-    run(Steps(step, results, lambda: None), data, listed, epochs=len(values))
+    listed = CallbackList(callbacks, model=model)
+    run(Steps(step, results, lambda: None), data, listed, epochs=count or len(values))
     return model
 
 
@@ -101,10 +104,12 @@ def test_small_gains_and_late_starts():
 
 
 def test_a_value_that_is_not_there():
-    with pytest.warns(UserWarning, match="'val_acc'.*available: loss, val_loss"):
+    with pytest.warns(UserWarning, match="`val_acc`.*available.*: loss,val_loss"):
         train([EarlyStopping(monitor="val_acc")], [1.0])
-    with pytest.raises(ValueError, match="mode"):
+    with pytest.warns(UserWarning, match="EarlyStopping mode 'least' is unknown"):
         EarlyStopping(mode="least")
+    with pytest.raises(ValueError, match="Pass mode="):
+        train([MonitorCallback("val_unknown"), EarlyStopping("val_unknown")], [1.0])
 
 
 def test_checkpoints(tmp_path, capsys):
@@ -115,6 +120,24 @@ def test_checkpoints(tmp_path, capsys):
     assert "val_loss improved from 2.00000 to 1.00000" in capsys.readouterr().out
     with pytest.raises(KeyError, match="available: epoch, loss, val_loss"):
         train([ModelCheckpoint(tmp_path / "{val_acc}.keras")], [1])
+    with pytest.raises(ValueError, match=r"must end in `.weights.h5`"):
+        ModelCheckpoint("m.keras", save_weights_only=True)
+    with pytest.raises(NotImplementedError, match="ModelCheckpoint"):
+        OrbaxCheckpoint(tmp_path)
+
+
+def test_checkpoints_after_batches(tmp_path):
+    some = ModelCheckpoint(tmp_path / "{epoch}-{batch}.keras", save_freq=3)
+    assert train([some], [1] * 6, count=4).saved == ["2-1.keras", "3-2.keras"]
+
+
+def test_the_newest_checkpoint(tmp_path):
+    find = ModelCheckpoint("m.keras")._get_most_recently_modified_file_matching_pattern
+    for epoch in (1, 2):
+        (tmp_path / f"m{epoch:02d}.keras").write_text("")
+        os.utime(tmp_path / f"m{epoch:02d}.keras", (9, 9))
+    assert find(str(tmp_path / "m{epoch:02d}.keras")) == str(tmp_path / "m02.keras")
+    assert find(str(tmp_path / "nothing{epoch}.keras")) is None
 
 
 def test_learning_rates():
@@ -156,7 +179,7 @@ def test_not_a_number_ends_the_run(capsys):
     losses = iter([1.0, float("nan"), 1.0, 1.0, 1.0, 1.0])
     seen = []
     steps = Steps(seen.append, lambda r: {"loss": next(losses)}, lambda: None)
-    run(steps, data, CallbackList([TerminateOnNaN()], model), epochs=3)
+    run(steps, data, CallbackList([TerminateOnNaN()], model=model), epochs=3)
     assert len(seen) == 2 and "Batch 1" in capsys.readouterr().out
 
 
@@ -169,11 +192,11 @@ def test_values_of_a_batch_are_looked_at_only_for_those_who_ask():
         return {"loss": 1.0}
 
     steps = Steps(lambda batch: None, results, lambda: None)
-    run(steps, data, CallbackList([History()], Model()), epochs=2)
+    run(steps, data, CallbackList([History()], model=Model()), epochs=2)
     assert len(looks) == 2
     seen = []
     asks = LambdaCallback(on_batch_end=lambda batch, logs: seen.append(logs["loss"]))
-    run(steps, data, CallbackList([asks, LambdaCallback(on_train_batch_end=None)], Model()))
+    run(steps, data, CallbackList([asks, LambdaCallback(on_train_batch_end=None)], model=Model()))
     assert seen == [1.0] * 4 and len(looks) == 2 + 4 + 1
 
 
@@ -183,16 +206,14 @@ def test_the_order_of_the_calls():
     hooks = {name: (lambda *args, name=name: calls.append(name)) for name in names}
     model, data = Model(), ArrayBatches((np.zeros(1), None, None))
     steps = Steps(lambda batch: None, lambda r: {"loss": 1.0}, lambda: None)
-    run(steps, data, CallbackList([LambdaCallback(**hooks)], model), epochs=2)
+    run(steps, data, CallbackList([LambdaCallback(**hooks)], model=model), epochs=2)
     epoch = ["on_epoch_begin", "on_batch_end", "on_epoch_end"]
     assert calls == ["on_train_begin", *epoch, *epoch, "on_train_end"]
 
 
 def test_wrong_callbacks():
     with pytest.raises(TypeError, match="forget to call"):
-        CallbackList([History], Model())
-    with pytest.raises(TypeError, match="'on_epoch'"):
-        LambdaCallback(on_epoch=print)
+        CallbackList([History], model=Model())
 
 
 def test_an_error_closes_what_callbacks_hold():
@@ -207,34 +228,9 @@ def test_an_error_closes_what_callbacks_hold():
 
     data = ArrayBatches((np.zeros(1), None, None))
     with pytest.raises(KeyboardInterrupt):
-        run(Steps(fail, lambda r: {}, lambda: None), data, CallbackList([Holder()], Model()))
+        run(Steps(fail, lambda r: {}, lambda: None), data, CallbackList([Holder()], model=Model()))
     with pytest.raises(KeyboardInterrupt):
-        evaluate(Steps(fail, lambda r: {}, lambda: None), data, CallbackList([Holder()], Model()))
+        evaluate(
+            Steps(fail, lambda r: {}, lambda: None), data, CallbackList([Holder()], model=Model())
+        )
     assert closed == [True, True]
-
-
-def test_a_run_that_was_cut_off_goes_on(tmp_path):
-    from chainrule.keras import Sequential, layers
-
-    x, y = np.ones((8, 2), "f"), np.ones((8, 1), "f")
-
-    def fresh():
-        model = Sequential([layers.Dense(1, input_shape=(2,), kernel_initializer="zeros")])
-        model.compile("adam", "mse")
-        return model
-
-    def stop(epoch, logs=None):
-        if epoch == 2:
-            raise KeyboardInterrupt
-
-    whole = fresh()
-    whole.fit(x, y, epochs=4, verbose=0)
-    broken = fresh()
-    with pytest.raises(KeyboardInterrupt):
-        cut = [BackupAndRestore(tmp_path), LambdaCallback(on_epoch_begin=stop)]
-        broken.fit(x, y, epochs=4, verbose=0, callbacks=cut)
-    again = fresh()
-    history = again.fit(x, y, epochs=4, verbose=0, callbacks=[BackupAndRestore(tmp_path)])
-    assert history.epoch == [2, 3]
-    np.testing.assert_allclose(again.get_weights()[0], whole.get_weights()[0], rtol=1e-6)
-    assert not (tmp_path / "backup.crt").exists()
