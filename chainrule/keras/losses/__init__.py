@@ -6,13 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule.keras.arrays import align_ranks, squeeze_or_expand_to_same_rank, to_tensor
 from chainrule.keras.losses.base import (
     Loss,
     LossFunctionWrapper,
-    align_ranks,
     reduce_weighted,
-    squeeze_or_expand_to_same_rank,
-    to_tensor,
 )
 from chainrule.keras.losses.classes import (
     CLASSES,

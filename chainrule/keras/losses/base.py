@@ -7,61 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ShapeError
 from chainrule.keras import context
+from chainrule.keras.arrays import align_ranks, to_tensor
+from chainrule.keras.errors import ShapeError
 from chainrule.keras.naming import auto_name
 from chainrule.keras.registry import from_config, to_config
-from chainrule.keras.settings import DTypePolicy, floatx, to_dtype, to_policy
-from chainrule.tensor import Tensor, creation
+from chainrule.keras.settings import DTypePolicy, floatx, to_policy
+from chainrule.tensor import Tensor
 from chainrule.tensor import functions as T
 from chainrule.training.tree import is_nested, map_leaves
 
 _REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
-
-
-class UnlikeShapes(ShapeError, ValueError):
-    """Targets, predictions or weights whose shapes do not belong together."""
-
-
-def to_tensor(x: Any, dtype: Any = None) -> Tensor:
-    """A tensor of the given type. Without one, arrays keep theirs; numbers of Python, also in
-    lists, become `floatx` or int32.
-
-    >>> to_tensor([1.0, 2.0]).dtype, to_tensor(np.zeros(2)).dtype
-    (chainrule.float32, chainrule.float64)
-    """
-    if not isinstance(x, Tensor):
-        array = np.asarray(x)
-        if dtype is None and not hasattr(x, "dtype"):
-            array = _as_python_numbers(x, array)
-        x = creation.from_owned(np.array(array))
-    return x if dtype is None else x.to(to_dtype(dtype))
-
-
-def _as_python_numbers(x: Any, array: np.ndarray) -> np.ndarray:
-    leaf = x
-    while isinstance(leaf, list | tuple) and leaf:
-        leaf = leaf[0]
-    if hasattr(leaf, "dtype"):  # a list of arrays
-        return array
-    if array.dtype == np.float64:
-        return array.astype(to_dtype(floatx()).np)
-    fits = array.dtype == np.int64 and (not array.size or abs(array).max() < 2**31)
-    return array.astype(np.int32) if fits else array
-
-
-def align_ranks(a: Any, b: Any, expand_rank_1: bool = True) -> tuple[Any, Any]:
-    """(n,) meets (n, 1) as (n, 1); a trailing axis of size 1 is dropped where only one has it."""
-    if len(a.shape) == len(b.shape) + 1 and a.shape[-1] == 1:
-        grows = len(b.shape) == 1 and expand_rank_1
-        return (a, b.unsqueeze(-1)) if grows else (a.squeeze(-1), b)
-    if len(b.shape) == len(a.shape) + 1 and b.shape[-1] == 1:
-        grows = len(a.shape) == 1 and expand_rank_1
-        return (a.unsqueeze(-1), b) if grows else (a, b.squeeze(-1))
-    return a, b
-
-
-squeeze_or_expand_to_same_rank = align_ranks
 
 
 class Loss:
@@ -143,24 +99,14 @@ def reduce_weighted(
 ) -> Tensor:
     """`values` times weights, then reduced. A mask leaves the mean over what it keeps."""
     weights = None if sample_weight is None else to_tensor(sample_weight, values.dtype)
-    if mask is not None:
-        kept = to_tensor(mask, values.dtype)
-        if reduction in ("mean", "sum_over_batch_size"):
-            # The masked values are zero and yet counted by the mean; this makes up for them.
-            total = float(np.prod(tuple(kept.shape)))
-            kept = kept * (total / T.clamp(kept.sum(), min=1.0))
-        if weights is None:
-            weights = kept
-        else:
-            kept, weights = align_ranks(kept, weights)
-            weights = _stretched(weights, kept) * _stretched(kept, weights)
+    weights = apply_mask(weights, mask, values.dtype, reduction)
     if weights is not None:
         values, weights = align_ranks(values, weights)
         weights = _stretched(weights, values)
         try:
             values = values * weights
         except RuntimeError as error:
-            raise UnlikeShapes(
+            raise ShapeError(
                 f"sample weights of shape {tuple(weights.shape)} do not fit losses of shape "
                 f"{tuple(values.shape)}"
             ) from error
@@ -174,6 +120,21 @@ def reduce_weighted(
         nothing = T.eq(count, 0.0)  # weights of zero alone give zero
         return T.where(nothing, 0.0, total_loss / T.where(nothing, 1.0, count))
     return total_loss / max(int(np.prod(tuple(values.shape))), 1)
+
+
+def apply_mask(weights: Any, mask: Any, dtype: Any, reduction: str | None) -> Any:
+    """Weights that are zero where the mask is; for a mean, the others make up for them."""
+    if mask is None:
+        return weights
+    kept = to_tensor(mask, dtype)
+    if reduction in ("mean", "sum_over_batch_size"):
+        # The masked values are zero and yet counted by the mean.
+        total = float(np.prod(tuple(kept.shape)))
+        kept = kept * (total / T.clamp(kept.sum(), min=1.0))
+    if weights is None:
+        return kept
+    kept, weights = align_ranks(kept, to_tensor(weights, dtype))
+    return _stretched(weights, kept) * _stretched(kept, weights)
 
 
 def _stretched(weights: Tensor, like: Tensor) -> Tensor:

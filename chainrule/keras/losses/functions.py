@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.keras import context
-from chainrule.keras.losses.base import UnlikeShapes, align_ranks, to_tensor
+from chainrule.keras.arrays import align_ranks, to_tensor
+from chainrule.keras.errors import ShapeError
 from chainrule.keras.registry import known
 from chainrule.keras.settings import epsilon, to_dtype
 from chainrule.nn import functional as F
@@ -37,7 +38,7 @@ def _pair(y_true: Any, y_pred: Any, name: str) -> tuple[Tensor, Tensor]:
                 "; class numbers as targets need sparse_categorical_crossentropy, "
                 "or keras.utils.to_categorical first"
             )
-        raise UnlikeShapes(
+        raise ShapeError(
             f"{name}: targets and predictions must have the same shape, got y_true of shape "
             f"{tuple(y_true.shape)} and y_pred of shape {tuple(y_pred.shape)}{hint}"
         )
@@ -262,7 +263,7 @@ def sparse_categorical_crossentropy(
     logits = y_pred if from_logits else (_remembered_logits(y_pred) if axis == -1 else None)
     outputs = _float(y_pred if logits is None else logits)
     if outputs.ndim == 0:
-        raise UnlikeShapes("sparse_categorical_crossentropy needs an axis of classes, got a number")
+        raise ShapeError("sparse_categorical_crossentropy needs an axis of classes, got a number")
     class_axis = axis % outputs.ndim
     labels = y_true
     if labels.ndim == outputs.ndim and labels.shape[class_axis] == 1:
@@ -272,7 +273,7 @@ def sparse_categorical_crossentropy(
         hint = ""
         if tuple(labels.shape) == tuple(outputs.shape):
             hint = "; one-hot targets need categorical_crossentropy"
-        raise UnlikeShapes(
+        raise ShapeError(
             "sparse_categorical_crossentropy: targets and predictions must have the same shape up "
             f"to the axis of classes, got y_true of shape {tuple(y_true.shape)} and y_pred of "
             f"shape {tuple(y_pred.shape)}{hint}"
