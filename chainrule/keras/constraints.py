@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.keras.registry import known, lookup
+from chainrule.keras.arrays import to_tensor
+from chainrule.keras.registry import from_config, known, lookup, to_config
 from chainrule.keras.settings import epsilon
 from chainrule.tensor import Tensor
 from chainrule.tensor import functions as T
@@ -25,6 +26,7 @@ class Constraint:
 
 
 def _norm(w: Tensor, axis: Any) -> Tensor:
+    """Lengths along `axis`, which stays with size 1."""
     axes = tuple(axis) if isinstance(axis, list | tuple) else (axis,)
     return T.sqrt((w * w).sum(axes, keepdim=True))
 
@@ -38,6 +40,7 @@ class MaxNorm(Constraint):
         self.axis = axis
 
     def __call__(self, w: Tensor) -> Tensor:
+        w = to_tensor(w)
         norms = _norm(w, self.axis)
         return w * (T.clamp(norms, 0, self.max_value) / (epsilon() + norms))
 
@@ -47,7 +50,7 @@ class NonNeg(Constraint):
     """No negative numbers."""
 
     def __call__(self, w: Tensor) -> Tensor:
-        return T.clamp(w, min=0.0)
+        return T.clamp(to_tensor(w), min=0.0)
 
 
 @known
@@ -58,6 +61,7 @@ class UnitNorm(Constraint):
         self.axis = axis
 
     def __call__(self, w: Tensor) -> Tensor:
+        w = to_tensor(w)
         return w / (epsilon() + _norm(w, self.axis))
 
 
@@ -74,6 +78,7 @@ class MinMaxNorm(Constraint):
         self.axis = axis
 
     def __call__(self, w: Tensor) -> Tensor:
+        w = to_tensor(w)
         norms = _norm(w, self.axis)
         wanted = (
             self.rate * T.clamp(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
@@ -99,3 +104,13 @@ def get(identifier: Any) -> Any:
     if not callable(found):
         raise ValueError(f"cannot make a constraint from {identifier!r}")
     return found
+
+
+def serialize(constraint: Any) -> Any:
+    """A constraint as plain data."""
+    return to_config(constraint)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """What `serialize` was given, or the constraint of that name."""
+    return from_config(config, custom_objects=custom_objects, module_objects=_TABLE)

@@ -8,14 +8,16 @@ a kernel `(…, in, out)`, `fan_in = in · receptive field` and `fan_out = out �
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chainrule.keras.naming import snake_case
-from chainrule.keras.registry import known, lookup
+from chainrule.keras.registry import from_config, known, lookup, to_config
 from chainrule.keras.settings import to_dtype
 from chainrule.runtime.random import Generator, stream
+from chainrule.signal import windows
 from chainrule.tensor import Tensor, creation
 
 
@@ -27,33 +29,47 @@ class Initializer:
     def values(self, shape: tuple[int, ...]) -> np.ndarray:
         raise NotImplementedError
 
-    def __call__(self, shape: Any, dtype: Any = None, **options: Any) -> Tensor:
+    def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         return creation.from_owned(np.array(self.values(shape), dtype=to_dtype(dtype).np))
 
     def get_config(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        values = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return {name: to_config(value) for name, value in values.items()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Initializer:
-        return cls(**config)
+        return cls(**from_config(config))
 
     def clone(self) -> Initializer:
         return type(self).from_config(self.get_config())
 
 
 class Random(Initializer):
-    """Base of those that draw."""
+    """Base of those that draw. `seed` is an integer (the same values at every call), a
+    `SeedGenerator` (others at every call), or None: then values come from the stream "init".
+    """
 
     def __init__(self, seed: Any = None) -> None:
+        if isinstance(seed, dict):
+            seed = from_config(seed)
+        integer = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+        if not (seed is None or integer or hasattr(seed, "generator")):
+            raise ValueError(
+                "`seed` argument should be an instance of `keras.random.SeedGenerator()` or an "
+                f"integer. Received: seed={seed}"
+            )
         self.seed = seed
 
     @property
     def generator(self) -> np.random.Generator:
         if self.seed is None:
             return stream("init").numpy()
-        seed = getattr(self.seed, "seed", self.seed)
-        return Generator(seed=int(seed)).numpy()
+        own: Generator = getattr(self.seed, "generator", None) or Generator(seed=int(self.seed))
+        return own.numpy()
+
+
+RandomInitializer = Random
 
 
 @known
@@ -80,7 +96,10 @@ class Constant(Initializer):
         self.value = value
 
     def values(self, shape: tuple[int, ...]) -> np.ndarray:
-        return np.broadcast_to(np.asarray(self.value), shape)
+        value = self.value
+        if isinstance(value, Tensor):
+            value = value.detach().numpy()
+        return np.broadcast_to(np.asarray(value), shape)
 
 
 @known
@@ -148,10 +167,12 @@ def draw_truncated(generator: np.random.Generator, shape: tuple[int, ...]) -> np
 
 @known
 class VarianceScaling(Random):
-    """Variance `scale / n`, where n is fan_in, fan_out or their mean (fan_avg)."""
+    """Variance `scale / n`, where n is fan_in, fan_out or their mean (fan_avg). `input_axes` and
+    `output_axes` say which axes of a kernel are counted, where they are not the usual ones.
+    """
 
     _MODES = ("fan_in", "fan_out", "fan_avg")
-    _DISTRIBUTIONS = ("normal", "truncated_normal", "untruncated_normal", "uniform")
+    _DISTRIBUTIONS = ("uniform", "truncated_normal", "untruncated_normal")
 
     def __init__(
         self,
@@ -159,22 +180,30 @@ class VarianceScaling(Random):
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
         seed: Any = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
     ) -> None:
         super().__init__(seed)
         if scale <= 0:
-            raise ValueError(f"scale must be positive, got {scale}")
+            raise ValueError(f"Argument `scale` must be positive float. Received: scale={scale}")
         if mode not in self._MODES:
-            raise ValueError(f"mode must be one of {self._MODES}, got {mode!r}")
+            raise ValueError(f"Invalid `mode` argument: {mode}. It must be one of {self._MODES}")
+        distribution = distribution.lower()
+        if distribution == "normal":
+            distribution = "truncated_normal"
         if distribution not in self._DISTRIBUTIONS:
             raise ValueError(
-                f"distribution must be one of {self._DISTRIBUTIONS}, got {distribution!r}"
+                f"Invalid `distribution` argument: {distribution}. It must be one of "
+                f"{self._DISTRIBUTIONS}"
             )
         self.scale = scale
         self.mode = mode
         self.distribution = distribution
+        self.input_axes = input_axes
+        self.output_axes = output_axes
 
     def values(self, shape: tuple[int, ...]) -> np.ndarray:
-        fan_in, fan_out = fans(shape)
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         count = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, count)
         if self.distribution == "uniform":
@@ -188,29 +217,42 @@ class VarianceScaling(Random):
         return deviation * draw_truncated(self.generator, shape)
 
 
-def fans(shape: tuple[int, ...]) -> tuple[float, float]:
+def compute_fans(
+    shape: Sequence[int],
+    input_axes: Sequence[int] | None = None,
+    output_axes: Sequence[int] | None = None,
+) -> tuple[int, int]:
+    """How many inputs an output has, and how many outputs an input.
+
+    >>> compute_fans((784, 128)), compute_fans((3, 3, 16, 32))
+    ((784, 128), (144, 288))
     """
-    >>> fans((784, 128)), fans((3, 3, 16, 32))
-    ((784.0, 128.0), (144.0, 288.0))
-    """
+    if input_axes is not None and output_axes is not None:
+        return math.prod(shape[a] for a in input_axes), math.prod(shape[a] for a in output_axes)
     if len(shape) < 1:
-        return 1.0, 1.0
+        return 1, 1
     if len(shape) == 1:
-        return float(shape[0]), float(shape[0])
+        return int(shape[0]), int(shape[0])
     field = math.prod(shape[:-2])
-    return float(shape[-2] * field), float(shape[-1] * field)
+    return int(shape[-2] * field), int(shape[-1] * field)
 
 
 class _Scaled(VarianceScaling):
-    """A VarianceScaling with a name of its own; its config is the seed."""
+    """A VarianceScaling with a name of its own; its config is the seed and the axes."""
 
-    _scaling: tuple[float, str, str]
+    _scaling: ClassVar[tuple[float, str, str]]
 
-    def __init__(self, seed: Any = None) -> None:
-        super().__init__(*self._scaling, seed=seed)
+    def __init__(
+        self,
+        seed: Any = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(*self._scaling, seed, input_axes, output_axes)
 
     def get_config(self) -> dict[str, Any]:
-        return {"seed": self.seed}
+        config = super().get_config()
+        return {name: config[name] for name in ("seed", "input_axes", "output_axes")}
 
 
 @known
@@ -273,9 +315,72 @@ class Orthogonal(Random):
         return self.gain * (q if rows >= columns else q.T).reshape(shape)
 
 
+@known
+class STFT(Initializer):
+    """The kernel of a short time Fourier transform as a convolution over time: cosines ("real") or
+    sines ("imag") under a window, for the shape (frame, channels, frequencies).
+    """
+
+    def __init__(
+        self,
+        side: str = "real",
+        window: Any = "hann",
+        scaling: str | None = "density",
+        periodic: bool = False,
+    ) -> None:
+        if side not in ("real", "imag"):
+            raise ValueError(f"side should be 'real' or 'imag', not {side}")
+        if isinstance(window, str):
+            _window(window, 1, periodic)
+        if scaling not in (None, "density", "spectrum"):
+            raise ValueError(
+                "Scaling is invalid, it must be `None`, 'density' or 'spectrum'. Received "
+                f"scaling={scaling}"
+            )
+        self.side = side
+        self.window = window
+        self.scaling = scaling
+        self.periodic = periodic
+
+    def values(self, shape: tuple[int, ...]) -> np.ndarray:
+        frame, _, frequencies = shape
+        time = np.arange(frame).reshape(-1, 1, 1)
+        angle = -2.0 * np.pi * time * np.arange(frequencies) / (2.0 * (frequencies - 1))
+        kernel = np.cos(angle) if self.side == "real" else np.sin(angle)
+        if self.window is None:
+            return kernel
+        window = self.window
+        if isinstance(window, str):
+            window = _window(window, frame, self.periodic)
+        window = np.asarray(window, np.float64)
+        if window.shape != (frame,):
+            raise ValueError(
+                "The shape of `window` must be equal to [frame_length]. "
+                f"Received: window shape={window.shape}"
+            )
+        if self.scaling == "density":
+            window = window / np.sqrt((window**2).sum())
+        elif self.scaling == "spectrum":
+            window = window / np.abs(window).sum()
+        return kernel * window.reshape(-1, 1, 1)
+
+
+def _window(name: str, length: int, periodic: bool) -> np.ndarray:
+    """A window by the name that SciPy gives it; some are SciPy's."""
+    if name in ("bartlett", "blackman", "cosine", "hamming", "hann", "nuttall"):
+        made = getattr(windows, name)(length, sym=not periodic, dtype=to_dtype("float64"))
+        return np.asarray(made.numpy())
+    try:
+        from scipy.signal import get_window
+    except ImportError as error:
+        raise ValueError(f"the window {name!r} needs SciPy: pip install scipy") from error
+    return np.asarray(get_window(name, length, periodic))
+
+
 _CLASSES = (
-    Zeros, Ones, Constant, Identity, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling,
-    GlorotUniform, GlorotNormal, HeNormal, HeUniform, LecunNormal, LecunUniform, Orthogonal,
+    STFT, Zeros, Ones, Constant, Identity, RandomNormal, RandomUniform, TruncatedNormal,
+    VarianceScaling, GlorotUniform, GlorotNormal, HeNormal, HeUniform, LecunNormal, LecunUniform,
+    Orthogonal,
 )  # fmt: skip
 
 _TABLE: dict[str, Any] = {
@@ -285,27 +390,29 @@ _TABLE: dict[str, Any] = {
     "uniform": RandomUniform,
     "one": Ones,
     "zero": Zeros,
-    "orthogonal": Orthogonal,
-}
+    "orthogonal": Orthogonal, "IdentityInitializer": Identity, "OrthogonalInitializer": Orthogonal,
+    "STFTInitializer": STFT, "stft": STFT,
+}  # fmt: skip
 
 # The names of old programs: functions that made initializers.
 zeros, ones, constant, identity, orthogonal = Zeros, Ones, Constant, Identity, Orthogonal
 random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
 variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, GlorotUniform, GlorotNormal
 he_normal, he_uniform, lecun_normal, lecun_uniform = HeNormal, HeUniform, LecunNormal, LecunUniform
-IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
+IdentityInitializer, OrthogonalInitializer, STFTInitializer = Identity, Orthogonal, STFT
+stft = STFT
 
 
 def get(identifier: Any) -> Any:
     """The initializer that a name, a config, a class or a callable means.
 
     >>> get("he_normal").get_config()
-    {'seed': None}
+    {'seed': None, 'input_axes': None, 'output_axes': None}
     """
     if identifier is None:
         return None
-    if isinstance(identifier, Tensor | np.ndarray | int | float):
-        return Constant(np.asarray(identifier))
+    if isinstance(identifier, Tensor | np.ndarray | np.generic):
+        return _Given(identifier)
     found = lookup(identifier, _TABLE, "initializer")
     if isinstance(found, type):
         return found()
@@ -314,9 +421,29 @@ def get(identifier: Any) -> Any:
     return found
 
 
-def serialize(initializer: Initializer) -> dict[str, Any]:
-    return {"class_name": type(initializer).__name__, "config": initializer.get_config()}
+class _Given:
+    """The values themselves, for a weight of their shape."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+
+    def __call__(self, shape: Any, dtype: Any = None, **options: Any) -> Tensor:
+        if tuple(shape) != tuple(self.values.shape):
+            raise ValueError(
+                f"Expected `shape` to be {tuple(self.values.shape)}, that of the tensor given as "
+                f"initializer. Received: shape={tuple(shape)}"
+            )
+        values = self.values
+        if isinstance(values, Tensor):
+            values = values.detach().numpy()
+        return creation.from_owned(np.array(values, dtype=to_dtype(dtype).np))
 
 
-def deserialize(config: dict[str, Any]) -> Any:
-    return get(config)
+def serialize(initializer: Any) -> Any:
+    """An initializer as plain data."""
+    return to_config(initializer)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """What `serialize` was given, or the initializer of that name."""
+    return from_config(config, custom_objects=custom_objects, module_objects=_TABLE)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from chainrule.keras.registry import known, lookup
+from chainrule.keras.arrays import to_tensor
+from chainrule.keras.registry import from_config, known, lookup, to_config
 from chainrule.tensor import Tensor
 from chainrule.tensor import functions as T
 
@@ -28,10 +30,11 @@ class L1L2(Regularizer):
     """`l1 · Σ|w| + l2 · Σw²`."""
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        self.l1 = 0.0 if l1 is None else _weight(l1)
-        self.l2 = 0.0 if l2 is None else _weight(l2)
+        self.l1 = 0.0 if l1 is None else validate_float_arg(l1, "l1")
+        self.l2 = 0.0 if l2 is None else validate_float_arg(l2, "l2")
 
     def __call__(self, x: Tensor) -> Any:
+        x = to_tensor(x)
         terms = []
         if self.l1:
             terms.append(self.l1 * T.abs(x).sum())
@@ -45,10 +48,10 @@ class L1(Regularizer):
     """`l1 · Σ|w|`."""
 
     def __init__(self, l1: float = 0.01) -> None:
-        self.l1 = _weight(0.01 if l1 is None else l1)
+        self.l1 = validate_float_arg(0.01 if l1 is None else l1, "l1")
 
     def __call__(self, x: Tensor) -> Any:
-        return self.l1 * T.abs(x).sum()
+        return self.l1 * T.abs(to_tensor(x)).sum()
 
 
 @known
@@ -56,9 +59,10 @@ class L2(Regularizer):
     """`l2 · Σw²`."""
 
     def __init__(self, l2: float = 0.01) -> None:
-        self.l2 = _weight(0.01 if l2 is None else l2)
+        self.l2 = validate_float_arg(0.01 if l2 is None else l2, "l2")
 
     def __call__(self, x: Tensor) -> Any:
+        x = to_tensor(x)
         return self.l2 * (x * x).sum()
 
 
@@ -68,11 +72,20 @@ class OrthogonalRegularizer(Regularizer):
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         if mode not in ("rows", "columns"):
-            raise ValueError(f"mode must be 'rows' or 'columns', got {mode!r}")
-        self.factor = _weight(factor)
+            raise ValueError(
+                'Invalid value for argument `mode`. Expected one of {"rows", "columns"}. '
+                f"Received: mode={mode}"
+            )
+        self.factor = validate_float_arg(factor, "factor")
         self.mode = mode
 
     def __call__(self, x: Tensor) -> Any:
+        x = to_tensor(x)
+        if x.ndim != 2:
+            raise ValueError(
+                "Inputs to OrthogonalRegularizer must have rank 2. "
+                f"Received: inputs.shape={tuple(x.shape)}"
+            )
         rows = x if self.mode == "rows" else x.T
         rows = rows / (T.sqrt((rows * rows).sum(-1, keepdim=True)) + 1e-12)
         count = rows.shape[0]
@@ -81,9 +94,13 @@ class OrthogonalRegularizer(Regularizer):
         return self.factor * 0.5 * off_diagonal / max(count * (count - 1.0) / 2.0, 1.0)
 
 
-def _weight(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"a penalty's weight must be a number, got {value!r}")
+def validate_float_arg(value: Any, name: str) -> float:
+    """A weight of a penalty: a number that is not negative."""
+    if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise ValueError(
+            f"Invalid value for argument {name}: expected a non-negative float. "
+            f"Received: {name}={value}"
+        )
     return float(value)
 
 
@@ -105,3 +122,13 @@ def get(identifier: Any) -> Any:
     if not callable(found):
         raise ValueError(f"cannot make a regularizer from {identifier!r}")
     return found
+
+
+def serialize(regularizer: Any) -> Any:
+    """A regularizer as plain data."""
+    return to_config(regularizer)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """What `serialize` was given, or the regularizer of that name."""
+    return from_config(config, custom_objects=custom_objects, module_objects=_TABLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from chainrule import dtypes
@@ -83,10 +84,42 @@ def standardize_dtype(dtype: Any) -> str:
     >>> standardize_dtype(float), standardize_dtype(None), standardize_dtype("half")
     ('float32', 'float32', 'float16')
     """
-    python = {bool: "bool", int: "int32", float: floatx(), str: "string"}
-    if isinstance(dtype, type) and dtype in python:
+    python = {bool: "bool", int: "int32", float: floatx(), str: "string", "int": "int32"}
+    if isinstance(dtype, type | str) and dtype in python:
         return python[dtype]
     return "string" if dtype == "string" else dtype_name(dtype)
+
+
+def standardize_shape(shape: Any) -> tuple[int | None, ...]:
+    """A shape as a tuple of ints, with None where a size is open.
+
+    >>> standardize_shape([None, 3])
+    (None, 3)
+    """
+    if shape is None:
+        raise ValueError("Undefined shapes are not supported.")
+    if not hasattr(shape, "__iter__"):
+        raise ValueError(f"Cannot convert '{shape}' to a shape.")
+    sizes = tuple(shape)
+    for size in sizes:
+        if size is None:
+            continue
+        if isinstance(size, bool) or not hasattr(size, "__index__"):
+            raise ValueError(
+                f"Cannot convert '{sizes}' to a shape. Found invalid dimension '{size}'."
+            )
+        if size < 0:
+            raise ValueError(
+                f"Cannot convert '{sizes}' to a shape. Negative dimensions are not allowed."
+            )
+    return tuple(None if size is None else operator.index(size) for size in sizes)
+
+
+def shape_equal(a_shape: Any, b_shape: Any) -> bool:
+    """Whether two shapes agree, wherever both sizes are known."""
+    return len(a_shape) == len(b_shape) and all(
+        a is None or b is None or a == b for a, b in zip(a_shape, b_shape, strict=True)
+    )
 
 
 def is_float_dtype(dtype: Any) -> bool:
@@ -127,13 +160,14 @@ class DTypePolicy:
         self._name = name
         mixed = name in ("mixed_float16", "mixed_bfloat16")
         plain = name.removeprefix("mixed_") if mixed else name
-        if plain not in dtypes.BY_NAME and plain != "string":
+        try:
+            self._compute_dtype = standardize_dtype(plain)
+        except (TypeError, ValueError) as error:
             raise ValueError(
                 f"Cannot convert {name!r} to a dtype policy; there are 'mixed_float16', "
                 "'mixed_bfloat16' and the names of types, such as 'float32'"
-            )
-        self._compute_dtype = plain
-        self._variable_dtype = "float32" if mixed else plain
+            ) from error
+        self._variable_dtype = "float32" if mixed else self._compute_dtype
 
     @property
     def name(self) -> str:
