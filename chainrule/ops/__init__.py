@@ -154,6 +154,7 @@ from chainrule.ops.movement import (
     flip,
     full,
     index_axis,
+    interleave,
     iota,
     narrow,
     pad,

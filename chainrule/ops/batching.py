@@ -113,6 +113,10 @@ def _cat(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
     return _with(node, _all(xs, over, size), axis=node.attr("axis") + 1)
 
 
+def _alike(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
+    return _with(node, _all(xs, over, size))
+
+
 def _pad(node: Node, xs: Nodes, over: Flags, size: int) -> Node:
     return _with(node, xs, low=(0, *node.attr("low")), high=(0, *node.attr("high")))
 
@@ -281,6 +285,7 @@ _ROWS: dict[Rule, tuple[str, ...]] = {
     _broadcast: ("broadcast_to",),
     _slice:     ("slice", "slice_update"),
     _cat:       ("cat",),
+    _alike:     ("interleave",),
     _pad:       ("pad",),
     _take:      ("take",),
     _put:       ("put",),

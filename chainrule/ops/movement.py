@@ -6,7 +6,9 @@ replaced.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -402,6 +404,57 @@ cat = Op(
     tex=r"[{0}, \dots]",
     doc="Arrays one after another along an axis.",
     domain=Domain((-3, 3), (-3, 3), dtypes="any complex", cases=[((2, 3), (2, 2), {"axis": 1})]),
+)
+
+
+def _interleave_type(*parts: Node, counts: Shape) -> TensorType:
+    first = parts[0]
+    if any(x.shape != first.shape or x.dtype is not first.dtype for x in parts):
+        raise ShapeError(f"parts of unlike shapes: {', '.join(str(x.shape) for x in parts)}")
+    if len(parts) != math.prod(counts):
+        raise ShapeError(f"{len(parts)} parts do not fill {counts}")
+    lead = len(first.shape) - len(counts)
+    spread = (n * s for n, s in zip(first.shape[lead:], counts, strict=True))
+    return TensorType((*first.shape[:lead], *spread), first.dtype)
+
+
+def interleaved(counts: Shape) -> Iterator[tuple[Any, ...]]:
+    """The places of each part in turn."""
+    for start in itertools.product(*map(range, counts)):
+        yield (..., *(np.s_[a::s] for a, s in zip(start, counts, strict=True)))
+
+
+def _interleave(*parts: np.ndarray, counts: Shape) -> np.ndarray:
+    lead = parts[0].ndim - len(counts)
+    spread = [n * s for n, s in zip(parts[0].shape[lead:], counts, strict=True)]
+    out = np.empty((*parts[0].shape[:lead], *spread), parts[0].dtype)
+    for at, x in zip(interleaved(counts), parts, strict=True):
+        out[at] = x
+    return out
+
+
+def _interleave_vjp(g: Node, y: Node, *parts: Node, counts: Shape) -> tuple[Node, ...]:
+    lead = len(g.shape) - len(counts)
+    step = (1,) * lead + counts
+    return tuple(
+        slice(g, start=(0,) * lead + start, stop=g.shape, step=step)
+        for start in itertools.product(*map(range, counts))
+    )
+
+
+interleave = Op(
+    "interleave",
+    infer=_interleave_type,
+    reference=_interleave,
+    gradient=_interleave_vjp,
+    tex=r"\operatorname{{interleave}}({0}, \dots)",
+    doc="Arrays of one shape whose last axes take turns: element i of part r at i · count + r.",
+    domain=Domain(
+        (-3, 3),
+        (-3, 3),
+        dtypes="any complex",
+        cases=[((2, 3), (2, 3), {"counts": (2,)}), ((4, 2), (4, 2), {"counts": (2, 1)})],
+    ),
 )
 
 

@@ -14,22 +14,24 @@ every s-th tap only, and is a convolution with stride 1. The phases are interlea
 multiply mostly zeros (a large kernel on a small image) stays as it is.
 
 needs   primitives
-leaves  no unwindows of a product, but for those
+leaves  no unwindows of a product, but for those; factors that many places meet, in the order of the
+        product (`copy`)
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from chainrule.ir.node import Node
 from chainrule.ops.contract import contract
+from chainrule.ops.elementwise import copy
 from chainrule.ops.movement import (
-    cat,
-    expand_dims,
     flip,
     full,
+    interleave,
     narrow,
     pad,
     permute,
@@ -38,8 +40,9 @@ from chainrule.ops.movement import (
     windows,
 )  # fmt: skip
 from chainrule.rewrite.walk import rewrite
-from chainrule.shapes import Shape
 
+#: Factors that so many places meet are worth bringing into order first.
+_REUSED = 32
 #: A convolution may multiply so many times as often as the windows that are added back.
 _WORTH = 2.5
 
@@ -148,13 +151,15 @@ def _convolution(node: Node, region: Sequence[tuple[int, int]]) -> Node | None:
     if products > _WORTH * math.prod(size.values()) * math.prod(count.values()):
         return None
     g = _last(p.g, p.of_g, p.places)
-    w = _last(p.w, p.of_w, p.taps)
-    p = p._replace(
-        g=g, w=w, of_g=_without(p.of_g, p.places) + p.places,
-        of_w=_without(p.of_w, p.taps) + p.taps,
-    )  # fmt: skip
-    made = _interleaved(p, per_axis, lengths, ())
-    return _region(made, lengths, [len(x) for x in per_axis], region)
+    w, of_w = _last(p.w, p.of_w, p.taps), _without(p.of_w, p.taps) + p.taps
+    if math.prod(lengths) * g.shape[0] >= _REUSED:
+        w, of_w = _by_result(w, of_w, _without(p.out, p.taps))
+    p = p._replace(g=g, w=w, of_g=_without(p.of_g, p.places) + p.places, of_w=of_w)
+    out = _interleaved(p, per_axis, lengths)
+    lead = out.ndim - n
+    for k, (a, b) in enumerate(region):
+        out = narrow(out, lead + k, 0, b - a)
+    return out
 
 
 def _without(letters: str, gone: str) -> str:
@@ -168,23 +173,18 @@ def _last(x: Node, letters: str, last: str) -> Node:
 
 
 def _interleaved(
-    p: _Product,
-    per_axis: Sequence[Sequence[_Phase | None]],
-    lengths: Sequence[int],
-    chosen: tuple[_Phase | None, ...],
+    p: _Product, per_axis: Sequence[Sequence[_Phase | None]], lengths: Sequence[int]
 ) -> Node:
-    """All phases, as leading axes."""
-    if len(chosen) < len(per_axis):
-        parts = [
-            _interleaved(p, per_axis, lengths, (*chosen, q)) for q in per_axis[len(chosen)]
-        ]
-        if len(parts) == 1:
-            return expand_dims(parts[0], 0)
-        return cat(*(expand_dims(x, 0) for x in parts), axis=0)
-    phases = [q for q in chosen if q is not None]
-    if len(phases) < len(chosen):
-        return _nothing(p, lengths)
-    return _one_phase(p, phases, lengths)
+    """All phases, each at its places."""
+    parts = [
+        _nothing(p, lengths)
+        if any(q is None for q in chosen)
+        else _one_phase(p, [q for q in chosen if q is not None], lengths)
+        for chosen in itertools.product(*per_axis)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return interleave(*parts, counts=tuple(len(phases) for phases in per_axis))
 
 
 def _nothing(p: _Product, lengths: Sequence[int]) -> Node:
@@ -224,22 +224,11 @@ def _one_phase(p: _Product, phases: Sequence[_Phase], lengths: Sequence[int]) ->
     return contract(read, w, spec=f"{p.of_g}{p.taps},{p.of_w}->{p.out[:-n]}")
 
 
-def _region(
-    made: Node, lengths: Sequence[int], phases: Sequence[int], region: Sequence[tuple[int, int]]
-) -> Node:
-    """(phases…, lead…, lengths…) → (lead…, region…)."""
-    n = len(lengths)
-    lead = made.ndim - 2 * n
-    order = list(range(n, n + lead))
-    for k in range(n):
-        order += [n + lead + k, k]
-    if math.prod(phases) == 1:
-        out = reshape(made, shape=made.shape[n:])
-    else:
-        whole: Shape = tuple(a * b for a, b in zip(lengths, phases, strict=True))
-        out = reshape(
-            permute(made, order=tuple(order)), shape=(*made.shape[n : n + lead], *whole)
-        )
-    for k, (a, b) in enumerate(region):
-        out = narrow(out, lead + k, 0, b - a)
-    return out
+def _by_result(w: Node, letters: str, out: str) -> tuple[Node, str]:
+    """The factors in memory in the order in which a product reads them: all that one element of the
+    result needs side by side.
+    """
+    order = "".join(c for c in letters if c in out) + _without(letters, out)
+    if order == letters:
+        return w, letters
+    return copy(permute(w, order=tuple(map(letters.index, order)))), order

@@ -224,6 +224,8 @@ class _Partition:
         for n in self.order:
             if self.cls[n] == "single" and n.op.name != "item":
                 out.update(self._shown_plainly(n))
+            elif n.op.name == "copy":  # a pass wants it in this order
+                out.add(n)
         return out
 
     def _sealed(self) -> set[Node]:

@@ -2,7 +2,8 @@
 
     contract  →  `contract` (products, convolutions), or loops where that does not take it
     nest      →  `nests`     flat  →  `nests`, with the length given at run time
-    single    →  `scans` for loops over time, `attention`, `lines` for what goes along an axis
+    single    →  `scans` for loops over time, `attention`, `interleave`, `lines` for what goes
+                          along an axis
 
 Equal graphs have equal steps, and are lowered once. What no lowering takes raises `Unsupported`:
 the reference backend then computes that kernel between native ones.
@@ -22,6 +23,7 @@ from chainrule.schedule.attention import lower_attention
 from chainrule.schedule.contract import accepts, lower_contraction
 from chainrule.schedule.contract.choose import Machine
 from chainrule.schedule.evaluate import Unsupported
+from chainrule.schedule.interleave import lower_interleave
 from chainrule.schedule.lines import lower_lines
 from chainrule.schedule.loops import Kernel
 from chainrule.schedule.lowered import Lowered, Place, Step
@@ -74,6 +76,8 @@ def _lower(fused: Fused, machine: Machine) -> Lowered:
             return _scan(graph, machine)
         if name in ("attention", "attention_rows", "attention_gradient"):
             return _vectorised(lower_attention(graph, machine), machine.vector_bytes)
+        if name == "interleave":
+            return _vectorised(lower_interleave(graph), machine.vector_bytes)
         return _vectorised(lower_lines(graph), machine.vector_bytes)
     if fused.kind == "contract":
         product = _product(graph)
