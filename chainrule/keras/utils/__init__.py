@@ -1,0 +1,34 @@
+"""`keras.utils`."""
+
+from chainrule.keras.files import get_file
+from chainrule.keras.images import array_to_img, img_to_array, load_img, save_img
+from chainrule.keras.plotting import model_to_dot, plot_model
+from chainrule.keras.registry import (
+    custom_object_scope,
+    get_custom_objects,
+    register_keras_serializable,
+)
+from chainrule.keras.utils.batches import (
+    PyDataset,
+    Sequence,
+    pack_x_y_sample_weight,
+    unpack_x_y_sample_weight,
+)
+from chainrule.keras.utils.folder_datasets import (
+    audio_dataset_from_directory,
+    image_dataset_from_directory,
+    text_dataset_from_directory,
+)
+from chainrule.keras.utils.numerical import normalize, set_random_seed, to_categorical
+from chainrule.keras.utils.sequences import pad_sequences
+from chainrule.keras.utils.splitting import split_dataset
+from chainrule.keras.utils.timeseries import timeseries_dataset_from_array
+
+__all__ = [
+    "PyDataset", "Sequence", "array_to_img", "audio_dataset_from_directory", "custom_object_scope",
+    "get_custom_objects", "get_file", "image_dataset_from_directory", "img_to_array", "load_img",
+    "model_to_dot", "normalize", "pack_x_y_sample_weight", "pad_sequences", "plot_model",
+    "register_keras_serializable", "save_img", "set_random_seed", "split_dataset",
+    "text_dataset_from_directory", "timeseries_dataset_from_array", "to_categorical",
+    "unpack_x_y_sample_weight",
+]  # fmt: skip
