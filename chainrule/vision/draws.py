@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.dtypes import float32, int64
+from chainrule.dtypes import get_default_dtype, int64
 from chainrule.runtime.mersenne import Twister
 from chainrule.runtime.random import stream
 from chainrule.utils.data.chance import augmentation
@@ -69,7 +69,7 @@ class Draws:
 
 
 class TwisterDraws(Draws):
-    """The same from PyTorch's generator."""
+    """The same from PyTorch's generator; floats of the default dtype, as there."""
 
     __slots__ = ("_twister",)
 
@@ -77,11 +77,11 @@ class TwisterDraws(Draws):
         self._twister = twister
 
     def share(self) -> float:
-        return float(self._twister.uniform((1,), float32)[0])
+        return float(self._twister.uniform((1,), get_default_dtype())[0])
 
     def uniform(self, low: float, high: float) -> float:
-        share = self._twister.uniform((1,), float32)[0]
-        return float(share * np.float32(high - low) + np.float32(low))
+        share = self._twister.uniform((1,), get_default_dtype())[0]
+        return float(share * share.dtype.type(high - low) + share.dtype.type(low))
 
     def integer(self, low: int, high: int) -> int:
         return int(self._twister.integers((1,), int64, low, high)[0])
@@ -91,14 +91,14 @@ class TwisterDraws(Draws):
         return order
 
     def shares(self, *shape: int) -> Array:
-        return self._twister.uniform(shape, float32)
+        return self._twister.uniform(shape, get_default_dtype())
 
     def normal(self, *shape: int) -> Array:
-        return self._twister.normal(shape, float32)
+        return self._twister.normal(shape, get_default_dtype())
 
     def dirichlet(self, alpha: Sequence[float], n: int) -> Array:
         own = np.random.default_rng(self._twister.seed())
-        return own.dirichlet(alpha, n).astype(np.float32)
+        return own.dirichlet(alpha, n).astype(get_default_dtype().np)
 
     def shuffled(self, n: int) -> list[int]:
         order = list(range(n))

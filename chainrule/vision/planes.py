@@ -14,12 +14,12 @@ _GREY = (19595, 38470, 7471)
 _PAD_MODES = {"edge": "edge", "reflect": "reflect", "symmetric": "symmetric"}
 
 
-def unit(x: Array) -> Array:
-    """Bytes 0 … 255 to float32 0 … 1: x / 255. Other element types stay as they are."""
+def unit(x: Array, dtype: Any = np.float32) -> Array:
+    """Bytes 0 … 255 to numbers 0 … 1: x / 255. Other element types stay as they are."""
     if x.dtype != np.uint8:
         return np.ascontiguousarray(x)
-    result = np.empty(x.shape, np.float32)  # contiguous, whatever the strides of x
-    np.divide(x, np.float32(255), out=result)
+    result = np.empty(x.shape, dtype)  # contiguous, whatever the strides of x
+    np.divide(x, result.dtype.type(255), out=result)
     return result
 
 

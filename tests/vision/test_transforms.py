@@ -43,6 +43,14 @@ def test_to_tensor() -> None:
         F.to_tensor(np.zeros(3))
 
 
+def test_to_tensor_gives_the_default_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dtypes, "_default", dtypes.float64)
+    exact = COLOUR.transpose(2, 0, 1) / 255
+    assert F.to_tensor(COLOUR).tolist() == exact.tolist()
+    whole = T.ToTensor().batch(Batch("image", COLOUR.transpose(2, 0, 1)[None]))
+    assert whole.planes.dtype == np.float64 and whole.planes[0].tolist() == exact.tolist()
+
+
 def test_the_tensor_owns_its_memory() -> None:
     array = GREY.copy()
     image = T.PILToTensor()(make_image(array))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.dtypes import DType
+from chainrule.dtypes import DType, get_default_dtype
 from chainrule.tensor import Tensor
 from chainrule.vision import planes as arithmetic
 from chainrule.vision.images import Array, Kind, planes_resized
@@ -65,7 +65,7 @@ class ToTensor(Transform):
     def batch(self, batch: Batch) -> Any:
         if batch.kind == "tensor":
             return NotImplemented  # one image raises the error
-        return Batch("tensor", arithmetic.unit(batch.planes))
+        return Batch("tensor", arithmetic.unit(batch.planes, get_default_dtype().np))
 
 
 class PILToTensor(Transform):

@@ -121,7 +121,8 @@ def get_image_num_channels(img: Any) -> int:
 
 
 def to_tensor(pic: Any) -> Tensor:
-    """Image or array (H, W, C) to tensor (C, H, W); bytes 0 … 255 become floats 0 … 1.
+    """Image or array (H, W, C) to tensor (C, H, W); bytes 0 … 255 become floats 0 … 1
+    of the default dtype.
 
     Other element types keep their values. Raises `TypeError` for anything but an image or an array,
     `ValueError` for an array that has not two or three axes.
@@ -134,11 +135,7 @@ def to_tensor(pic: Any) -> Tensor:
     planes_of = _channels_first(pic)
     if planes_of.dtype != np.uint8:
         return from_owned(np.array(planes_of, order="C"))
-    result = np.array(arithmetic.unit(planes_of), order="C")
-    wanted = get_default_dtype().np
-    if wanted != np.float32:
-        return from_owned(planes_of.astype(wanted) / wanted.type(255))
-    return from_owned(result)
+    return from_owned(arithmetic.unit(planes_of, get_default_dtype().np))
 
 
 def pil_to_tensor(pic: Any) -> Tensor:
