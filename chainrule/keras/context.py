@@ -1,44 +1,46 @@
-"""What layers share during one call of the outermost layer or model: training or not, masks,
-logits.
+"""What layers share during one call of the outermost layer or model (training or not, logits), the
+masks of tensors, and what is computed again instead of kept.
 
-Keras hangs masks on tensors. Here a mask belongs to the call: the scope ends, and the masks (and
-everything that they kept from being forgotten) end with it.
+A mask hangs on its tensor, as Keras has it, and lives as long as the tensor.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from chainrule.tensor import Tensor
+from chainrule.utils.checkpoint import checkpoint
 
 
 class Scope:
     """Facts about the running call. `probing` means that only shapes are asked for."""
 
-    __slots__ = ("_logits", "_masks", "losses", "probing", "training")
+    __slots__ = ("_logits", "entered", "losses", "probing", "training", "values")
 
     def __init__(self, training: bool | None = None, probing: bool = False) -> None:
         self.training = training
         self.probing = probing
-        self.losses: list[Tensor] = []
-        # Keyed by identity; the tensors are kept so that an identity is not given to another one.
-        self._masks: dict[int, tuple[Tensor, Tensor]] = {}
+        self.entered = False  # whether a layer is being called
+        self.values: dict[str, Any] = {}  # what layers pass on besides `training`
+        self.losses: list[tuple[Any, Tensor]] = []  # what was added, by which layer
         self._logits: dict[int, tuple[Tensor, Tensor]] = {}
 
-    @property
-    def has_masks(self) -> bool:
-        return bool(self._masks)
+    def forget_losses(self, count: int) -> None:
+        """Take back all added losses but the first `count`."""
+        for layer, loss in self.losses[count:]:
+            layer._losses[:] = [own for own in layer._losses if own is not loss]
+        del self.losses[count:]
 
     def mask_of(self, tensor: Any) -> Tensor | None:
-        found = self._masks.get(id(tensor))
-        return found[1] if found else None
+        return get_keras_mask(tensor)
 
     def set_mask(self, tensor: Any, mask: Tensor | None) -> None:
-        if mask is not None and isinstance(tensor, Tensor):
-            self._masks[id(tensor)] = (tensor, mask)
+        if mask is not None:
+            set_keras_mask(tensor, mask)
 
     def logits_of(self, tensor: Any) -> Tensor | None:
         """What softmax or sigmoid made `tensor` from: a loss is exact on logits, not on
@@ -54,6 +56,8 @@ class Scope:
 class _Stack(threading.local):
     def __init__(self) -> None:
         self.scopes: list[Scope] = []
+        self.remat: list[RematScope] = []
+        self.call = 0
 
 
 _stack = _Stack()
@@ -64,16 +68,34 @@ def current() -> Scope | None:
     return _stack.scopes[-1] if _stack.scopes else None
 
 
+def begin_call(number: int) -> None:
+    """An outermost layer is called."""
+    _stack.call = number
+
+
+def call_number() -> int:
+    """The number of the running call of an outermost layer, or of the last one."""
+    return _stack.call
+
+
 def get_keras_mask(tensor: Any) -> Any:
-    """The mask of a tensor: of the running call, or the one that `set_keras_mask` hung on it."""
-    running = current()
-    found = running.mask_of(tensor) if running is not None else None
-    return getattr(tensor, "_keras_mask", None) if found is None else found
+    """The mask that hangs on a tensor, or None."""
+    return getattr(tensor, "_keras_mask", None)
 
 
 def set_keras_mask(tensor: Any, mask: Any) -> None:
-    """Hang a mask on a tensor; it lives as long as the tensor."""
-    tensor._keras_mask = mask
+    """Hang a mask on a tensor; None takes it off.
+
+    >>> from chainrule.tensor import creation
+    >>> x = creation.zeros((2, 3))
+    >>> set_keras_mask(x, creation.ones((2,)))
+    >>> get_keras_mask(x).tolist()
+    [1.0, 1.0]
+    """
+    if mask is not None:
+        tensor._keras_mask = mask
+    elif hasattr(tensor, "_keras_mask"):
+        del tensor._keras_mask
 
 
 @contextmanager
@@ -102,3 +124,52 @@ def inherit(training: bool | None) -> Iterator[Scope]:
         yield outer
     finally:
         outer.training = before
+
+
+# computed again instead of kept -------------------------------------------------------------
+
+
+class RematScope:
+    """Layers made inside forget what they compute and compute it again for the gradient.
+
+    `mode`: "full", "activations" (only their activation functions), "larger_than" (where the output
+    has more than `output_size_threshold` elements), "list_of_layers" (those of `layer_names`), or
+    None.
+    """
+
+    def __init__(
+        self,
+        mode: str | None = "full",
+        output_size_threshold: int = 1024,
+        layer_names: list[str] | None = None,
+    ) -> None:
+        if mode not in ("full", "activations", "larger_than", "list_of_layers", None):
+            raise ValueError(
+                f"Invalid mode '{mode}'. Supported modes are: 'full', 'activations', "
+                "'larger_than', 'list_of_layers' and None."
+            )
+        self.mode = mode
+        self.output_size_threshold = output_size_threshold
+        self.layer_names = layer_names or []
+
+    def __enter__(self) -> RematScope:
+        _stack.remat.append(self)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        _stack.remat.pop()
+
+
+def get_current_remat_mode() -> RematScope | None:
+    """The innermost `RematScope` that is open."""
+    return _stack.remat[-1] if _stack.remat else None
+
+
+def remat(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that computes what `f` computes, and again when the gradient needs it."""
+
+    @functools.wraps(f, assigned=("__name__", "__qualname__", "__doc__"))
+    def again(*args: Any, **kwargs: Any) -> Any:
+        return checkpoint(f, *args, use_reentrant=False, **kwargs)
+
+    return again

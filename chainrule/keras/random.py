@@ -11,32 +11,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.keras.initializers import draw_truncated as _truncated
+from chainrule.keras.seeds import SeedGenerator
 from chainrule.keras.settings import to_dtype
 from chainrule.nn import functional as F
 from chainrule.runtime.random import Generator
 from chainrule.runtime.random import stream as _stream
 from chainrule.tensor import Tensor, creation
 from chainrule.tensor import functions as T
-
-
-class SeedGenerator:
-    """A source of randomness with a state."""
-
-    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
-        self.seed = seed
-        self.name = name or "seed_generator"
-        self.generator = Generator() if seed is None else Generator(seed=int(seed))
-
-    def next(self, ordered: bool = True) -> Tensor:
-        """Two numbers that seed something else."""
-        return creation.from_owned(self.generator.numpy().integers(0, 2**31, 2))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"seed": self.seed, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
-        return cls(**config)
 
 
 def _generator(seed: Any) -> Generator:

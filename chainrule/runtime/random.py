@@ -29,7 +29,7 @@ class Generator:
     `torch.Generator`.
     """
 
-    __slots__ = ("_name", "_seed", "_twister", "key", "position")
+    __slots__ = ("_name", "_seed", "_twister", "key", "lasting", "position")
 
     #: How often any stream gave a NumPy generator: numbers that no recorded graph can draw again.
     handed_out: ClassVar[int] = 0
@@ -39,6 +39,7 @@ class Generator:
             device, seed = "cpu", device
         devices.check(device)
         self._name = name
+        self.lasting = False  # whether a step that is run again may go on with it
         self.manual_seed(int.from_bytes(os.urandom(7), "little") if seed is None else seed)
 
     def manual_seed(self, seed: int) -> Generator:
@@ -64,9 +65,9 @@ class Generator:
                 f"config.random (CHAINRULE_RANDOM) is {config.random!r}; it can be 'philox' or "
                 "'mt19937'"
             )
-        home = _streams["default"] if self._name else self
         if self._name and (own := getattr(_here, "twister", None)) is not None:
             return cast(Twister, own)
+        home = _streams["default"] if self._name else self
         if home._twister is None:
             home._twister = Twister(home._seed)
         return home._twister
@@ -114,7 +115,6 @@ class Generator:
         return devices.device("cpu")
 
 
-_streams = {name: Generator(name=name) for name in STREAMS}
 def own_twister(seed: int) -> None:
     """From now on the streams of this thread, a worker's, draw from a generator with this seed.
 
@@ -123,6 +123,7 @@ def own_twister(seed: int) -> None:
     _here.twister = Twister(seed) if config.random == "mt19937" else None
 
 
+_streams = {name: Generator(name=name) for name in STREAMS}
 
 
 def stream(name: str = "default") -> Generator:

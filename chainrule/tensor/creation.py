@@ -642,12 +642,15 @@ def _dealt(make: Callable[[], np.ndarray], dtype: DType) -> Tensor:
     return found
 
 
-def stream_state(stream: str, shape: tuple[int, ...], dtype: DType) -> tuple[Tensor, int]:
+def stream_state(
+    stream: str | Generator, shape: tuple[int, ...], dtype: DType
+) -> tuple[Tensor, int]:
     """The state of a stream as a tensor of the present trace, and the offset at which uniform
     numbers of this shape are reserved: for functions of nodes that draw numbers.
     """
     trace = state.here.trace
-    node, offset = trace.random_state(streams.stream(stream), blocks(shape, dtype))
+    generator = streams.stream(stream) if isinstance(stream, str) else stream
+    node, offset = trace.random_state(generator, blocks(shape, dtype))
     t: Tensor = blank(Tensor, Storage(None, node, trace), node.shape, node.dtype)
     t.node, t.seen_in, t.version = node, trace.serial, 0
     return t, offset

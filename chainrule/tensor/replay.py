@@ -257,10 +257,10 @@ def take(
 
 
 def _random_inputs(trace: Trace) -> dict[Node, _Random]:
-    """The inputs that are states of the program's streams, and what was taken from each."""
+    """The inputs that are states of streams that stay, and what was taken from each."""
     ours = set(map(stream, STREAMS))
     return {
         node: _Random(generator, counters)
         for node, (generator, key, counters) in trace.states.items()
-        if generator in ours and key == generator.key
+        if (generator.lasting or generator in ours) and key == generator.key
     }

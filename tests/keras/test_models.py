@@ -100,7 +100,7 @@ class Net(Model):
 
 def test_subclassed_models(rng):
     net = Net(4)
-    with pytest.raises(ValueError, match="no weights yet"):
+    with pytest.raises(ValueError, match="isn.t built"):
         net.count_params()
     net.build((None, 2))
     assert net.count_params() == 2 * 4 + 4 + 4 + 1
@@ -165,9 +165,9 @@ def test_wrong_graphs():
         Model(x, layers.Dense(1)(y))
     with pytest.raises(ValueError, match="symbolic"):
         Model(np.zeros((2, 3)), x)
-    with pytest.raises(TypeError, match="no values"):
+    with pytest.raises(ValueError, match="numerical value"):
         np.asarray(x)
-    with pytest.raises(TypeError, match="truth value"):
+    with pytest.raises(TypeError, match="boolean"):
         bool(x)
     model = Model(x, layers.Dense(1)(x), name="net")
     with pytest.raises(ShapeError, match=r"'net'.*\(None, 3\).*\(2, 4\)"):
@@ -192,7 +192,7 @@ def test_summary_is_the_table_that_keras_prints(capsys):
     two_branches().summary(print_fn=lines.append)
     assert "Connected to" in lines[0] and "shared[0][0], shared[1][0]" in lines[0]
     unbuilt = Net()
-    with pytest.warns(UserWarning, match="no weights yet"):
+    with pytest.warns(UserWarning, match="isn.t built"):
         unbuilt.summary()
 
 
@@ -222,7 +222,7 @@ def test_weights_in_and_out():
     model = Sequential([Input((3,)), layers.Dense(2)])
     model.set_weights([np.ones((3, 2)), np.zeros(2)])
     np.testing.assert_array_equal(array(model(np.ones((1, 3)))), [[3, 3]])
-    with pytest.raises(ShapeError, match=r"kernel.*\(3, 2\).*\(2, 3\)"):
+    with pytest.raises(ShapeError, match=r"\(3, 2\).*\(2, 3\).*kernel"):
         model.set_weights([np.ones((2, 3)), np.zeros(2)])
     with pytest.raises(ValueError, match="2 weights"):
         model.set_weights([np.ones((3, 2))])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ShapeError
+from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.activation import large_negative
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.core import EinsumDense

@@ -2,49 +2,47 @@
 
 A subclass makes its weights in `build(input_shape)` with `add_weight` and computes in
 `call(inputs)`. Calling the layer builds it at the first use, converts the inputs, passes `training`
-and `mask` on to whoever asks for them, and, on symbolic tensors, records a node of the functional
-API instead of computing.
-
-Weights and inner layers are found where they are kept: in the attributes of the layer, in order,
-also inside lists, tuples and dicts. There is no second list that could disagree.
+and masks on to whoever asks for them, and, on symbolic tensors, records a node of the functional
+API instead of computing. What a layer keeps is the business of `State`.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
+import functools
+import itertools
+import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ShapeError
-from chainrule.keras import constraints, context, initializers, naming, regularizers, symbolic
+from chainrule.keras import context, dtype_policies, naming, regularizers, symbolic, variables
+from chainrule.keras.layers.input_spec import assert_input_compatibility
 from chainrule.keras.layers.signatures import (
     Signature,
     accepts,
     accepts_any,
     constructor_parameters,
+    shape_names,
     signature_of,
 )
-from chainrule.keras.random import SeedGenerator
+from chainrule.keras.layers.state import State
 from chainrule.keras.registry import from_config as object_from_config
 from chainrule.keras.registry import to_config
-from chainrule.keras.settings import DTypePolicy, to_dtype, to_policy
-from chainrule.keras.symbolic import KerasTensor, Node, Operation
+from chainrule.keras.scopes import StatelessScope
+from chainrule.keras.settings import DTypePolicy, to_dtype
+from chainrule.keras.symbolic import KerasTensor, Node
+from chainrule.keras.tree import map_shape_structure
 from chainrule.keras.variables import Variable
 from chainrule.tensor import Tensor, creation
-from chainrule.training.tree import leaves, map_leaves
+from chainrule.training.tree import is_nested, leaves, map_leaves
 
-#: Counts changes of what is trainable, so that others may keep lists of weights until it changes.
-structure_version = 0
-
-
-def _structure_changed() -> None:
-    global structure_version
-    structure_version += 1
+#: Numbers the calls of outermost layers, so that losses are known to be of the last one.
+_calls = itertools.count(1)
 
 
-class Layer(Operation):
+class Layer(State):
     """Base class of all layers, and of models.
 
     >>> class Scale(Layer):
@@ -56,17 +54,18 @@ class Layer(Operation):
     [[1.0, 2.0]]
     """
 
-    #: Passes its input's mask on to its output.
-    supports_masking = False
     #: Inputs that this layer computes with are cast to its float type, integers included.
     casts_integers = False
+    #: Has nothing to build, so that it is built when it is made (unless a subclass has a `build`).
+    builds_at_once = False
 
-    _constructor: tuple[Any, Any]
+    _call_number = 0
+    _loss_number = 0
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        instance = super().__new__(cls)
-        instance.__dict__["_constructor"] = (args, kwargs)
-        return instance
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "build" in cls.__dict__:
+            cls.build = _building(cls.__dict__["build"])  # type: ignore[method-assign]  # the wrapped one
 
     def __init__(
         self,
@@ -78,15 +77,14 @@ class Layer(Operation):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(name)
         input_shape = kwargs.pop("input_shape", None)
         input_dim = kwargs.pop("input_dim", None)
         batch_shape = kwargs.pop("batch_input_shape", kwargs.pop("batch_shape", None))
         kwargs.pop("weights", None)
         if kwargs:
             raise ValueError(
-                f"{type(self).__name__} does not know the argument(s) "
-                f"{', '.join(map(repr, kwargs))}"
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}"
             )
         if input_dim is not None:
             input_shape = (input_dim,)
@@ -95,449 +93,593 @@ class Layer(Operation):
                 input_shape = (input_shape,)
             batch_shape = (None, *input_shape)
         self._given_batch_shape = None if batch_shape is None else tuple(batch_shape)
-        self.name = str(name) if name is not None else naming.auto_name(type(self).__name__)
         self.activity_regularizer = regularizers.get(activity_regularizer)
-        self.dtype_policy: DTypePolicy = to_policy(dtype)
+        self._dtype_policy: DTypePolicy = dtype_policies.get(dtype)
         self.autocast = autocast
-        self._trainable = bool(trainable)
-        self._own_weights: list[Variable] = []
-        self._own_losses: list[Any] = []
+        if not isinstance(trainable, bool):
+            raise ValueError(
+                "Expected `trainable` to be a boolean. "
+                f"Received: trainable={trainable} (of type {type(trainable)})"
+            )
+        self._trainable = trainable
+        self._losses: list[Any] = []
         self._regularized: tuple[int, list[Variable]] | None = None
+        self._input_spec: Any = None
+        self._called = False
+        self._call_context_args: set[str] = {"training"}
+        self._convert_input_args = True
+        self._allow_non_tensor_positional_args = False
+        self._build_shapes_dict: dict[str, Any] | None = None
+        self._parent_path: str | None = None
+        self.supports_jit = True
         self.built = False
+        if self.builds_at_once:
+            self._build_at_init()
+
+    def _build_at_init(self) -> None:
+        """A layer without a `build` of its own, and with all of its weights, is built."""
+        if is_default_build(type(self)):
+            self.built = True
+            self._build_shapes_dict = None
 
     # identity -------------------------------------------------------------------------------------
 
     @property
+    def path(self) -> str | None:
+        """The names of the layers around this one and its own, joined by `/`, once it is built."""
+        return self._path
+
+    @property
+    def dtype_policy(self) -> DTypePolicy:
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        policy = dtype_policies.get(value)
+        if isinstance(self._dtype_policy, dtype_policies.DTypePolicyMap) and self._path:
+            self._dtype_policy[self._path] = policy
+        else:
+            self._dtype_policy = policy
+
+    @property
+    def _policy(self) -> DTypePolicy:
+        """The policy that holds here: of a map, the one of this path."""
+        policy = self._dtype_policy
+        if isinstance(policy, dtype_policies.DTypePolicyMap) and self._path:
+            return policy[self._path]
+        return policy
+
+    @property
     def dtype(self) -> str:
-        return self.dtype_policy.variable_dtype
+        return self.variable_dtype
 
     @property
     def variable_dtype(self) -> str:
-        return self.dtype_policy.variable_dtype
+        return self._policy.variable_dtype
 
     @property
     def compute_dtype(self) -> str:
-        return self.dtype_policy.compute_dtype
+        return self._policy.compute_dtype
+
+    @property
+    def input_dtype(self) -> str:
+        """The type that float inputs are cast to."""
+        return self.compute_dtype
+
+    @property
+    def quantization_mode(self) -> str | None:
+        return getattr(self._policy, "quantization_mode", None)
+
+    @property
+    def input_spec(self) -> Any:
+        """What the inputs must be like: `InputSpec` objects, checked at each call."""
+        return self._input_spec
+
+    @input_spec.setter
+    def input_spec(self, value: Any) -> None:
+        self._input_spec = value
+
+    @property
+    def supports_masking(self) -> bool:
+        """Whether the layer says what the mask of its output is: if it has a `compute_mask`."""
+        own: bool | None = self.__dict__.get("_supports_masking")
+        return type(self).compute_mask is not Layer.compute_mask if own is None else own
+
+    @supports_masking.setter
+    def supports_masking(self, value: bool) -> None:
+        self._supports_masking = bool(value)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Tensor | Layer) and "_trainable" not in self.__dict__:
-            raise RuntimeError(
-                f"{type(self).__name__}.__init__ must call super().__init__() before it sets "
-                f"the attribute {name!r}"
-            )
-        if isinstance(value, Variable) and "_own_weights" in self.__dict__:
-            self._adopt(value, name)
-        object.__setattr__(self, name, value)
-
-    def _adopt(self, variable: Variable, name: str) -> None:
-        if not any(variable is own for own in self._own_weights):
-            self._own_weights.append(variable)
-            variable.owner = variable.owner or self.name
-            _structure_changed()
-
-    # weights --------------------------------------------------------------------------------------
-
-    def add_weight(
-        self,
-        shape: Any = None,
-        initializer: Any = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        aggregation: str = "none",
-        overwrite_with_gradient: bool = False,
-        name: str | None = None,
-    ) -> Variable:
-        """Make a weight of this layer. The default initial values are glorot_uniform (zeros for
-        integers).
-        """
-        if isinstance(shape, str):  # Keras 2's order: name first
-            shape, name = initializer, shape
-            initializer = None
-        shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
-        if None in shape:
-            raise ShapeError(
-                f"layer {self.name!r} cannot make weight {name!r} of the open shape {shape}"
-            )
-        wanted = to_dtype(dtype if dtype is not None else self.variable_dtype)
-        if initializer is None:
-            initializer = "glorot_uniform" if wanted.is_floating_point else "zeros"
-        variable = Variable(
-            initializers.get(initializer),
-            shape=tuple(int(n) for n in shape),
-            dtype=wanted,
-            trainable=trainable,
-            name=name,
-            regularizer=regularizers.get(regularizer),
-            constraint=constraints.get(constraint),
-        )
-        variable.owner = self.name
-        if not self._trainable:
-            variable.requires_grad_(False)
-        self._own_weights.append(variable)
-        _structure_changed()
-        return variable
-
-    add_variable = add_weight
-
-    def _sublayers(self) -> Iterator[Layer]:
-        """Layers kept in this layer's attributes, each once."""
-        seen: set[int] = set()
-        for name, value in self.__dict__.items():
-            if name in _NOT_SEARCHED:
-                continue
-            for leaf in leaves(value) if isinstance(value, list | tuple | dict) else (value,):
-                if isinstance(leaf, Layer) and id(leaf) not in seen:
-                    seen.add(id(leaf))
-                    yield leaf
-
-    @property
-    def _layers(self) -> list[Layer]:
-        return list(self._sublayers())
-
-    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[Layer]:
-        """This layer and all that it contains, each once."""
-        if not recursive:
-            return [self, *self._sublayers()] if include_self else self._layers
-        found: dict[int, Layer] = {}
-
-        def visit(layer: Layer) -> None:
-            if id(layer) not in found:
-                found[id(layer)] = layer
-                for inner in layer._sublayers():
-                    visit(inner)
-
-        visit(self)
-        return list(found.values())[0 if include_self else 1 :]
-
-    @property
-    def _seed_generators(self) -> list[SeedGenerator]:
-        """The sources of chance kept in this layer's attributes."""
-        found = {
-            id(leaf): leaf
-            for name, value in self.__dict__.items()
-            if name not in _NOT_SEARCHED
-            for leaf in (leaves(value) if isinstance(value, list | tuple | dict) else (value,))
-            if isinstance(leaf, SeedGenerator)
-        }
-        return list(found.values())
-
-    def _gather(self, wanted: str) -> list[Variable]:
-        found: dict[int, Variable] = {}
-
-        def visit(layer: Layer, trainable: bool, seen: set[int]) -> None:
-            if id(layer) in seen:
-                return
-            seen.add(id(layer))
-            trainable = trainable and layer._trainable
-            for weight in layer._own_weights:
-                if wanted == "all" or (wanted == "yes") == (trainable and weight.trainable):
-                    found.setdefault(id(weight), weight)
-            for inner in layer._sublayers():
-                visit(inner, trainable, seen)
-
-        visit(self, True, set())
-        return list(found.values())
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """Weights that training changes: none if the layer is frozen."""
-        return self._gather("yes")
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        return self._gather("no")
-
-    @property
-    def weights(self) -> list[Variable]:
-        """All weights, each layer's in the order in which they were made."""
-        return self._gather("all")
-
-    @property
-    def variables(self) -> list[Variable]:
-        return self.weights
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        return self.trainable_weights
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        return self.non_trainable_weights
-
-    def parameters(self) -> Iterator[Variable]:
-        """The trainable weights, for optimisers of the PyTorch face."""
-        return iter(self.trainable_weights)
-
-    @property
-    def trainable(self) -> bool:
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self._flatten_layers():
-            layer._trainable = bool(value)
-            for weight in layer._own_weights:
-                if weight.dtype.is_floating_point:
-                    weight.requires_grad_(bool(value) and weight.trainable)
-        _structure_changed()
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Copies of all weights as NumPy arrays."""
-        return [weight.numpy() for weight in self.weights]
-
-    def set_weights(self, weights: Any) -> None:
-        """Take the values of a list like that of `get_weights`."""
-        own = self.weights
-        if len(weights) != len(own):
-            raise ValueError(
-                f"layer {self.name!r} has {len(own)} weights and cannot take {len(weights)}"
-            )
-        for variable, value in zip(own, weights, strict=True):
-            if tuple(np.shape(value)) != tuple(variable.shape):
-                raise ShapeError(
-                    f"weight {variable.path} of layer {self.name!r} has shape "
-                    f"{tuple(variable.shape)}, got a value of shape {tuple(np.shape(value))}"
-                )
-        for variable, value in zip(own, weights, strict=True):
-            variable.assign(value)
-
-    def count_params(self) -> int:
-        """How many numbers the weights hold."""
-        if not self.built:
-            raise ValueError(
-                f"layer {self.name!r} has no weights yet: build it or call it on data first"
-            )
-        return sum(int(np.prod(tuple(w.shape))) for w in self.weights)
-
-    # files ----------------------------------------------------------------------------------------
-
-    def _saved_weights(self) -> list[Variable]:
-        """This layer's own weights in the order in which files have them: trainable ones first."""
-        return sorted(self._own_weights, key=lambda weight: not weight.trainable)
-
-    def save_own_variables(self, store: Any) -> None:
-        """Write the values of this layer's own weights into `store`, a dict of arrays, under "0",
-        "1", … Override it (and `load_own_variables`) where the weights are not all there is.
-        """
-        for index, weight in enumerate(self._saved_weights()):
-            store[str(index)] = weight.numpy()
-
-    def load_own_variables(self, store: Any) -> None:
-        """Take the values that `save_own_variables` wrote.
-
-        Raises ValueError where the store has another number of weights.
-        """
-        own = self._saved_weights()
-        saved = len(store.keys())
-        if saved != len(own):
-            if not own and not self.built:
-                raise ValueError(
-                    f"Layer '{self.name}' was never built and thus it doesn't have any variables. "
-                    f"However the weights file lists {saved} variables for this layer. Make them "
-                    "in the build() of the layer that owns it, or write get_build_config() and "
-                    "build_from_config(), which make the weights when a file is loaded."
-                )
-            raise ValueError(
-                f"Layer '{self.name}' expected {len(own)} variables, but received {saved} "
-                f"variables during loading. Expected: {[weight.name for weight in own]}"
-            )
-        for index, weight in enumerate(own):
-            weight.assign(store[str(index)])
-
     # losses ---------------------------------------------------------------------------------------
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar to what training minimises. Counted for the running call only."""
+        """Add a scalar to what training minimises: it counts until the layer is called again."""
+        added = list(leaves(loss))
+        for part in added:
+            if not isinstance(part, Tensor):
+                raise ValueError(
+                    "`add_loss()` can only be called from inside `build()` or `call()`, on a "
+                    f"tensor input. Received invalid value: {part}"
+                )
         running = context.current()
-        if running is None:
-            self._own_losses.extend(leaves(loss))
-        elif not running.probing:
-            running.losses.extend(leaves(loss))
+        if running is not None and running.probing:
+            return
+        number = context.call_number()
+        if self._loss_number != number:
+            self._losses.clear()
+            self._loss_number = number
+        self._losses.extend(added)
+        if running is not None:
+            running.losses.extend((self, part) for part in added)
 
     @property
     def losses(self) -> list[Any]:
-        """Weight penalties, and the losses added during the running (or last) call."""
-        running = context.current()
-        added = running.losses if running is not None else self._last_losses()
+        """The losses added during the last call, here and inside, then the weights' penalties."""
+        added = [
+            loss
+            for layer in self._flatten_layers()
+            if layer._loss_number >= self._call_number
+            for loss in layer._losses
+        ]
         return [*added, *self._penalties()]
 
-    def _last_losses(self) -> list[Any]:
-        return [loss for layer in self._flatten_layers() for loss in layer._own_losses]
+    def _clear_losses(self) -> None:
+        for layer in self._flatten_layers():
+            layer._losses.clear()
 
     def _penalties(self) -> list[Any]:
-        if self._regularized is None or self._regularized[0] != structure_version:
+        version = variables.structure_version
+        if self._regularized is None or self._regularized[0] != version:
             weights = [w for w in self.trainable_weights if w.regularizer is not None]
-            self._regularized = (structure_version, weights)
+            self._regularized = (version, weights)
         return [weight.regularizer(weight) for weight in self._regularized[1]]
 
-    # calling --------------------------------------------------------------------------------------
+    # building -------------------------------------------------------------------------------------
 
-    def build(self, *shapes: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         """Make the weights for inputs of the given shape (a tuple, or a structure of tuples)."""
+        self._check_super_called()
+        if is_default_build(type(self)) and any(not layer.built for layer in self._sublayers()):
+            warnings.warn(
+                f"`build()` was called on layer '{self.name}', however the layer does not have a "
+                "`build()` method implemented and it looks like it has unbuilt state. This will "
+                "cause the layer to be marked as built, despite not being actually built, which "
+                "may cause failures down the line. Make sure to implement a proper `build()` "
+                "method.",
+                stacklevel=3,
+            )
         self.built = True
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute the output from the inputs."""
-        raise NotImplementedError(f"{type(self).__name__} does not define call(self, inputs)")
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes that the layer was built with, for files."""
+        shapes = self._build_shapes_dict
+        if shapes is None:
+            return None
+        if len(shapes) == 1:
+            return {"input_shape": next(iter(shapes.values()))}
+        return {"shapes_dict": shapes}
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if "_own_weights" not in self.__dict__:
-            raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() first")
-        if symbolic.is_symbolic(*args, *kwargs.values()):
-            return self._record(args, kwargs)
-        signature = signature_of(type(self).call)
-        training = kwargs.get("training")
-        outermost = context.current() is None
-        with context.inherit(training) as running:
-            args = tuple(self._convert(a) for a in args)
-            kwargs = {
-                k: self._convert(v) if k in signature.tensors else v for k, v in kwargs.items()
-            }
-            if not self.built:
-                self._build_for(args, kwargs)
-            if not signature.takes_training:
-                kwargs.pop("training", None)
-            elif kwargs.get("training") is None and len(args) <= signature.training_position:
-                kwargs["training"] = bool(running.training)
-            if running.has_masks:
-                self._pass_masks(running, signature, args, kwargs)
-            outputs = self.call(*args, **kwargs)
-            self._after_call(running, args, kwargs, outputs)
-            if outermost:
-                self._own_losses = list(running.losses)
-        return outputs
-
-    def run(self, *args: Any, **kwargs: Any) -> Any:
-        return self(*args, **kwargs)
-
-    def _convert(self, value: Any) -> Any:
-        """Arrays become tensors; floats (and what the layer computes with) get the layer's type."""
-        return map_leaves(self._convert_leaf, value) if value is not None else None
-
-    def _convert_leaf(self, leaf: Any) -> Any:
-        if isinstance(leaf, np.ndarray):
-            leaf = creation.from_owned(np.array(leaf))
-        if not isinstance(leaf, Tensor) or not self.autocast:
-            return leaf
-        wanted = to_dtype(self.compute_dtype)
-        if leaf.dtype == wanted:
-            return leaf
-        if leaf.dtype.is_floating_point or self.casts_integers:
-            return leaf.to(wanted)
-        return leaf
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Build with the shapes that `get_build_config` gave."""
+        if not config:
+            return
+        if "input_shape" in config:
+            self.build(_tuples(config["input_shape"]))
+        elif "shapes_dict" in config:
+            self.build(**{name: _tuples(shape) for name, shape in config["shapes_dict"].items()})
 
     def _build_for(self, args: Any, kwargs: Any) -> None:
         """Build from the shapes of the arguments of the first call."""
-        build = type(self).build
-        if build is not Layer.build:
-            signature = signature_of(type(self).call)
-            given = dict(zip(signature.names, args, strict=False)) | kwargs
-            names = [
-                n
-                for n in inspect.signature(build).parameters
-                if n not in ("self", "kwargs", "args")
-            ]
-            if len(names) > 1 or (names and names[0].endswith("_shape") and names[0][:-6] in given):
-                shapes = {n: _shapes(given.get(n.removesuffix("_shape"))) for n in names}
-                self.build(**shapes)
-            else:
-                first = args[0] if args else next(iter(kwargs.values()), None)
-                self.build(_shapes(first))
-        self.built = True
+        signature = self._signature()
+        given = signature.arguments(args, kwargs)
+        shapes = _shapes_of(given)
+        if not is_default_build(type(self)):
+            self.build(**self._asked_shapes(type(self).build, shapes, signature))
+            if self._input_spec is not None:
+                self._check_spec(next(iter(given.values()), None))
+            return
+        if any(not layer.built for layer in self._sublayers()):
+            try:
+                symbolic.infer(self.call, args, kwargs)
+            except Exception as error:
+                if not symbolic.is_symbolic(*args, *kwargs.values()):
+                    return  # the call itself builds what is inside
+                warnings.warn(
+                    f"Layer '{self.name}' looks like it has unbuilt state, but Keras is not able "
+                    "to trace the layer `call()` in order to build it automatically. Either "
+                    "`call()` fails, or the layer needs a `build(self, input_shape)` that makes "
+                    f"all of its weights. Exception encountered: {error}",
+                    stacklevel=4,
+                )
+        self.__dict__["_unbuilt_is_known"] = True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.build(next(iter(shapes.values()), None))
 
-    def _pass_masks(
+    def _asked_shapes(
+        self, method: Any, shapes: dict[str, Any], signature: Signature
+    ) -> dict[str, Any]:
+        """The shapes that `build` or `compute_output_shape` asks for, by its names."""
+        names = shape_names(method)
+        if len(names) <= 1:
+            return {name: next(iter(shapes.values()), None) for name in names}
+        what, kind = getattr(method, "__name__", "build"), type(self).__name__
+        preamble = (
+            f"For a `{what}()` method with more than one argument, all arguments should have a "
+            f"`_shape` suffix and match an argument from `call()`. E.g. `{what}(self, foo_shape, "
+            f"bar_shape)` For layer '{kind}', received `{what}()` argument "
+        )
+        for name in names:
+            if not name.endswith("_shape"):
+                raise ValueError(f"{preamble}`{name}`, which does not end in `_shape`.")
+            argument = name.removesuffix("_shape")
+            if argument not in signature.every:
+                raise ValueError(
+                    f"{preamble}`{name}`, but `call()` does not have argument `{argument}`."
+                )
+        return {name: shapes[name] for name in names if name in shapes}
+
+    # calling --------------------------------------------------------------------------------------
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output from the inputs."""
+        raise self._not_implemented("call")
+
+    def _signature(self) -> Signature:
+        own = self.__dict__.get("call")
+        return signature_of(type(self).call) if own is None else Signature(own)
+
+    @property
+    def call_signature_parameters(self) -> list[str]:
+        """The names of what `call` takes."""
+        return list(self._signature().bound.parameters)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if "_trainable" not in self.__dict__:
+            self._check_super_called()
+        self.__dict__["_called"] = True
+        given = args, kwargs
+        recorded = symbolic.is_symbolic(*args, *kwargs.values())
+        if self._convert_input_args:
+            convert = self._convert_mixed if recorded else self._convert
+            args = tuple([convert(a) for a in args])
+            kwargs = {k: self._convert_named(k, v, convert) for k, v in kwargs.items()}
+        if not self._allow_non_tensor_positional_args:
+            _check_positional(args)
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        if self._input_spec is not None:
+            self._check_spec(first)
+        running = context.current()
+        if running is not None:
+            return self._call_in(running, first, args, kwargs, given if recorded else None)
+        with context.scope() as running:
+            return self._call_in(running, first, args, kwargs, given if recorded else None)
+
+    def _call_in(
+        self, running: context.Scope, first: Any, args: Any, kwargs: Any, recorded: Any
+    ) -> Any:
+        """The call, inside a scope; `recorded` is what a node is to be recorded with."""
+        before, values = running.training, running.values
+        outermost = not running.entered
+        if outermost:
+            running.entered = True
+            context.begin_call(next(_calls))
+        self.__dict__["_call_number"] = context.call_number()
+        try:
+            signature = self._signature()
+            self._pass_context(running, signature, args, kwargs)
+            with ExitStack() as inside:
+                if not self.built:
+                    inside.enter_context(self._named())
+                    self._build_for(args, kwargs)
+                self._pass_masks(signature, args, kwargs)
+                previous = kwargs.get("mask")
+                if previous is None:
+                    previous = _masks_of(first)
+                if recorded is not None:
+                    outputs = self.symbolic_call(*args, **kwargs)
+                else:
+                    if self.compute_dtype != self.variable_dtype and self.autocast:
+                        inside.enter_context(
+                            variables.computed_as(self.compute_dtype, self._own_weights)
+                        )
+                    outputs = self._run_call(args, kwargs)
+                self.built = True
+                if self.activity_regularizer is not None and recorded is None:
+                    self._penalise(outputs)
+            if self.supports_masking:
+                self._set_masks(first, outputs, previous)
+            elif previous is not None and any(m is not None for m in leaves(previous)):
+                self._warn_about_mask(running)
+        finally:
+            running.training, running.values = before, values
+            if outermost:
+                running.entered = False
+        if recorded is not None:
+            Node(self, recorded[0], recorded[1], outputs)
+        return outputs
+
+    def _run_call(self, args: Any, kwargs: Any) -> Any:
+        if self._remat_mode is None:
+            return self.call(*args, **kwargs)
+        return self.rematerialized_call(self.call, *args, **kwargs)(*args, **kwargs)
+
+    def _named(self) -> naming.name_scope:
+        if self._parent_path is None:
+            self._parent_path = naming.current_path()
+        return naming.name_scope(self.name, caller=self)
+
+    def _check_spec(self, first: Any) -> None:
+        assert_input_compatibility(self._input_spec, first, self.name)
+
+    def _convert(self, value: Any) -> Any:
+        """Arrays become tensors; floats (and what the layer computes with) get the layer's type."""
+        if value is None:
+            return None
+        return (
+            map_leaves(self._convert_leaf, value) if is_nested(value) else self._convert_leaf(value)
+        )
+
+    def _convert_mixed(self, value: Any) -> Any:
+        return map_leaves(
+            lambda leaf: (
+                self._convert_symbolic(leaf)
+                if isinstance(leaf, KerasTensor)
+                else self._convert(leaf)
+            ),
+            value,
+        )
+
+    def _convert_named(self, name: str, value: Any, convert: Callable[[Any], Any]) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        if name == "mask" or name.endswith("_mask"):
+            return map_leaves(_as_tensor, value)
+        return convert(value)
+
+    def _convert_leaf(self, leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor):
+            leaf = _as_tensor(leaf)
+            if not isinstance(leaf, Tensor):
+                return leaf
+        if not self.autocast:
+            return leaf
+        wanted = to_dtype(self.input_dtype)
+        kind = leaf._dtype
+        if kind is wanted or not wanted.is_floating_point:
+            return leaf
+        if kind.is_floating_point or (self.casts_integers and not kind.is_complex):
+            cast = leaf.to(wanted)
+            mask = context.get_keras_mask(leaf)
+            if mask is not None:
+                context.set_keras_mask(cast, mask)
+            return cast
+        return leaf
+
+    def _convert_symbolic(self, tensor: KerasTensor) -> KerasTensor:
+        wanted = self.input_dtype
+        if not self.autocast or tensor.dtype == wanted or "float" not in wanted:
+            return tensor
+        if "float" not in tensor.dtype:
+            return tensor
+        cast = KerasTensor(tensor.shape, wanted, name=tensor.name)
+        context.set_keras_mask(cast, context.get_keras_mask(tensor))
+        return cast
+
+    # what is passed on ----------------------------------------------------------------------------
+
+    def _register_call_context_args(self, *names: str) -> None:
+        """Arguments of these names are passed on to the layers inside, as `training` is."""
+        if self._called:
+            raise RuntimeError("Cannot add call-context args after the layer has been called.")
+        self._call_context_args = self._call_context_args | set(names)
+
+    def _pass_context(
         self, running: context.Scope, signature: Signature, args: Any, kwargs: Any
     ) -> None:
-        for index, name in enumerate(signature.mask_arguments):
-            if name is None or name in kwargs or index >= len(args):
-                continue
-            mask = map_leaves(running.mask_of, args[index])
-            if any(m is not None for m in leaves(mask)):
-                kwargs[name] = mask
+        """`training` is what was given, else what holds in the layer around, else the default."""
+        value = kwargs.get("training")
+        if value is None and len(args) > signature.training_position:
+            value = args[signature.training_position]
+        if value is None:
+            value = running.training
+        if value is None:
+            value = signature.defaults.get("training")
+        running.training = value
+        if not signature.takes_training:
+            kwargs.pop("training", None)
+        elif value is not None and len(args) <= signature.training_position:
+            kwargs["training"] = value
+        if len(self._call_context_args) > 1:
+            self._pass_more(running, signature, kwargs)
 
-    def _after_call(self, running: context.Scope, args: Any, kwargs: Any, outputs: Any) -> None:
-        if running.has_masks or type(self).compute_mask is not Layer.compute_mask:
-            previous = map_leaves(running.mask_of, args[0]) if args else None
-            explicit = kwargs.get("mask")
-            mask = self.compute_mask(
-                args[0] if args else None, explicit if explicit is not None else previous
-            )
-            if mask is not None:
-                self._set_masks(running, outputs, mask)
-        if self.activity_regularizer is not None:
-            for tensor in leaves(outputs):
-                # Per example, as Keras: the penalty of a batch is the mean over its rows.
-                running.losses.append(self.activity_regularizer(tensor) / tensor.shape[0])
+    def _pass_more(self, running: context.Scope, signature: Signature, kwargs: Any) -> None:
+        running.values = dict(running.values)
+        for name in self._call_context_args - {"training"}:
+            value = kwargs.get(name)
+            if value is None:
+                value = running.values.get(name)
+            if value is None:
+                value = signature.defaults.get(name)
+            running.values[name] = value
+            if name not in signature.every:
+                kwargs.pop(name, None)
+            elif value is not None:
+                kwargs[name] = value
 
-    def _set_masks(self, running: context.Scope, outputs: Any, mask: Any) -> None:
-        tensors = list(leaves(outputs))
-        masks = list(leaves(mask))
-        if len(masks) == 1:
-            running.set_mask(tensors[0], masks[0])
-        else:
-            for tensor, own in zip(tensors, masks, strict=False):
-                running.set_mask(tensor, own)
+    def _pass_masks(self, signature: Signature, args: Any, kwargs: Any) -> None:
+        """A single tensor's mask as `mask`, several tensors' as `<name>_mask`."""
+        if not signature.takes_masks:
+            return
+        given = signature.arguments(args, kwargs)
+        tensors = {name: value for name, value in given.items() if _is_of_tensors(value)}
+        if len(tensors) == 1:
+            if "mask" in signature.every and given.get("mask") is None:
+                masks = _masks_of(next(iter(tensors.values())))
+                if masks is not None:
+                    kwargs["mask"] = masks
+            return
+        for name, value in tensors.items():
+            wanted = f"{name}_mask"
+            if wanted in signature.every and given.get(wanted) is None:
+                masks = _masks_of(value)
+                if masks is not None:
+                    kwargs[wanted] = masks
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        """The output's mask from the input's. Layers with `supports_masking` pass it on."""
-        if not self.supports_masking:
-            return None
-        found = [m for m in leaves(previous_mask) if m is not None]
-        return found[0] if len(found) == 1 else None if not found else previous_mask
+        """The output's mask from the input's: the same one, if not overridden."""
+        return previous_mask
+
+    def _set_masks(self, inputs: Any, outputs: Any, previous: Any) -> None:
+        tensors = [t for t in leaves(outputs) if isinstance(t, Tensor | KerasTensor)]
+        if all(context.get_keras_mask(t) is not None for t in tensors):
+            return
+        if previous is None and type(self).compute_mask is Layer.compute_mask:
+            return
+        if any(isinstance(t, KerasTensor) for t in tensors):
+            mask = symbolic.infer(self.compute_mask, (inputs, previous), {})
+        else:
+            mask = self.compute_mask(inputs, previous)
+        if mask is None:
+            return
+        for tensor, own in zip(tensors, leaves(mask), strict=False):
+            if own is not None and context.get_keras_mask(tensor) is None:
+                context.set_keras_mask(tensor, own)
+
+    def _warn_about_mask(self, running: context.Scope) -> None:
+        if running.probing:
+            return
+        warnings.warn(
+            f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask "
+            "attached to it. However, this layer does not support masking and will therefore "
+            "destroy the mask information. Downstream layers will not see the mask.",
+            stacklevel=4,
+        )
+
+    def _penalise(self, outputs: Any) -> None:
+        for tensor in leaves(outputs):
+            if isinstance(tensor, Tensor):
+                loss = self.activity_regularizer(tensor)
+                if tensor.ndim > 0:  # per example: the penalty of a batch is the mean over its rows
+                    rows = int(tensor.shape[0])
+                    loss = loss / rows if rows else loss * 0.0
+                self.add_loss(loss)
 
     # functional API -------------------------------------------------------------------------------
 
-    def _record(self, args: Any, kwargs: Any) -> Any:
-        """One node: this layer on symbolic tensors."""
-        if not self.built:
-            with context.scope(training=False, probing=True):
-                self._build_for(args, kwargs)
-        if type(self).compute_output_shape is not Layer.compute_output_shape and isinstance(
-            args[0], KerasTensor
-        ):
-            shape = self.compute_output_shape(args[0].shape)
-            outputs = _symbolic_like(shape, self._output_dtype(args[0]))
-        else:
-            try:
-                outputs = symbolic.infer(self, args, kwargs)
-            except (RuntimeError, ValueError, TypeError) as error:
-                error.add_note(
-                    f"raised by layer {self.name!r} ({type(self).__name__}) on input of shape "
-                    f"{_shapes(args[0] if args else kwargs)}"
-                )
-                raise
-        Node(self, args, kwargs, outputs)
-        return outputs
-
-    def _output_dtype(self, tensor: KerasTensor) -> str:
-        return self.compute_dtype if tensor.dtype.startswith(("float", "bfloat")) else tensor.dtype
-
-    def compute_output_shape(self, *shapes: Any) -> Any:
-        """The output's shape for an input of the given shape (None where a size is open)."""
-        symbols = [_symbolic_like(shape, self.compute_dtype) for shape in shapes]
-        if not self.built:
-            self._build_for(tuple(symbols), {})
-        return _shapes(symbolic.infer(self, tuple(symbols), {}))
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Symbolic outputs. The node is recorded by the call."""
+        return self.compute_output_spec(*args, **kwargs)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Symbolic outputs for symbolic inputs, without recording a node."""
-        return symbolic.infer(self, args, kwargs)
+        if type(self).compute_output_shape is not Layer.compute_output_shape:
+            signature = self._signature()
+            shapes = _shapes_of(signature.arguments(args, kwargs))
+            method = type(self).compute_output_shape
+            found = self.compute_output_shape(**self._asked_shapes(method, shapes, signature))
+            if isinstance(found, list) and found and isinstance(found[0], int | None):
+                found = tuple(found)
+            if not isinstance(found, list | tuple | dict):
+                raise ValueError(
+                    f"Method `compute_output_shape()` of layer {type(self).__name__} is returning "
+                    "a type that cannot be interpreted as a shape. It should return a shape tuple. "
+                    f"Received: {found}"
+                )
+            return map_shape_structure(self._symbol, found)
+        try:
+            return symbolic.infer(self.call, args, kwargs)
+        except (RuntimeError, ValueError, TypeError) as error:
+            error.add_note(
+                f"raised by layer {self.name!r} ({type(self).__name__}) on input of shape "
+                f"{_shapes(args[0] if args else kwargs)}"
+            )
+            raise
 
-    @property
-    def input(self) -> Any:
-        """The symbolic input(s) of the first use of this layer."""
-        return _one_or_list(self._first_node().inputs)
+    def _symbol(self, shape: Any) -> KerasTensor:
+        return KerasTensor(shape, self.compute_dtype)
 
-    @property
-    def output(self) -> Any:
-        """The symbolic output(s) of the first use of this layer."""
-        return self._first_node().outputs
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """The output's shape for an input of the given shape (None where a size is open)."""
+        if type(self).call is Layer.call:
+            raise self._not_implemented(
+                "compute_output_shape",
+                "Should implement `def compute_output_shape(self, input_shape)`.",
+            )
+        symbols = tuple(map_shape_structure(self._symbol, shape) for shape in args)
+        named = {
+            name.removesuffix("_shape"): map_shape_structure(self._symbol, shape)
+            for name, shape in kwargs.items()
+            if shape is not None
+        }
+        if not self.built:
+            self._build_for(symbols, named)
+        return _shapes(symbolic.infer(self.call, symbols, named))
+
+    def rematerialized_call(
+        self, function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Callable[..., Any]:
+        mode = self._remat_mode
+        if mode is None:
+            return function
+        if mode.mode == "list_of_layers":
+            return context.remat(function) if self.name in mode.layer_names else function
+        if mode.mode == "activations":
+            activation = getattr(self, "activation", None)
+            if activation is None:
+                return function
+
+            def with_activation(*args: Any, **kwargs: Any) -> Any:
+                self.activation = context.remat(activation)
+                try:
+                    return function(*args, **kwargs)
+                finally:
+                    self.activation = activation
+
+            return with_activation
+        return super().rematerialized_call(function, *args, **kwargs)
+
+    def stateless_call(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """The outputs with other values of the variables, and what the variables that are not
+        trained are after it; nothing here changes.
+
+        Gives (outputs, non_trainable_variables), with `return_losses` also the list of losses.
+        """
+        self._check_super_called()
+        if not self.built:
+            raise ValueError(
+                f"To call stateless_call, {type(self).__name__} must be built (i.e. its variables "
+                "must have been already created). You can build it by calling it on some data."
+            )
+        mapping: list[tuple[Variable, Any]] = []
+        for kind, given in (
+            ("trainable_variables", trainable_variables),
+            ("non_trainable_variables", non_trainable_variables),
+        ):
+            own = getattr(self, kind)
+            if len(own) != len(given):
+                raise ValueError(
+                    f"Argument `{kind}` must be a list of tensors corresponding 1:1 to "
+                    f"{type(self).__name__}().{kind}. Received list with length {len(given)}, but "
+                    f"expected {len(own)} variables."
+                )
+            mapping += zip(own, given, strict=True)
+        losses = None
+        with StatelessScope(mapping, collect_losses=return_losses) as scope:
+            outputs = self(*args, **kwargs)
+            if return_losses:
+                losses = self.losses
+        moved = [scope.get_current_value(v) for v in self.non_trainable_variables]
+        return (outputs, moved, losses) if return_losses else (outputs, moved)
 
     @property
     def input_shape(self) -> Any:
@@ -547,12 +689,32 @@ class Layer(Operation):
     def output_shape(self) -> Any:
         return _shapes(self.output)
 
-    def _first_node(self) -> Node:
-        if not self.nodes:
-            raise AttributeError(
-                f"layer {self.name!r} was never called on symbolic input: it has no input or output"
-            )
-        return self.nodes[0]
+    @property
+    def output(self) -> Any:
+        """The symbolic output(s) of the first use of this layer."""
+        return self._first_node("output").outputs
+
+    # what there is not ----------------------------------------------------------------------------
+
+    def _not_implemented(self, name: str, more: str = "") -> NotImplementedError:
+        return NotImplementedError(
+            f"Layer {type(self).__name__} does not have a `{name}` method implemented."
+            + (f" {more}" if more else "")
+        )
+
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        """There is no quantization: `dtype="float16"` or "bfloat16" halves the weights."""
+        raise self._not_implemented("quantize", "chainrule computes with weights of a float type.")
+
+    def quantized_build(self, input_shape: Any, mode: str) -> None:
+        raise self._not_implemented("quantized_build")
+
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(
+            "Layer `add_metric()` method is deprecated. Add your metric in "
+            "`Model.compile(metrics=[...])`, or keep metrics in attributes and call "
+            "`metric.update_state()`."
+        )
 
     # configuration --------------------------------------------------------------------------------
 
@@ -562,39 +724,32 @@ class Layer(Operation):
         For a layer of ours they are read from its attributes; for a class of yours that does not
         override this method they are those that its constructor was called with.
         """
+        cls: Any = type(self)
         config: dict[str, Any] = {
             "name": self.name,
             "trainable": self._trainable,
-            "dtype": self.dtype_policy.name,
+            "dtype": dtype_policies.serialize(self._dtype_policy),
         }
-        ours: Any = next(c for c in type(self).__mro__ if c.__module__.startswith(_HERE))
+        ours: Any = next(c for c in cls.__mro__ if c.__module__.startswith(_HERE))
         for parameter in constructor_parameters(ours):
             name = parameter.name
-            if (
-                name == "self"
-                or name in config
-                or parameter.kind
-                in (
-                    parameter.VAR_KEYWORD,
-                    parameter.VAR_POSITIONAL,
-                )
-            ):
+            variadic = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+            if name in config or name in ("self", "autocast") or variadic:
                 continue
-            if name in self.__dict__ and name not in ("autocast",):
-                config[name] = to_config(getattr(self, name))
-        if ours is not type(self) and type(self).get_config is ours.get_config:
-            config |= self._constructor_arguments()
+            if name in self.__dict__ and name != "activity_regularizer":
+                config[name] = to_config(self.__dict__[name])
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = to_config(self.activity_regularizer)
+        if ours is not cls and cls.get_config is ours.get_config:
+            config |= symbolic.constructor_arguments(self)
+            if not accepts_any(cls):
+                config = {name: value for name, value in config.items() if accepts(cls, name)}
         if self._given_batch_shape is not None:
             config["batch_shape"] = list(self._given_batch_shape)
         return config
 
     def _constructor_arguments(self) -> dict[str, Any]:
-        args, kwargs = self._constructor
-        names = [
-            p.name for p in constructor_parameters(type(self)) if p.kind is p.POSITIONAL_OR_KEYWORD
-        ][1:]
-        given = dict(zip(names, args, strict=False)) | kwargs
-        return {name: to_config(value) for name, value in given.items()}
+        return symbolic.constructor_arguments(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
@@ -604,11 +759,99 @@ class Layer(Operation):
             given = config.pop("batch_shape")
             if accepts_any(cls):
                 config["batch_shape"] = tuple(given)
+        policy = config.get("dtype")
+        if isinstance(policy, dict):
+            read = dtype_policies.deserialize(policy)
+            if not isinstance(read, dtype_policies.DTypePolicyMap):
+                read = read.name
+            config["dtype"] = read
         return cls(**{name: object_from_config(value) for name, value in config.items()})
 
 
 _HERE = __name__.partition(".")[0] + ".keras"
-_NOT_SEARCHED = frozenset({"nodes", "_constructor", "_own_weights", "_own_losses", "_regularized"})
+
+
+def _building(method: Any) -> Any:
+    """A `build` that notes the shapes, knows its path, and after which nothing is added."""
+
+    @functools.wraps(method)
+    def build(self: Layer, *args: Any, **kwargs: Any) -> None:
+        if "_building" in self.__dict__:  # a subclass's build has called this one
+            method(self, *args, **kwargs)
+            return
+        self.__dict__["_building"] = True
+        try:
+            with self._named():
+                self._path = naming.current_path()
+                method(self, *args, **kwargs)
+        finally:
+            del self.__dict__["_building"]
+        if not self.built:
+            self.built = True
+        names = shape_names(method)
+        self._build_shapes_dict = dict(zip(names, args, strict=False)) | kwargs
+        self._lock_state()
+
+    return build
+
+
+def is_default_build(cls: type[Layer]) -> bool:
+    """Whether a class makes no weights in a `build` of its own."""
+    return cls.build is Layer.build
+
+
+Layer.build = _building(Layer.build)  # type: ignore[method-assign]  # the wrapped one
+
+
+def _check_positional(args: tuple[Any, ...]) -> None:
+    for argument in args:
+        if isinstance(argument, Tensor | KerasTensor) or argument is None:
+            continue
+        for leaf in leaves(argument):
+            if not (leaf is None or isinstance(leaf, KerasTensor) or hasattr(leaf, "__array__")):
+                raise ValueError(
+                    "Only input tensors may be passed as positional arguments. The following "
+                    f"argument value should be passed as a keyword argument: {leaf} "
+                    f"(of type {type(leaf)})"
+                )
+
+
+def _as_tensor(leaf: Any) -> Any:
+    """An array of numbers as a tensor; everything else as it is."""
+    if isinstance(leaf, Tensor) or not hasattr(leaf, "__array__") or isinstance(leaf, KerasTensor):
+        return leaf
+    array = np.asarray(leaf)
+    return leaf if array.dtype.kind in "OSUM" else creation.from_owned(np.array(array))
+
+
+def _is_of_tensors(value: Any) -> bool:
+    """Whether an argument is a tensor, or a structure of tensors and None."""
+    if isinstance(value, Tensor | KerasTensor):
+        return True
+    if not is_nested(value) or not value:
+        return False
+    parts = list(leaves(value))
+    return any(p is not None for p in parts) and all(
+        p is None or isinstance(p, Tensor | KerasTensor) for p in parts
+    )
+
+
+def _masks_of(value: Any) -> Any:
+    """The masks of a structure of tensors in a structure like it; None if there are none."""
+    if not is_nested(value):
+        return context.get_keras_mask(value)
+    if all(context.get_keras_mask(leaf) is None for leaf in leaves(value)):
+        return None
+    return map_leaves(context.get_keras_mask, value)
+
+
+def _shapes_of(given: dict[str, Any]) -> dict[str, Any]:
+    """`<name>_shape` of the arguments that are tensors, in their order."""
+    return {
+        f"{name}_shape": _shapes(value)
+        for name, value in given.items()
+        if name not in ("mask", "args", "kwargs") and _is_of_tensors(value)
+    }
 
 
 def _shapes(structure: Any) -> Any:
@@ -618,13 +861,16 @@ def _shapes(structure: Any) -> Any:
     )
 
 
-def _symbolic_like(shape: Any, dtype: str) -> Any:
+def _tuples(shape: Any) -> Any:
+    """Shapes as tuples, in the structure that they have."""
     if isinstance(shape, dict):
-        return {name: _symbolic_like(part, dtype) for name, part in shape.items()}
-    if shape and isinstance(shape[0], list | tuple):
-        return [_symbolic_like(part, dtype) for part in shape]
-    return KerasTensor(shape, dtype)
+        return {name: _tuples(part) for name, part in shape.items()}
+    if isinstance(shape, list | tuple):
+        if all(n is None or isinstance(n, int) for n in shape):
+            return tuple(shape)
+        return type(shape)(_tuples(part) for part in shape)
+    return shape
 
 
-def _one_or_list(items: list[Any]) -> Any:
-    return items[0] if len(items) == 1 else items
+def _symbolic_like(shape: Any, dtype: str) -> Any:
+    return map_shape_structure(lambda s: KerasTensor(s, dtype), shape)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from chainrule.errors import ShapeError
 from chainrule.keras import activations, constraints, initializers, regularizers
+from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.core import check_last, check_rank
 from chainrule.keras.registry import known

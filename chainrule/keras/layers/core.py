@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.errors import ShapeError
 from chainrule.keras import activations, constraints, initializers, naming, regularizers
 from chainrule.keras.context import current
+from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.registry import known
 from chainrule.keras.settings import dtype_name
@@ -45,13 +45,13 @@ class InputLayer(Layer):
             shape = (shape,) if isinstance(shape, int) else tuple(shape)
             batch_shape = (batch_size, *shape)
         self.batch_shape = tuple(batch_shape)
-        self.input_dtype = "string" if dtype == "string" else dtype_name(dtype)
+        self._data_dtype = "string" if dtype == "string" else dtype_name(dtype)
         self.built = True
-        Node(self, (), {}, KerasTensor(self.batch_shape, self.input_dtype, self.name))
+        Node(self, (), {}, KerasTensor(self.batch_shape, self._data_dtype, name=self.name))
 
     @property
     def dtype(self) -> str:
-        return self.input_dtype
+        return self._data_dtype
 
     def call(self) -> Any:
         raise TypeError("an InputLayer is not called; it stands for the data")
@@ -59,7 +59,7 @@ class InputLayer(Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             "batch_shape": list(self.batch_shape),
-            "dtype": self.input_dtype,
+            "dtype": self._data_dtype,
             "name": self.name,
         }
 

@@ -6,7 +6,7 @@ from functools import reduce
 from typing import Any
 
 from chainrule import dtypes
-from chainrule.errors import ShapeError
+from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.registry import known
 from chainrule.tensor import Tensor, creation

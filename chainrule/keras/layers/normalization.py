@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.errors import ShapeError
 from chainrule.keras import constraints, context, initializers, regularizers
+from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.core import check_last
 from chainrule.keras.registry import known

@@ -146,5 +146,10 @@ class ActivityRegularization(Layer):
         self.l1 = l1
         self.l2 = l2
 
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["activity_regularizer"]
+        return config
+
     def call(self, inputs: Tensor) -> Tensor:
         return inputs * 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from chainrule.errors import ShapeError
+from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.convolution import back, channels_first, pad_flat, to_tuple
 from chainrule.keras.layers.core import check_rank

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.keras.layers import base as layer_base
+from chainrule.keras import variables as kept
 from chainrule.tensor import Tensor, flush
 from chainrule.tensor.replay import Step, fresh, take
 from chainrule.training.tree import leaves
@@ -76,7 +76,7 @@ class Repeated:
 def _key(data: list[Any], optimizer: Any) -> Any:
     """What a step depends on besides values."""
     return (
-        layer_base.structure_version,
+        kept.structure_version,
         None if optimizer is None else optimizer.generation,
         *((t._shape, t._dtype) if isinstance(t, Tensor) else t for t in data),
     )
