@@ -65,6 +65,17 @@ def known(item: C) -> C:
     return item
 
 
+def known_as(module: str, name: str) -> Callable[[C], C]:
+    """`known`, for a class that stands somewhere else in Keras (a decorator)."""
+
+    def decorate(item: C) -> C:
+        _public[f"{module}.{name}"] = item
+        _place[item] = (module, name)
+        return item
+
+    return decorate
+
+
 def place(item: Any) -> tuple[str, str] | None:
     """Keras's module and name of a class or function of ours."""
     return _place.get(item)
@@ -72,25 +83,28 @@ def place(item: Any) -> tuple[str, str] | None:
 
 def _of_keras(module: str, name: str) -> Any:
     """What of ours stands at that place in Keras, or None."""
+    places = [module]
     if module.startswith("keras.src."):  # not public there: by what the path says
         parts = module.split(".")[2:]
-        inner = next((p for p in reversed(parts) if p in _ROOMS), parts[0])
-        module = "keras" if inner == "models" else f"keras.{inner}"
-        if "schedules" in parts:
-            module = "keras.optimizers.schedules"
-    module = module.replace("keras.models", "keras")
-    if module == "keras.dtype_policies" and name in ("DTypePolicy", "FloatDTypePolicy"):
-        module = "keras"  # they have both places
-    if not _public.get(f"{module}.{name}"):
-        for room in _ROOMS:
-            importlib.import_module(f"{_HERE}.{room}")
-    return _public.get(f"{module}.{name}")
+        inner = next((part for part in reversed(parts) if part in _ROOMS), parts[0])
+        places += ["keras.optimizers.schedules" if "schedules" in parts else f"keras.{inner}"]
+    if places[-1] in ("keras.models", "keras.dtype_policies"):
+        places.append("keras")
+    for attempt in range(2):
+        for place in places:
+            found = _public.get(f"{place}.{name}")
+            if found is not None:
+                return found
+        if attempt == 0:
+            for room in _ROOMS:
+                importlib.import_module(f"{_HERE}.{room}")
+    return None
 
 
 # Names of a user's own ----------------------------------------------------------------------------
 
-_custom: dict[str, Any] = {}
-_custom_names: dict[Any, str] = {}
+GLOBAL_CUSTOM_OBJECTS: dict[str, Any] = {}
+GLOBAL_CUSTOM_NAMES: dict[Any, str] = {}
 
 
 class _Scopes(threading.local):
@@ -120,8 +134,8 @@ def register_keras_serializable(
                 f"Cannot register a class that does not have a get_config() method: {item!r}"
             )
         plain = name or item.__name__  # type: ignore[attr-defined]  # classes and functions have names
-        _custom[f"{package}>{plain}"] = item
-        _custom_names[item] = f"{package}>{plain}"
+        GLOBAL_CUSTOM_OBJECTS[f"{package}>{plain}"] = item
+        GLOBAL_CUSTOM_NAMES[item] = f"{package}>{plain}"
         return item
 
     return decorate
@@ -129,19 +143,20 @@ def register_keras_serializable(
 
 def get_custom_objects() -> dict[str, Any]:
     """The registered objects by name; may be changed."""
-    return _custom
+    return GLOBAL_CUSTOM_OBJECTS
 
 
 def get_registered_name(obj: Any) -> str:
     """The name under which a class or function was registered, or its own."""
-    return _custom_names.get(obj, obj.__name__) if _hashable(obj) else obj.__name__
+    found = GLOBAL_CUSTOM_NAMES.get(obj) if _hashable(obj) else None
+    return found or obj.__name__
 
 
 def get_registered_object(
     name: str | None, custom_objects: Any = None, module_objects: Any = None
 ) -> Any:
     """The object of that name in the scope, the registry or the given tables, or None."""
-    for table in (_scopes.objects, _custom, custom_objects, module_objects):
+    for table in (_scopes.objects, GLOBAL_CUSTOM_OBJECTS, custom_objects, module_objects):
         if table and name in table:
             return table[name]
     return None
@@ -211,7 +226,8 @@ class ObjectSharingScope:
 def to_config(value: Any) -> Any:
     """`value` as plain data: numbers, strings, lists, dicts.
 
-    This is `keras.saving.serialize_keras_object`. Raises TypeError for an object without `get_config()`.
+    This is `keras.saving.serialize_keras_object`. Raises TypeError for an object without
+    `get_config()`.
 
     >>> to_config(slice(None, 2))
     {'class_name': '__slice__', 'config': {'start': None, 'stop': 2, 'step': None}}
@@ -291,7 +307,7 @@ def _object_config(value: Any) -> dict[str, Any]:
         )
     cls = type(value)
     found = place(cls)
-    if cls in _custom_names or found is None:
+    if cls in GLOBAL_CUSTOM_NAMES or found is None:
         config = {
             "module": cls.__module__,
             "class_name": cls.__name__,
@@ -313,7 +329,7 @@ def _object_config(value: Any) -> dict[str, Any]:
 
 def _function_config(function: Any) -> dict[str, Any]:
     name = get_registered_name(function)
-    if function in _place and function not in _custom_names:
+    if function in _place and function not in GLOBAL_CUSTOM_NAMES:
         return {"module": "builtins", "class_name": "function", "config": _place[function][1],
                 "registered_name": "function"}  # fmt: skip
     return {"module": function.__module__, "class_name": "function", "config": name,
@@ -456,9 +472,7 @@ def _read(config: Any) -> Any:
 
 def _read_special(name: str, inner: Any, config: Any) -> Any:
     if name == "__keras_tensor__":
-        tensor = KerasTensor(inner["shape"], inner["dtype"])
-        tensor.written_history = inner["keras_history"]
-        return tensor
+        return KerasTensor(inner["shape"], inner["dtype"])
     if name == "__tensor__":
         return creation.tensor(inner["value"], dtype=settings.to_dtype(inner["dtype"]))
     if name in ("__numpy__", "__array__"):
@@ -545,7 +559,8 @@ def _retrieve(name: str, config: dict[str, Any], *, function: bool) -> Any:
             found = _of_keras(f"keras.{room}", name)
             if found is not None:
                 return found
-        for table in (_scopes.objects, _custom):  # Keras up to 3.6 wrote the name only
+        # Keras up to 3.6 wrote the name only.
+        for table in (_scopes.objects, GLOBAL_CUSTOM_OBJECTS):
             for custom_name, item in table.items():
                 if custom_name.endswith(f">{name}"):
                     return item

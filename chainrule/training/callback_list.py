@@ -88,6 +88,10 @@ class CallbackList(Callback):
         """Whether a callback asked the model to stop."""
         return bool(getattr(self.model, "stop_training", False))
 
+    def asked(self, flag: str) -> bool:
+        """Whether a callback has set such a flag of the model."""
+        return bool(getattr(self.model, flag, False))
+
     def set_steps(self, steps: int) -> None:
         """The number of steps of an epoch has become known."""
         self.params["steps"] = steps

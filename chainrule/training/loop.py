@@ -12,7 +12,8 @@ progress bar reads them only when it draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -30,12 +31,13 @@ StepLogs = Mapping[str, Any] | None
 @dataclass(frozen=True)
 class Steps:
     """What the loop needs from a model: `step` on one batch, `results` to look, `reset` before an
-    epoch.
+    epoch. Callbacks are called once in `at_once` batches.
     """
 
     step: Callable[[Any], StepLogs]
     results: Callable[[StepLogs], dict[str, float]]
     reset: Callable[[], None]
+    at_once: int = 1
 
 
 def run(
@@ -100,13 +102,14 @@ def _one_epoch(
     count = 0
     coming = enumerate(batches.epoch())
     if cut is not None and cut.step:
-        batch = None
-        for index, batch in islice(coming, cut.step):  # an earlier process did these
-            count = index + 1
-        cut.restore(batch)
-    for index, batch in coming:
+        done = deque(islice(coming, cut.step), maxlen=1)  # an earlier process did these
+        count = done[0][0] + 1 if done else 0
+        cut.restore(done[0][1] if done else None)
+    for index, batch, more in _groups(coming, training.at_once):
         callbacks.on_train_batch_begin(index)
         returned = training.step(batch)
+        for last, following in more:
+            index, returned = last, training.step(following)
         count = index + 1
         callbacks.on_train_batch_end(index, Logs(training.results, returned))
         if callbacks.stopped:
@@ -126,11 +129,15 @@ def evaluate(testing: Steps, batches: Batches, callbacks: CallbackList) -> dict[
         callbacks.on_test_begin()
         returned: StepLogs = None
         count = 0
-        for index, batch in enumerate(batches.epoch()):
+        for index, batch, more in _groups(enumerate(batches.epoch()), testing.at_once):
             callbacks.on_test_batch_begin(index)
             returned = testing.step(batch)
+            for last, following in more:
+                index, returned = last, testing.step(following)
             count = index + 1
             callbacks.on_test_batch_end(index, Logs(testing.results, returned))
+            if callbacks.asked("stop_evaluating"):
+                break
         if count == 0:
             raise DataError("the data gave no batch: nothing to evaluate on")
         logs = testing.results(returned)
@@ -139,3 +146,40 @@ def evaluate(testing: Steps, batches: Batches, callbacks: CallbackList) -> dict[
         callbacks.abort()
         raise
     return logs
+
+
+def predict(
+    step: Callable[[Any], Any], batches: Batches, callbacks: CallbackList, at_once: int = 1
+) -> list[Any]:
+    """What `step` gives for each batch."""
+    outputs: list[Any] = []
+    try:
+        callbacks.on_predict_begin()
+        for index, batch, more in _groups(enumerate(batches.epoch()), at_once):
+            callbacks.on_predict_batch_begin(index)
+            outputs.append(step(batch))
+            for last, following in more:
+                index = last
+                outputs.append(step(following))
+            callbacks.on_predict_batch_end(index, {"outputs": outputs[-1]})
+            if callbacks.asked("stop_predicting"):
+                break
+        callbacks.on_predict_end()
+    except BaseException:
+        callbacks.abort()
+        raise
+    if not outputs:
+        raise DataError("the data gave no batch: nothing to predict")
+    return outputs
+
+
+def _groups(
+    numbered: Iterable[tuple[int, Any]], at_once: int
+) -> Iterator[tuple[int, Any, Iterator[tuple[int, Any]]]]:
+    """The first batch of each group with its number, and the others of the group."""
+    coming = iter(numbered)
+    for index, batch in coming:
+        yield index, batch, islice(coming, at_once - 1) if at_once > 1 else _NOTHING
+
+
+_NOTHING: Iterator[tuple[int, Any]] = iter(())

@@ -75,9 +75,7 @@ def test_every_step_after_the_first_is_found_not_built(blobs):
     rate = optimizers.schedules.ExponentialDecay(0.01, 1, 0.99)
     model.compile(optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     counts = []
-    count = callbacks.LambdaCallback(
-        on_train_batch_begin=lambda *a: counts.append(compiler.built)
-    )
+    count = callbacks.LambdaCallback(on_train_batch_begin=lambda *a: counts.append(compiler.built))
     model.fit(x, y, epochs=2, batch_size=40, verbose=0, callbacks=[count])
     assert counts[1] - counts[0] == 1  # one program is the whole step
     assert (
@@ -175,7 +173,7 @@ def test_several_inputs_and_outputs(rng):
     model.fit([data["a"], data["b"]], list(targets.values()), verbose=0, validation_split=0.5)
     out = model.predict(data, verbose=0)
     assert [o.shape for o in out] == [(20, 1), (20, 3)]
-    with pytest.raises(ValueError, match=r"'colour'.*'size', 'kind'"):
+    with pytest.raises(ValueError, match=r"(?s)'colour'.*'size', 'kind'"):
         model.fit(data, {"colour": targets["size"]}, verbose=0)
 
 
@@ -276,7 +274,7 @@ def test_mask_of_the_output_weighs_the_loss():
 
 def test_wrong_use_is_refused_with_names_and_shapes(blobs):
     x, y = blobs
-    with pytest.raises(ValueError, match=r"compile\(\) before fit"):
+    with pytest.raises(ValueError, match=r"`compile\(\)` before calling `fit\(\)`"):
         Sequential([layers.Dense(1)]).fit(x, y)
     with pytest.raises(ValueError, match="unknown loss 'sparse_crossentropy'"):
         classifier(loss="sparse_crossentropy")
@@ -291,7 +289,7 @@ def test_wrong_use_is_refused_with_names_and_shapes(blobs):
         model.fit(x[:0], y[:0])
     with pytest.raises(DataError, match="x is missing"):
         model.fit()
-    with pytest.raises(ShapeError, match=r"\(None, 3\).*\(32, 2\)"):
+    with pytest.raises(ShapeError, match=r"size 3.*\(32, 2\)"):
         model.fit(x[:, :2], y, verbose=0)
     with pytest.raises(ShapeError, match="categorical_crossentropy"):
         model.fit(x, np.eye(3)[y], verbose=0)

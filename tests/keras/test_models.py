@@ -151,7 +151,7 @@ def test_the_first_layer_may_give_the_shape():
 def test_what_does_not_go_into_a_sequential():
     with pytest.raises(TypeError, match="forget to call"):
         Sequential([layers.Dense])
-    with pytest.raises(TypeError, match="layers"):
+    with pytest.raises(TypeError, match=r"keras\.Layer"):
         Sequential(["dense"])
     with pytest.raises(ValueError, match="'same'"):
         Sequential([layers.Dense(1, name="same"), layers.Dense(1, name="same")])
@@ -163,7 +163,7 @@ def test_wrong_graphs():
     x, y = Input((3,)), Input((3,))
     with pytest.raises(ValueError, match="not among the inputs"):
         Model(x, layers.Dense(1)(y))
-    with pytest.raises(ValueError, match="symbolic"):
+    with pytest.raises(ValueError, match="KerasTensors"):
         Model(np.zeros((2, 3)), x)
     with pytest.raises(ValueError, match="numerical value"):
         np.asarray(x)
@@ -174,7 +174,7 @@ def test_wrong_graphs():
         model(np.zeros((2, 4), "f"))
     with pytest.raises(ValueError, match="1 input"):
         model([np.zeros((2, 3)), np.zeros((2, 3))])
-    with pytest.raises(ValueError, match="'conv'"):
+    with pytest.raises(ValueError, match="No such layer: conv"):
         model.get_layer("conv")
 
 

@@ -42,8 +42,13 @@ PLACES: dict[str, tuple[str, ...]] = {
     "utils.traceback_utils": ("config",),
     "utils": ("utils", "settings", "naming"),
     "models.model": ("models.model", "models"),
-    "models.functional": ("models.graph", "models"),
+    "models.functional": ("models.model", "models"),
     "models.sequential": ("models.sequential", "models"),
+    "saving.saving_lib": ("=keras_suite.saving_lib",),
+    "saving.saving_api": ("saving",),
+    "saving.serialization_lib": ("registry",),
+    "saving.object_registration": ("registry",),
+    "legacy.saving": ("saving.legacy",),
     "trainers.trainer": ("models.trainer",),
     "trainers.compile_utils": ("models.compiled",),
     "layers.rnn.conv_lstm": ("layers.conv_recurrent",),
@@ -79,6 +84,22 @@ class Facade(ModuleType):
             if found is not None:
                 return found
         raise AttributeError(f"chainrule.keras has no {name} for {self.__name__}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """What a test sets (`mock.patch`) is set where it is read, until it is deleted here."""
+        super().__setattr__(name, value)
+        for place in vars(self).get("_places", ()):
+            module = _module(place)
+            if module is not None and not name.startswith("__") and hasattr(module, name):
+                vars(self).setdefault("_before", {})[name] = (module, getattr(module, name))
+                setattr(module, name, value)
+                return
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        module, value = vars(self).get("_before", {}).pop(name, (None, None))
+        if module is not None:
+            setattr(module, name, value)
 
 
 def _on_disk(folders: Sequence[str], name: str) -> bool:

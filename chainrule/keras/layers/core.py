@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from chainrule.keras import activations, constraints, initializers, naming, regu
 from chainrule.keras.context import current
 from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.base import Layer
-from chainrule.keras.registry import known
+from chainrule.keras.registry import function_code, known, to_config
 from chainrule.keras.settings import dtype_name
 from chainrule.keras.symbolic import KerasTensor, Node
 from chainrule.keras.variables import Variable
@@ -369,6 +370,21 @@ class Lambda(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+
+    def get_config(self) -> dict[str, Any]:
+        """A lambda is written as its code, which is loaded only with `safe_mode=False`."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of code in a file: it is written otherwise, below
+            config = super().get_config()
+        for name in ("function", "output_shape", "mask"):
+            value = self.__dict__.get(name)
+            if getattr(value, "__name__", None) == "<lambda>":
+                code, defaults, closure = function_code(value)
+                parts = {"code": code, "defaults": defaults, "closure": closure}
+                config[name] = {"class_name": "__lambda__", "config": parts}
+            elif value is not None:
+                config[name] = to_config(value)
+        return config | {"arguments": to_config(self.arguments)}
 
 
 @known

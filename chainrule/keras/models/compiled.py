@@ -1,17 +1,20 @@
 """What `compile` was given, resolved when the first targets and predictions are known.
 
 A string like "accuracy" means another metric for one-hot targets than for class numbers, so that
-losses and metrics become objects at the first batch.
+losses and metrics become objects at the first batch. Source: Keras 3, `keras.Model.compile`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from chainrule.keras import losses, metrics
+from chainrule.keras import losses, metrics, tree
+from chainrule.keras.losses.base import Loss
 from chainrule.keras.metrics_base import Mean, MeanMetricWrapper, Metric
-from chainrule.training.tree import flatten, is_nested
+from chainrule.keras.symbolic import KerasTensor
+from chainrule.keras.variables import Variable
 
 
 def _kind(y_true: Any, y_pred: Any) -> str:
@@ -24,7 +27,14 @@ def _kind(y_true: Any, y_pred: Any) -> str:
     return "categorical"
 
 
-def resolve_loss(identifier: Any, y_true: Any, y_pred: Any) -> losses.Loss | None:
+def _name_of(item: Any) -> str:
+    """The name of an object, or of a function, or of the class."""
+    found = getattr(item, "name", None) or getattr(item, "__name__", None)
+    return str(found or type(item).__name__)
+
+
+def resolve_loss(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None:
+    """The loss that a name, a function or an object means for an output."""
     if identifier is None:
         return None
     if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
@@ -35,228 +45,454 @@ def resolve_loss(identifier: Any, y_true: Any, y_pred: Any) -> losses.Loss | Non
         }[_kind(y_true, y_pred)]
     else:
         found = losses.get(identifier)
-    return found if isinstance(found, losses.Loss) else losses.LossFunctionWrapper(found)
+    if isinstance(found, Loss):
+        return found
+    name = identifier if isinstance(identifier, str) else _name_of(found)
+    return losses.LossFunctionWrapper(found, name=name)
 
 
 def resolve_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
-    name = identifier if isinstance(identifier, str) else None
-    if name is not None and name.lower() in ("accuracy", "acc"):
-        classes = {
+    """The metric that a name, a function or an object means for an output."""
+    if identifier is None:
+        raise ValueError("Expected metric, received `None`")
+    if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
+        classes: dict[str, Any] = {
             "binary": metrics.BinaryAccuracy,
             "sparse": metrics.SparseCategoricalAccuracy,
             "categorical": metrics.CategoricalAccuracy,
         }
-        return classes[_kind(y_true, y_pred)](name=name)
-    if name is not None and name.lower() in ("crossentropy", "ce"):
-        entropies = {
+        return classes[_kind(y_true, y_pred)](name=identifier)
+    if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
+        entropies: dict[str, Any] = {
             "binary": metrics.BinaryCrossentropy,
             "sparse": metrics.SparseCategoricalCrossentropy,
             "categorical": metrics.CategoricalCrossentropy,
         }
-        return entropies[_kind(y_true, y_pred)](name=name)
+        return entropies[_kind(y_true, y_pred)](name=identifier)
     found = metrics.get(identifier)
+    name = identifier if isinstance(identifier, str) else _name_of(found)
     if not isinstance(found, Metric):
-        if isinstance(found, losses.Loss):
-            found = MeanMetricWrapper(found, name=found.name)
-        else:
-            found = MeanMetricWrapper(found)
-    if name is not None:
-        found.name = name
+        found = MeanMetricWrapper(found)
+    found.name = name
     return found
 
 
-class Outputs:
-    """The outputs of a model as a flat list, with their names."""
+# metrics ------------------------------------------------------------------------------------------
 
-    def __init__(self, names: list[str] | None) -> None:
-        self.names = names
 
-    def flat(self, y: Any, like: Any) -> list[Any]:
-        """Targets (or weights) in the order of the predictions `like`."""
-        if isinstance(y, dict):
-            keys = list(like) if isinstance(like, dict) else (self.names or [])
-            unknown = [key for key in y if key not in keys]
-            if unknown:
+class _OfOutput(NamedTuple):
+    """The metrics of one output."""
+
+    metrics: list[Metric]
+    output_name: str | None
+
+
+class CompileMetrics(Metric):
+    """The metrics of each output, as one metric whose result is a dict.
+
+    `metrics` and `weighted_metrics` are lists, tuples or dicts of names, functions and objects: for
+    one output, for each, or nested as the outputs are.
+    """
+
+    def __init__(
+        self,
+        metrics: Any,
+        weighted_metrics: Any,
+        name: str = "compile_metric",
+        output_names: list[str] | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        for argument, value in {"metrics": metrics, "weighted_metrics": weighted_metrics}.items():
+            if value and not isinstance(value, list | tuple | dict):
                 raise ValueError(
-                    f"there is no output {', '.join(map(repr, unknown))}; the outputs are "
-                    f"{', '.join(map(repr, keys))}"
+                    f"Expected `{argument}` argument to be a list, tuple, or dict. Received "
+                    f"instead: {argument}={value!r} of type {type(value)}; write "
+                    f"{argument}=[{value!r}]"
                 )
-            return [y.get(key) for key in keys]
-        count = len(flatten(like))
-        if y is None:
+        self.name = "compile_metrics"
+        self.output_names = output_names
+        self.built = False
+        self._given = {"metrics": metrics, "weighted_metrics": weighted_metrics}
+        self._plain: list[_OfOutput | None] = []
+        self._weighted: list[_OfOutput | None] = []
+        self._keys: list[str] | None = None  # the outputs' names, where they are one flat dict
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """All metrics, once they are known."""
+        return [m for part in (*self._plain, *self._weighted) if part for m in part.metrics]
+
+    @property
+    def variables(self) -> list[Variable]:
+        return [v for m in self.metrics for v in m.variables]
+
+    def build(self, y_true: Any, y_pred: Any) -> None:
+        """Make the metrics for targets and predictions like these."""
+        count = len(tree.flatten(y_pred))
+        is_flat = tree.is_nested(y_pred) and len(y_pred) == count
+        names = self.output_names
+        if is_flat and isinstance(y_pred, dict) and set(y_pred) != set(names or ()):
+            names = list(y_pred) if isinstance(y_pred, OrderedDict) else sorted(y_pred)
+        self._keys = names if count > 1 and is_flat else None
+        self._plain, self._weighted = (
+            self._resolved(argument, names, y_true, y_pred, count, is_flat)
+            for argument in ("metrics", "weighted_metrics")
+        )
+        self.built = True
+
+    def _resolved(
+        self, argument: str, names: Any, y_true: Any, y_pred: Any, count: int, is_flat: bool
+    ) -> list[_OfOutput | None]:
+        given = self._given[argument]
+        if not given:
             return [None] * count
         if count == 1:
-            flat = flatten(y)
-            return [flat[0]] if len(flat) == 1 else [y]
-        flat = flatten(y)
-        if len(flat) != count:
-            raise ValueError(f"the model has {count} outputs, got {len(flat)} targets")
-        return flat
+            flat = tree.flatten(given)
+            return [self._of(flat, tree.flatten(y_true)[0], tree.flatten(y_pred)[0], None)]
+        each: list[Any] | None = None
+        if is_flat and isinstance(given, list | tuple) and len(given) == count:
+            each = list(given)
+        elif is_flat and names and isinstance(given, dict) and set(given) <= set(names):
+            each = [given.get(name) for name in names]
+        labels = names or [None] * count
+        try:
+            if each is not None:
+                flats = (each, self._flat(y_true), self._flat(y_pred), labels)
+                return [self._of(*parts) for parts in zip(*flats, strict=True)]
+            like = tree.lists_to_tuples(y_pred)
+            nested = (tree.lists_to_tuples(part) for part in (given, y_true))
+            packed = tree.pack_sequence_as(like, labels)
+            found = tree.map_structure_up_to(like, self._of_boxed, *nested, like, packed)
+            return [box[0] for box in _boxes(found)]
+        except (ValueError, TypeError) as error:
+            expected = tree.map_structure(lambda _: "X", y_pred)
+            raise ValueError(
+                f"{error}\nInvalid `{argument}`. `{argument}` should contain metrics objects and "
+                "either be a dict or a list matching the output names of the model "
+                f"{self.output_names} or match the output structure of the model: {expected}.\n"
+                f"Received: {argument}={given}"
+            ) from error
+
+    def _of(self, given: Any, y_true: Any, y_pred: Any, name: str | None) -> _OfOutput | None:
+        if given is None:
+            return None
+        wanted = list(given) if isinstance(given, list | tuple) else [given]
+        return _OfOutput([resolve_metric(m, y_true, y_pred) for m in wanted], name)
+
+    def _of_boxed(self, *parts: Any) -> _Box:
+        return _Box(self._of(*parts))
+
+    def _flat(self, y: Any) -> list[Any]:
+        if isinstance(y, dict) and self._keys is not None:
+            return [y[name] for name in self._keys]
+        return tree.flatten(y)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        if not self.built:
+            self.build(y_true, y_pred)
+        true, pred = self._flat(y_true), self._flat(y_pred)
+        for part, t, p in zip(self._plain, true, pred, strict=False):
+            for metric in part.metrics if part else ():
+                metric.update_state(t, p)
+        weights = [None] * len(true) if sample_weight is None else self._flat(sample_weight)
+        if len(weights) < len(true):
+            weights = [weights[0]] * len(true)
+        for part, t, p, w in zip(self._weighted, true, pred, weights, strict=False):
+            for metric in part.metrics if part else ():
+                metric.update_state(t, p, sample_weight=w)
+
+    def reset_state(self) -> None:
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def result(self) -> dict[str, Any]:
+        """The value of each metric under `metric`, `output_metric` or `output_weighted_metric`."""
+        if not self.built:
+            raise ValueError("Cannot get result() since the metric has not yet been built.")
+        found: dict[str, Any] = {}
+        used: Counter[str] = Counter()
+
+        def put(name: str, metric: Metric) -> None:
+            used[name] += 1
+            found[name if used[name] == 1 else f"{name}_{used[name] - 1}"] = metric.result()
+
+        for weighted, part, metric in self._each():
+            prefix = f"{part.output_name}_" if part.output_name else ""
+            plain = f"{prefix}{metric.name}"
+            put(f"{prefix}weighted_{metric.name}" if weighted and used[plain] else plain, metric)
+        return found
+
+    def _each(self) -> Iterator[tuple[bool, _OfOutput, Metric]]:
+        for weighted, parts in ((False, self._plain), (True, self._weighted)):
+            for part in parts:
+                for metric in part.metrics if part else ():
+                    yield weighted, part, metric  # type: ignore[misc]  # not None, or no metrics
+
+    def get_config(self) -> dict[str, Any]:
+        raise NotImplementedError("a compiled metric is made by compile()")
 
 
-class CompiledLoss:
-    """The loss of each output, weighted and added."""
+class _Box(NamedTuple):
+    """One output's metrics as a leaf: it is no structure to walk into."""
 
-    def __init__(self, loss: Any, loss_weights: Any, names: list[str] | None) -> None:
+    found: _OfOutput | None
+
+
+def _boxes(structure: Any) -> list[_Box]:
+    if isinstance(structure, _Box):
+        return [structure]
+    parts = structure.values() if isinstance(structure, dict) else structure
+    if isinstance(structure, dict) and not isinstance(structure, OrderedDict):
+        parts = [structure[key] for key in sorted(structure)]
+    return [box for part in parts for box in _boxes(part)]
+
+
+# losses -------------------------------------------------------------------------------------------
+
+
+class _Term(NamedTuple):
+    """One loss: where its output is, what it is, its factor, what its value is called."""
+
+    path: tuple[Any, ...]
+    loss: Loss
+    factor: float | None
+    name: str
+
+
+class _Wanted:
+    """A loss with its factor: a leaf of the structure of losses."""
+
+    def __init__(self, loss: Any, factor: Any) -> None:
+        self.loss, self.factor = loss, factor
+
+
+class CompileLoss(Loss):
+    """The loss of each output, weighted and added.
+
+    `loss` is a name, a function, an object, or a structure of them like the outputs (by name or in
+    order); outputs without one have none. `loss_weights` are factors in the same structure.
+    """
+
+    def __init__(
+        self,
+        loss: Any,
+        loss_weights: Any = None,
+        reduction: str | None = "sum_over_batch_size",
+        output_names: list[str] | None = None,
+    ) -> None:
+        if loss_weights and not isinstance(loss_weights, list | tuple | dict | float):
+            raise ValueError(
+                "Expected `loss_weights` argument to be a float (single output case) or a list, "
+                f"tuple, or dict (multiple output case). Received instead: "
+                f"loss_weights={loss_weights} of type {type(loss_weights)}"
+            )
+        super().__init__(name="compile_loss", reduction=reduction)
         self.given = loss
         self.loss_weights = loss_weights
-        self.outputs = Outputs(names)
-        self.losses: list[losses.Loss | None] | None = None
-        self.trackers: list[Mean] = []
+        self.output_names = output_names
+        self.built = False
+        self._terms: list[_Term] = []
+        self._trackers: list[Mean] = []
+        self._like: tuple[Any, Any] = (None, None)
 
-    def _build(self, y_true: list[Any], y_pred: Any) -> None:
-        flat = flatten(y_pred)
-        given = self._per_output(self.given, y_pred, "loss")
-        self.weights = self._per_output(self.loss_weights, y_pred, "loss_weights")
-        self.losses = [
-            None if loss is None else resolve_loss(loss, t, p)
-            for loss, t, p in zip(given, y_true, flat, strict=True)
-        ]
-        if len(flat) > 1 and sum(loss is not None for loss in self.losses) > 1:
-            names = self._names(y_pred)
-            self.trackers = [
-                Mean(name=f"{name}_loss")
-                for name, loss in zip(names, self.losses, strict=True)
-                if loss is not None
-            ]
+    @property
+    def metrics(self) -> list[Mean]:
+        """The mean of each loss, where there are several."""
+        return self._trackers
 
-    def _names(self, y_pred: Any) -> list[str]:
-        if isinstance(y_pred, dict):
-            return list(y_pred)
-        count = len(flatten(y_pred))
-        return self.outputs.names or [f"output_{i}" for i in range(count)]
+    @property
+    def variables(self) -> list[Variable]:
+        return [v for m in self._trackers for v in m.variables]
 
-    def _per_output(self, given: Any, y_pred: Any, what: str) -> list[Any]:
-        count = len(flatten(y_pred))
-        if given is None:
-            return [None] * count
-        if isinstance(given, dict) and not {"class_name", "config"} <= set(given):
-            names = self._names(y_pred)
-            unknown = [key for key in given if key not in names]
-            if unknown:
+    def build(self, y_true: Any, y_pred: Any) -> None:
+        """Make the losses for targets and predictions like these."""
+        loss, factors = self.given, self.loss_weights
+        names: Any = self.output_names
+        if names and isinstance(loss, dict) and not isinstance(y_pred, dict):
+            if set(names) != set(loss):
                 raise ValueError(
-                    f"{what} names {', '.join(map(repr, unknown))}; the outputs are "
-                    f"{', '.join(map(repr, names))}"
+                    f"Expected keys {names} in loss dict, but found loss.keys()={list(loss)}"
                 )
-            return [given.get(name) for name in names]
-        if isinstance(given, list | tuple):
-            if len(given) != count:
-                raise ValueError(f"{what} has {len(given)} entries for {count} output(s)")
-            return list(given)
-        return [given] * count
+            loss = [loss[name] for name in names]
+            if isinstance(factors, dict):
+                factors = [factors[name] for name in names]
+        wanted = _with_factors(loss, factors)
+        if isinstance(wanted, dict) and set(wanted) == set(names or ()):
+            if isinstance(y_pred, list | tuple) and len(y_pred) == len(names):
+                y_pred, y_true = (dict(zip(names, y, strict=True)) for y in (y_pred, y_true))
+            elif not tree.is_nested(y_pred) and len(names) == 1:
+                y_pred, y_true = {names[0]: y_pred}, {names[0]: y_true}
+        try:
+            named = tree.pack_sequence_as(y_pred, names)
+        except (ValueError, TypeError):
+            named = tree.pack_sequence_as(y_pred, _names_of(y_pred))
+        if not tree.is_nested(wanted):
+            wanted = tree.map_structure(lambda _: wanted, y_pred)
+        self._terms = list(_terms(wanted, y_true, y_pred, named, ()))
+        if len(self._terms) > 1:
+            self._trackers = [Mean(name=f"{term.name}_loss") for term in self._terms]
+        self._like = tuple(tree.map_structure(lambda _: None, y) for y in (y_true, y_pred))  # type: ignore[assignment]  # two of them
+        self.built = True
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        flat = flatten(y_pred)
-        targets = self.outputs.flat(y_true, y_pred)
-        if all(t is None for t in targets):
-            raise ValueError("the loss needs targets: give y, or batches of (x, y)")
-        if self.losses is None:
-            self._build(targets, y_pred)
-        assert self.losses is not None
-        if sample_weight is None or not is_nested(sample_weight):
-            weights = [sample_weight] * len(flat)
-        else:
-            weights = self.outputs.flat(sample_weight, y_pred)
+        single = not tree.is_nested(y_true) and not tree.is_nested(y_pred)
+        if not single:
+            y_true = self._matched(y_true, y_pred)
+        if not self.built:
+            self.build(y_true, y_pred)
+        if not single:
+            y_true, y_pred = (
+                _packed(like, y) for like, y in zip(self._like, (y_true, y_pred), strict=True)
+            )
         total = None
-        trackers = iter(self.trackers)
-        for loss, factor, t, p, w in zip(
-            self.losses, self.weights, targets, flat, weights, strict=True
-        ):
-            if loss is None:
-                continue
-            value = loss(t, p, w)
-            if self.trackers:
-                next(trackers).update_state(value, sample_weight=float(p.shape[0]))
+        for index, (path, loss, factor, _) in enumerate(self._terms):
+            t, p = _at(y_true, path), _at(y_pred, path)
+            weight = _at(sample_weight, path) if tree.is_nested(sample_weight) else sample_weight
+            value = loss(t, p, weight)
+            if self._trackers:
+                rows = float(tree.flatten(p)[0].shape[0])
+                self._trackers[index].update_state(value, sample_weight=rows)
             if factor is not None:
                 value = value * factor
             total = value if total is None else total + value
         return total
 
+    def call(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        return self(y_true, y_pred, sample_weight)
 
-class CompiledMetrics:
-    """The metrics of each output."""
+    def _matched(self, y_true: Any, y_pred: Any) -> Any:
+        """The targets in the structure of the predictions."""
+        if not _differ(y_pred, y_true):
+            return y_true
+        if not tree.is_nested(y_true) and tree.is_nested(y_pred) and len(y_pred) == 1:
+            y_true = [y_true]
+        elif (
+            isinstance(y_pred, list | tuple)
+            and isinstance(y_true, dict)
+            and set(self.output_names or ()) == set(y_true)
+        ):
+            y_true = [y_true[name] for name in self.output_names or ()]
+        flat = isinstance(y_true, list | tuple) and not any(tree.is_nested(y) for y in y_true)
+        if flat and len(y_true) == len(tree.flatten(y_pred)):
+            return tree.pack_sequence_as(y_pred, list(y_true))
+        try:
+            tree.assert_same_paths(y_true, y_pred)
+            return tree.pack_sequence_as(y_pred, tree.flatten(y_true))
+        except ValueError:
+            return self._partial(y_true, y_pred)
 
-    def __init__(self, given: Any, weighted: Any, names: list[str] | None) -> None:
-        for argument, value in {"metrics": given, "weighted_metrics": weighted}.items():
-            if value is not None and not isinstance(value, list | tuple | dict):
-                raise ValueError(
-                    f"{argument} must be a list or a dict, got {value!r}; write "
-                    f"{argument}=[{value!r}]"
-                )
-        self.given = (given, weighted)
-        self.outputs = Outputs(names)
-        self.per_output: list[tuple[list[Metric], list[Metric]]] | None = None
-        self._named: list[Metric] = []
+    def _partial(self, y_true: Any, y_pred: Any) -> Any:
+        """Targets only for the outputs that have a loss."""
+        flat, wanted = tree.flatten(y_true), tree.flatten(self.given)
+        if sum(loss is not None for loss in wanted) != len(flat):
+            true, pred = (tree.map_structure(lambda _: "*", y) for y in (y_true, y_pred))
+            raise ValueError(
+                f"y_true and y_pred have different structures.\ny_true: {true}\ny_pred: {pred}\n"
+                f"The outputs are {', '.join(map(repr, self.output_names or ()))}."
+            )
+        values = iter(flat)
+        spread = [None if loss is None else next(values) for loss in wanted]
+        return tree.pack_sequence_as(self.given, spread)
 
-    @property
-    def metrics(self) -> list[Metric]:
-        return self._named
-
-    def _build(self, y_true: list[Any], y_pred: Any) -> None:
-        flat = flatten(y_pred)
-        count = len(flat)
-        names = list(y_pred) if isinstance(y_pred, dict) else self.outputs.names
-        names = names or [f"output_{i}" for i in range(count)]
-        self.per_output = [([], []) for _ in flat]
-        for which, given in enumerate(self.given):
-            for i, wanted in enumerate(self._split(given, names, count)):
-                for identifier in wanted:
-                    metric = resolve_metric(identifier, y_true[i], flat[i])
-                    if count > 1:
-                        metric.name = f"{names[i]}_{metric.name}"
-                    self.per_output[i][which].append(metric)
-                    self._named.append(metric)
-
-    def _split(self, given: Any, names: list[str], count: int) -> list[list[Any]]:
-        if not given:
-            return [[] for _ in range(count)]
-        if isinstance(given, dict):
-            unknown = [key for key in given if key not in names]
-            if unknown:
-                raise ValueError(
-                    f"metrics name {', '.join(map(repr, unknown))}; the outputs are "
-                    f"{', '.join(map(repr, names))}"
-                )
-            return [_as_list(given.get(name)) for name in names]
-        if count == 1:
-            return [list(_flat_identifiers(given))]
-        if any(isinstance(item, list | tuple) for item in given) or len(given) == count:
-            if len(given) != count:
-                raise ValueError(f"metrics has {len(given)} entries for {count} outputs")
-            return [_as_list(item) for item in given]
-        return [list(given) for _ in range(count)]
-
-    def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        flat = flatten(y_pred)
-        targets = self.outputs.flat(y_true, y_pred)
-        if self.per_output is None:
-            if not any(self.given):
-                self.per_output = [([], []) for _ in flat]
-            else:
-                self._build(targets, y_pred)
-        assert self.per_output is not None
-        if sample_weight is None or not is_nested(sample_weight):
-            weights = [sample_weight] * len(flat)
-        else:
-            weights = self.outputs.flat(sample_weight, y_pred)
-        for (plain, weighted), t, p, w in zip(self.per_output, targets, flat, weights, strict=True):
-            if t is None:
-                continue
-            for metric in plain:
-                metric.update_state(t, p)
-            for metric in weighted:
-                metric.update_state(t, p, sample_weight=w)
+    def get_config(self) -> dict[str, Any]:
+        raise NotImplementedError("a compiled loss is made by compile()")
 
 
-def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list | tuple) else [value]
+def _with_factors(loss: Any, factors: Any) -> Any:
+    if factors is None:
+        return tree.map_structure(lambda one: None if one is None else _Wanted(one, None), loss)
+    if _differ(loss, factors):
+        flat = tree.flatten(factors)
+        count = len(tree.flatten(loss))
+        if len(flat) != count:
+            raise ValueError(
+                f"`loss_weights` must match the number of losses, got {count} losses and "
+                f"{len(flat)} weights."
+            )
+        factors = tree.pack_sequence_as(loss, flat)
+    return tree.map_structure(
+        lambda one, factor: None if one is None else _Wanted(one, factor), loss, factors
+    )
 
 
-def _flat_identifiers(given: Iterable[Any]) -> Iterable[Any]:
-    for item in given:
-        if isinstance(item, list | tuple):
-            yield from item
-        elif item is not None:
-            yield item
+def _names_of(y_pred: Any) -> list[Any]:
+    flat = tree.flatten(y_pred)
+    if not all(isinstance(tensor, KerasTensor) for tensor in flat):
+        return [None] * len(flat)
+    return [t.operation.name if t.history else t.name for t in flat]
+
+
+def _terms(
+    wanted: Any, y_true: Any, y_pred: Any, names: Any, path: tuple[Any, ...]
+) -> Iterator[_Term]:
+    """The losses of a structure of outputs, each with the way to its output."""
+    if wanted is None:
+        return
+    if isinstance(wanted, _Wanted):
+        loss = resolve_loss(wanted.loss, y_true, y_pred)
+        if loss is not None:
+            yield _Term(path, loss, wanted.factor, _term_name(loss, names, path))
+        return
+    is_list = isinstance(wanted, list | tuple)
+    leaves_only = is_list and not any(tree.is_nested(one) for one in wanted)
+    if leaves_only and len(wanted) == len(tree.flatten(y_pred)):
+        wanted = tree.pack_sequence_as(y_pred, list(wanted))
+        if not tree.is_nested(wanted):
+            yield from _terms(wanted, y_true, y_pred, names, path)
+            return
+    elif is_list and not isinstance(y_pred, type(wanted)):
+        for one in wanted:  # several losses for one output
+            yield from _terms(one, y_true, y_pred, names, path)
+        return
+    if not isinstance(wanted, type(y_pred)):
+        raise KeyError(
+            f"The path: {path} in the `loss` argument, can't be found in the model's output "
+            "(`y_pred`)."
+        )
+    parts = wanted.items() if isinstance(wanted, dict) else enumerate(wanted)
+    for key, one in parts:
+        if one is None:
+            continue
+        if not all(_has(y, key) for y in (y_true, y_pred)):
+            raise KeyError(
+                f"The path: {(*path, key)} in the `loss` argument, can't be found in either the "
+                "model's output (`y_pred`) or in the labels (`y_true`)."
+            )
+        yield from _terms(one, y_true[key], y_pred[key], names[key], (*path, key))
+
+
+def _has(y: Any, key: Any) -> bool:
+    if isinstance(y, dict):
+        return key in y
+    return isinstance(y, list | tuple) and isinstance(key, int) and key < len(y)
+
+
+def _term_name(loss: Loss, names: Any, path: tuple[Any, ...]) -> str:
+    if not tree.is_nested(names):
+        name = loss.name if names is None else names
+        if not path:
+            path = (name,)
+        elif isinstance(path[-1], int):
+            path = (*path[:-1], name)
+    joined = "/".join(str(part) for part in path)
+    if joined:
+        return joined
+    return "_".join(list(names) if isinstance(names, dict) else tree.flatten(names))
+
+
+def _differ(a: Any, b: Any) -> bool:
+    try:
+        tree.assert_same_structure(a, b)
+    except ValueError:
+        return True
+    return False
+
+
+def _packed(like: Any, y: Any) -> Any:
+    return tree.pack_sequence_as(like, tree.flatten(y)) if _differ(like, y) else y
+
+
+def _at(y: Any, path: tuple[Any, ...]) -> Any:
+    for part in path:
+        y = y[part]
+    return y

@@ -125,8 +125,9 @@ def _table(headers: list[str], rows: list[list[str]], line_length: int | None) -
 def _totals(model: Any) -> list[str]:
     trainable, fixed = model.trainable_weights, model.non_trainable_weights
     optimizer: list[Any] = []
-    if model.optimizer is not None and model.optimizer.built:
-        optimizer = list(model.optimizer.variables)
+    compiled = getattr(model, "optimizer", None)
+    if compiled is not None and compiled.built:
+        optimizer = list(compiled.variables)
     everything = [*trainable, *fixed, *optimizer]
     lines = [
         f" Total params: {_sizes(everything)}",
