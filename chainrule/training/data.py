@@ -7,8 +7,11 @@ batch is `(x, y, sample_weight)` with None for what is missing.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -147,7 +150,7 @@ class IterableBatches(Batches):
 
 
 class SequenceBatches(IterableBatches):
-    """An indexable source with a length (`keras.utils.Sequence`), optionally with its batches
+    """An indexable source with a length (`keras.utils.PyDataset`), optionally with its batches
     shuffled.
     """
 
@@ -162,25 +165,56 @@ class SequenceBatches(IterableBatches):
         super().__init__(_Items(source, shuffle), steps=steps, class_weight=class_weight)
         self.sequence = source
 
+    def epoch(self) -> Iterator[Batch]:
+        if hasattr(self.sequence, "on_epoch_begin"):
+            self.sequence.on_epoch_begin()
+        return super().epoch()
+
     def end_epoch(self) -> None:
         if hasattr(self.sequence, "on_epoch_end"):
             self.sequence.on_epoch_end()
 
 
 class _Items:
-    """Iterates an indexable source by its length, not until an IndexError."""
+    """Iterates an indexable source by its length, not until an IndexError; with several `workers`
+    in threads, some batches ahead.
+    """
 
     def __init__(self, source: Any, shuffle: bool) -> None:
         self.source = source
         self.shuffle = shuffle
 
+    def _count(self) -> int | None:
+        count = getattr(self.source, "num_batches", self)
+        return len(self.source) if count is self else count
+
     def __len__(self) -> int:
-        return len(self.source)
+        count = self._count()
+        if count is None:
+            raise TypeError(f"a {type(self.source).__name__} without end has no length")
+        return count
 
     def __iter__(self) -> Iterator[Any]:
-        count = len(self.source)
-        order = stream("shuffle").numpy().permutation(count) if self.shuffle else range(count)
-        return (self.source[int(i)] for i in order)
+        count = self._count()
+        order: Iterable[int] = itertools.count() if count is None else range(count)
+        if self.shuffle and count is not None:
+            order = stream("shuffle").numpy().permutation(count).tolist()
+        workers = getattr(self.source, "workers", 1)
+        if workers > 1:
+            return self._ahead(iter(order), workers)
+        return (self.source[i] for i in order)
+
+    def _ahead(self, order: Iterator[int], workers: int) -> Iterator[Any]:
+        waiting: deque[Future[Any]] = deque()
+        with ThreadPoolExecutor(workers) as pool:
+            for i in itertools.islice(order, max(workers, self.source.max_queue_size)):
+                waiting.append(pool.submit(self.source.__getitem__, i))
+            while waiting:
+                batch = waiting.popleft().result()
+                waiting.extend(
+                    pool.submit(self.source.__getitem__, i) for i in itertools.islice(order, 1)
+                )
+                yield batch
 
 
 def as_batches(
@@ -229,7 +263,10 @@ def is_source(x: Any) -> bool:
 
 
 def _is_indexable(x: Any) -> bool:
-    return hasattr(x, "__getitem__") and hasattr(x, "__len__") and not hasattr(x, "__iter__")
+    """Whether `x` gives batches by index, as `keras.utils.PyDataset` does."""
+    if not hasattr(x, "__getitem__"):
+        return False
+    return hasattr(x, "num_batches") or (hasattr(x, "__len__") and not hasattr(x, "__iter__"))
 
 
 def _structure(x: Any) -> Any:
