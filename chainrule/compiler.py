@@ -190,9 +190,9 @@ class Program:
     def _waits(self) -> bool:
         """Whether the reference computes this run, because there may not be many."""
         if self._patience is None:
-            runs, compiled = patience(self.nodes)
+            runs = patience(self.nodes)
             moving = runs > 0 and _is_moving(self.nodes)
-            self._patience = runs if moving else int(compiled >= LONG and runs >= CHEAP)
+            self._patience = runs if moving else int(runs >= CHEAP)
         self._patience -= 1
         return self._patience >= 0
 
@@ -260,12 +260,12 @@ COMPILED, NODE, ELEMENT, MULTIPLIED, SUMMED = 1000.0, 6.0, 0.002, 0.00005, 0.003
 #: As long as these: random numbers, whose place in their stream makes each a kernel of its own (the
 #: first values of a network), to compile, and an element of them.
 DRAWN, DRAW = 30_000.0, 0.035
-#: What would take so long to compile, and the reference so much less, waits for its second run.
-LONG, CHEAP = 3e5, 3
+#: What takes as long to compile as so many runs by the reference waits for its second run.
+CHEAP = 4
 
 
-def patience(nodes: Sequence[Node]) -> tuple[int, float]:
-    """How many runs by the reference take as long as compiling, and how long that is."""
+def patience(nodes: Sequence[Node]) -> int:
+    """How many runs by the reference take as long as compiling."""
     compiled = run = 0.0
     for n in topological(nodes):
         if n.op.name in ("const", "input", "item"):
@@ -284,7 +284,7 @@ def patience(nodes: Sequence[Node]) -> tuple[int, float]:
             inside = topological(n.attr("body").outputs)
             length = n.inputs[n.attr("carries")].shape[0]
             run += length * sum(NODE + ELEMENT * count_elements(i) for i in inside)
-    return min(int(compiled / max(run, 1.0)), config.patience), compiled
+    return min(int(compiled / max(run, 1.0)), config.patience)
 
 
 def _llvm() -> Any:

@@ -25,7 +25,15 @@ from chainrule.ir.op import registry
 from chainrule.runtime import programs
 from chainrule.tensor import gradfn
 from chainrule.tensor.gradfn import name_of
-from chainrule.tensor.handle import TENSOR_TYPES, Tensor, blank, node_of, result, wrap
+from chainrule.tensor.handle import (
+    TENSOR_TYPES,
+    Tensor,
+    blank,
+    from_array,
+    node_of,
+    result,
+    wrap,
+)
 from chainrule.tensor.hooks import RemovableHandle
 from chainrule.tensor.mutate import assign
 from chainrule.tensor.record import apply
@@ -58,13 +66,23 @@ _OVERWRITTEN = (
 )
 
 
+#: A walk places the gradients of so few closed traces into the current one. A longer way back (a
+#: look in every step of a long loop) is computed trace by trace: equal steps are equal programs,
+#: while the whole would be another graph for every number of steps.
+_MANY = 8
+
+#: A cotangent: a value of the current trace, or an array that belongs to the walk.
+Cotangent = Node | np.ndarray
+
+
 class _Pass:
     """One walk backward over the current trace and the closed ones behind it."""
 
     def __init__(self, create_graph: bool, retain_graph: bool) -> None:
         self.create_graph, self.retain_graph = create_graph, retain_graph
-        self.waiting: dict[Trace, dict[Node, Node]] = {}  # cotangents that arrived, per trace
-        self.leaves: dict[int, tuple[Tensor, Node]] = {}
+        self.waiting: dict[Trace, dict[Node, Cotangent]] = {}  # what arrived, per trace
+        self.leaves: dict[int, tuple[Tensor, Cotangent]] = {}
+        self.passed = 0  # closed traces
         self.wanted: dict[Trace, dict[Node, list[int]]] = {}
         self.found: dict[int, Node] = {}
         self.targets: set[int] | None = None  # the leaves that are asked for; None: all
@@ -75,21 +93,67 @@ class _Pass:
         """A cotangent arrives at a tensor."""
         self._on(t, None if t.leaf else place(t), ct)
 
-    def _on(self, t: Tensor | None, to: tuple[Trace, Node] | None, ct: Node) -> None:
+    def _on(self, t: Tensor | None, to: tuple[Trace, Node] | None, ct: Cotangent) -> None:
         if to is None:
             assert t is not None
             have = self.leaves.get(id(t))
-            self.leaves[id(t)] = (t, ct if have is None else ops.add(have[1], ct))
+            self.leaves[id(t)] = (t, ct if have is None else _sum(have[1], ct))
             return
         trace, node = to
         slot = self.waiting.setdefault(trace, {})
-        slot[node] = ops.add(slot[node], ct) if node in slot else ct
+        slot[node] = _sum(slot[node], ct) if node in slot else ct
 
     def run(self) -> None:
         """Newest trace first, so that every cotangent is complete when its trace's turn comes."""
         while self.waiting:
             trace = max(self.waiting, key=lambda t: t.serial)
-            self._through(trace, self.waiting.pop(trace))
+            if self._is_apart(trace):
+                self._evaluate()
+                self._computed(trace, self.waiting.pop(trace))
+            else:
+                cts = self.waiting.pop(trace)
+                self._through(trace, {n: _as_node(ct) for n, ct in cts.items()})
+
+    def _is_apart(self, trace: Trace) -> bool:
+        """Whether the gradient of a closed trace is computed by a program of its own."""
+        here = state.here
+        if trace is here.trace:
+            return False
+        self.passed += 1
+        return self.passed + len(self.waiting) > _MANY and not (
+            self.create_graph
+            or trace.watched
+            or trace in self.wanted
+            or here.levels
+            or config.anomaly
+            or config.nan_guard
+        )
+
+    def _evaluate(self) -> None:
+        """Cotangents that wait for closed traces as arrays."""
+        slots = [s for t, s in self.waiting.items() if t is not state.trace]
+        places = [(s, n, ct) for s in slots for n, ct in s.items() if isinstance(ct, Node)]
+        if places:
+            values = programs.run(tuple(ct for _, _, ct in places), state.trace.arrays)
+            for (slot, n, _), value in zip(places, values, strict=True):
+                slot[n] = value
+
+    def _computed(self, trace: Trace, cts: dict[Node, Cotangent]) -> None:
+        inputs = [e for e in grad_inputs(trace) if self._leads(e)]
+        placing = _Placing(trace, False, False)
+        seeds = [placing.cotangent(n, n) for n in cts]
+        d = derivative(list(cts), seeds, [e.node for e in inputs])
+        _check_overwritten(trace, d)
+        reached = [(e, g) for e, g in zip(inputs, d.gradients, strict=True) if g is not None]
+        nodes, arrays = placing.apart([g for _, g in reached])
+        given = [ct for ct in cts.values() if isinstance(ct, np.ndarray)]  # all: see `_evaluate`
+        values = programs.run(nodes, [*given, *arrays])
+        for (e, _), value in zip(reached, values, strict=True):
+            if e.history is not None and e.tensor is not None:
+                self.roots.add(id(e.tensor))
+            self._on(e.tensor, e.history, value)
+        if not self.retain_graph:
+            _free(trace, d, set(cts), self.roots)
 
     def _through(self, trace: Trace, cts: dict[Node, Node]) -> None:
         here = trace is state.trace
@@ -142,9 +206,21 @@ class _Pass:
         return {n: meeting(n, w) for n, w in trace.watched.items()}
 
 
+def _as_node(ct: Cotangent) -> Node:
+    """As a value of the current trace."""
+    return ct if isinstance(ct, Node) else node_of(from_array(ct))
+
+
+def _sum(have: Cotangent, more: Cotangent) -> Cotangent:
+    if isinstance(have, Node) or isinstance(more, Node):
+        return ops.add(_as_node(have), _as_node(more))
+    return np.add(have, more, out=have)
+
+
 #: Of the same step before: what nodes read of a closed trace, and where they were placed.
 _read: dict[tuple[Any, ...], list[Node]] = {}
 _placed: dict[tuple[Any, ...], tuple[Node, ...]] = {}
+_apart: dict[tuple[Any, ...], tuple[Node, ...]] = {}
 
 
 def _remembered(memo: dict[tuple[Any, ...], Any], key: tuple[Any, ...], value: Any) -> Any:
@@ -182,18 +258,39 @@ class _Placing:
             return list(nodes)
         some = tuple(n for n in nodes if n is not None)
         mapping, saved = self.mapping, self.trace.saved
-        known = (some, *mapping, None, *saved, None, *self.versions)
-        read = _read.get(known)
-        if read is None:
-            read = _remembered(_read, known, self._find_read(some))
-        for n in read:
-            mapping[n] = self._kept(n) if n in saved else self._input(n)
+        for n in self._reads(some):
+            mapping[n] = node_of(self._kept(n) if n in saved else self._input(n))
         where = (some, *mapping.items())
         found = _placed.get(where)
         if found is None:
             found = _remembered(_placed, where, substitute(some, mapping))
         placed = iter(found)
         return [None if n is None else next(placed) for n in nodes]
+
+    def apart(self, nodes: Sequence[Node]) -> tuple[tuple[Node, ...], list[np.ndarray]]:
+        """Nodes of the trace as a program of its own, whose first inputs are the cotangents; and
+        the arrays that it reads beside these.
+        """
+        some = tuple(nodes)
+        read, saved = self._reads(some), self.trace.saved
+        where = (some, *self.mapping, None, *read)
+        found = _apart.get(where)
+        if found is None:
+            names = {
+                n: ops.input(index=i, shape=n.shape, dtype=n.dtype)
+                for i, n in enumerate((*self.mapping, *read))
+            }
+            found = _remembered(_apart, where, substitute(some, names))
+        kept = (self._kept(n) if n in saved else self._input(n) for n in read)
+        return found, [t._concrete() for t in kept]
+
+    def _reads(self, nodes: tuple[Node, ...]) -> list[Node]:
+        """`_find_read`, as it was found in the same step before."""
+        known = (nodes, *self.mapping, None, *self.trace.saved, None, *self.versions)
+        read = _read.get(known)
+        if read is None:
+            read = _remembered(_read, known, self._find_read(nodes))
+        return read
 
     def _find_read(self, nodes: Iterable[Node]) -> list[Node]:
         """What was kept of the closed trace, or entered it, and is read by nodes."""
@@ -210,7 +307,7 @@ class _Placing:
                 stack.extend(n.inputs)
         return found
 
-    def _kept(self, n: Node) -> Node:
+    def _kept(self, n: Node) -> Tensor:
         value = self.trace.saved[n]
         if isinstance(value, tuple):
             s, version = value
@@ -223,13 +320,13 @@ class _Placing:
             self.create_graph and n.dtype.is_differentiable
         ):  # the gradient of the gradient goes on behind it
             t.level, t.leaf, t.history = 1, False, (self.trace, n)
-        return node_of(t)
+        return t
 
-    def _input(self, n: Node) -> Node:
+    def _input(self, n: Node) -> Tensor:
         t, version = self.versions[n]
         if t.storage.counted != version:
             raise GradientError(_message(n, t.storage.counted, version))
-        return node_of(t)
+        return t
 
 
 def _check_finite(d: Derivative, placing: _Placing) -> None:
@@ -400,7 +497,7 @@ def backward(
         _start(tensors, grads, walk)
         walk.run()
         for t, g in list(walk.leaves.values()):
-            _add_grad(t, g, create_graph)
+            _add_grad(t, _as_node(g), create_graph)
         for i, t in enumerate(inputs or ()):
             if not t.leaf and i in walk.found:
                 _add_grad(t, walk.found[i], create_graph)
@@ -505,7 +602,7 @@ def grad(
         for i, t in enumerate(inputs):
             g = walk.found.get(i)
             if t.leaf:
-                g = walk.leaves[id(t)][1] if id(t) in walk.leaves else None
+                g = _as_node(walk.leaves[id(t)][1]) if id(t) in walk.leaves else None
             if g is None and not allow_unused:
                 raise RuntimeError(
                     "One of the differentiated Tensors appears to not have been used in the "

@@ -240,3 +240,43 @@ def test_a_gradient_of_the_users_own_is_asked_every_time_but_derived_once():
     assert work.derived == 0
     Doubled.factor = 20.0  # an answer that differs is not overlooked
     assert step() == [720.0] * 3
+
+
+@pytest.mark.parametrize("steps", [5, 30])
+def test_a_long_loop_with_looks_has_the_gradient_of_a_short_one(steps):
+    """Its closed traces are computed one by one: for every number of steps by the same programs."""
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    w = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    state = torch.zeros((), dtype=torch.float64)
+    parts = []
+    for row in rows[:steps]:
+        state = torch.tanh(0.5 * state + (torch.tensor(row) * w).sum())
+        parts.append(state * state)
+        state.item()
+    torch.stack(parts).sum().backward()
+
+    h, g = np.zeros(steps + 1), np.zeros(3)
+    for i in range(steps):
+        h[i + 1] = np.tanh(0.5 * h[i] + rows[i] @ [0.5, -1.0, 2.0])
+    back = 0.0
+    for i in reversed(range(steps)):
+        back = (back + 2 * h[i + 1]) * (1 - h[i + 1] ** 2)
+        g += back * rows[i]
+        back *= 0.5
+    np.testing.assert_allclose(w.grad.numpy(), g, rtol=1e-12)
+
+
+def test_loops_of_other_lengths_compile_nothing_for_their_steps():
+    def episode(steps):
+        w = torch.ones(3, requires_grad=True)
+        parts = []
+        for _ in range(steps):
+            parts.append((w * 2).exp().sum())
+            parts[-1].item()
+        torch.stack(parts).sum().backward()
+        return w.grad.tolist()
+
+    episode(20)
+    with counting() as work:
+        np.testing.assert_allclose(episode(31), [31 * 2 * np.exp(2.0)] * 3, rtol=1e-5)
+    assert work.derived <= 1 and work.built <= 3  # of the sum over all of them
