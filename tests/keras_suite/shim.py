@@ -88,6 +88,8 @@ class Facade(ModuleType):
     def __setattr__(self, name: str, value: Any) -> None:
         """What a test sets (`mock.patch`) is set where it is read, until it is deleted here."""
         super().__setattr__(name, value)
+        if isinstance(value, ModuleType):  # a module below, which the import hangs on this one
+            return
         for place in vars(self).get("_places", ()):
             module = _module(place)
             if module is not None and not name.startswith("__") and hasattr(module, name):

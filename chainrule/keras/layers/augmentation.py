@@ -16,7 +16,6 @@ from chainrule.keras.layers.regularization import Noisy
 from chainrule.keras.registry import known
 from chainrule.keras.settings import standardize_data_format
 from chainrule.nn import functional as F
-from chainrule.runtime.random import Generator, stream
 from chainrule.tensor import Tensor, creation
 from chainrule.tensor import functions as T
 
@@ -25,10 +24,6 @@ class _RandomImage(ImageLayer, Noisy):
     def __init__(self, seed: int | None = None, data_format: str | None = None, **kwargs: Any):
         super().__init__(seed=seed, **kwargs)
         self.data_format = standardize_data_format(data_format)
-
-    @property
-    def generator(self) -> Generator:
-        return self._generator if self._generator is not None else stream("augmentation")
 
     def call(self, inputs: Tensor, training: bool = True) -> Tensor:
         if not training:

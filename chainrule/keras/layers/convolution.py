@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from chainrule.keras import activations, constraints, initializers, regularizers
 from chainrule.keras.errors import ShapeError
+from chainrule.keras.layers.arguments import to_tuple
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.core import check_last, check_rank
 from chainrule.keras.registry import known
@@ -26,14 +27,6 @@ from chainrule.tensor.record import apply
 
 _SPELLED = {1: "(batch, steps, channels)", 2: "(batch, height, width, channels)",
             3: "(batch, depth, height, width, channels)"}  # fmt: skip
-
-
-def to_tuple(value: Any, rank: int, name: str) -> tuple[int, ...]:
-    """`rank` whole numbers from one number or from as many."""
-    values = (value,) * rank if isinstance(value, int) else tuple(value)
-    if len(values) != rank or any(not isinstance(v, int) or v < 1 for v in values):
-        raise ValueError(f"{name} must be {rank} positive whole number(s), got {value!r}")
-    return values
 
 
 def channels_first(x: Tensor, data_format: str) -> Tensor:
@@ -98,9 +91,9 @@ class Convolution(Layer):
             raise ValueError(f"{kind}: filters must be a positive whole number, got {filters!r}")
         self.filters = filters
         self.groups = groups
-        self.kernel_size = to_tuple(kernel_size, self.rank, f"{kind}: kernel_size")
-        self.strides = to_tuple(strides, self.rank, f"{kind}: strides")
-        self.dilation_rate = to_tuple(dilation_rate, self.rank, f"{kind}: dilation_rate")
+        self.kernel_size = to_tuple(kernel_size, self.rank, "kernel_size")
+        self.strides = to_tuple(strides, self.rank, "strides")
+        self.dilation_rate = to_tuple(dilation_rate, self.rank, "dilation_rate")
         self.padding = str(padding).lower()
         allowed = ("valid", "same", "causal") if self.rank == 1 else ("valid", "same")
         if self.padding not in allowed:

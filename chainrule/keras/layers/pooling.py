@@ -8,17 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.keras.errors import ShapeError
+from chainrule.keras.layers.arguments import to_tuple
 from chainrule.keras.layers.base import Layer
-from chainrule.keras.layers.convolution import (
-    _SPELLED,
-    back,
-    channels_first,
-    same_padding,
-    to_tuple,
-)
-from chainrule.keras.layers.core import check_rank
+from chainrule.keras.layers.convolution import back, channels_first, same_padding
+from chainrule.keras.layers.input_spec import InputSpec
 from chainrule.keras.registry import known
 from chainrule.keras.settings import standardize_data_format
+from chainrule.nn import functional as F
 from chainrule.ops.pooling import max_pool, sum_pool
 from chainrule.tensor import Tensor, creation
 from chainrule.tensor.record import apply
@@ -27,6 +23,7 @@ from chainrule.tensor.record import apply
 class _Pooling(Layer):
     rank: ClassVar[int] = 2
     casts_integers = True
+    builds_at_once = True
 
     def __init__(
         self,
@@ -38,15 +35,18 @@ class _Pooling(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
-        kind = type(self).__name__
-        self.pool_size = to_tuple(pool_size, self.rank, f"{kind}: pool_size")
+        self.pool_size = to_tuple(pool_size, self.rank, "pool_size")
         self.strides = (
-            self.pool_size if strides is None else to_tuple(strides, self.rank, f"{kind}: strides")
+            self.pool_size if strides is None else to_tuple(strides, self.rank, "strides")
         )
         self.padding = padding.lower()
         if self.padding not in ("valid", "same"):
-            raise ValueError(f"{kind}: padding must be 'valid' or 'same', got {padding!r}")
+            raise ValueError(
+                "The `padding` argument must be one of 'valid', 'same'. "
+                f"Received: padding={padding}"
+            )
         self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def _pads(self, x: Tensor) -> list[tuple[int, int]]:
         if self.padding == "valid":
@@ -57,7 +57,6 @@ class _Pooling(Layer):
         ]
 
     def call(self, inputs: Tensor) -> Tensor:
-        check_rank(self, tuple(inputs.shape), self.rank + 2, _SPELLED[self.rank])
         return back(self._pool(channels_first(inputs, self.data_format)), self.data_format)
 
     def _pool(self, x: Tensor) -> Tensor:
@@ -159,6 +158,7 @@ class AveragePooling3D(_AveragePooling):
 class _Global(Layer):
     rank: ClassVar[int] = 2
     casts_integers = True
+    builds_at_once = True
 
     def __init__(
         self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any
@@ -166,25 +166,21 @@ class _Global(Layer):
         super().__init__(**kwargs)
         self.data_format = standardize_data_format(data_format)
         self.keepdims = keepdims
+        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     @property
     def _axes(self) -> tuple[int, ...]:
         first = 1 if self.data_format == "channels_last" else 2
         return tuple(range(first, first + self.rank))
 
-    def _check(self, inputs: Tensor) -> None:
-        check_rank(self, tuple(inputs.shape), self.rank + 2, _SPELLED[self.rank])
-
 
 class _GlobalMax(_Global):
     def call(self, inputs: Tensor) -> Tensor:
-        self._check(inputs)
         return inputs.amax(self._axes, keepdim=self.keepdims)
 
 
 class _GlobalAverage(_Global):
     def call(self, inputs: Tensor) -> Tensor:
-        self._check(inputs)
         return inputs.mean(self._axes, keepdim=self.keepdims)
 
 
@@ -217,7 +213,6 @@ class GlobalAveragePooling1D(_Global):
     supports_masking = True
 
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
-        self._check(inputs)
         if mask is None:
             return inputs.mean(self._axes, keepdim=self.keepdims)
         axis = self._axes[0]
@@ -244,7 +239,94 @@ class GlobalAveragePooling3D(_GlobalAverage):
     rank = 3
 
 
+class _Adaptive(Layer):
+    """Even parts of each axis: as many as `output_size` says."""
+
+    rank: ClassVar[int] = 2
+    casts_integers = True
+    builds_at_once = True
+
+    def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        sizes = (output_size,) * self.rank if isinstance(output_size, int) else output_size
+        if not isinstance(sizes, tuple | list) or len(sizes) != self.rank:
+            raise TypeError(
+                f"`output_size` must be an integer or a tuple of {self.rank} integers. "
+                f"Received: {output_size} of type {type(output_size)}"
+            )
+        self.output_size = tuple(sizes)
+        self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        x = channels_first(inputs, self.data_format)
+        return back(self._parts(x), self.data_format)
+
+    def _parts(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+@known
+class AdaptiveAveragePooling1D(_Adaptive):
+    """Means of `output_size` parts: (batch, n, c) → (batch, output_size, c)."""
+
+    rank = 1
+
+    def _parts(self, x: Tensor) -> Tensor:
+        return F.adaptive_avg_pool1d(x, self.output_size)
+
+
+@known
+class AdaptiveAveragePooling2D(_Adaptive):
+    """Means of parts of an image: (batch, h, w, c) → (batch, *output_size, c)."""
+
+    def _parts(self, x: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(x, self.output_size)
+
+
+@known
+class AdaptiveAveragePooling3D(_Adaptive):
+    """Means of parts of a volume."""
+
+    rank = 3
+
+    def _parts(self, x: Tensor) -> Tensor:
+        return F.adaptive_avg_pool3d(x, self.output_size)
+
+
+@known
+class AdaptiveMaxPooling1D(_Adaptive):
+    """Largest values of `output_size` parts: (batch, n, c) → (batch, output_size, c)."""
+
+    rank = 1
+
+    def _parts(self, x: Tensor) -> Tensor:
+        largest: Tensor = F.adaptive_max_pool1d(x, self.output_size)
+        return largest
+
+
+@known
+class AdaptiveMaxPooling2D(_Adaptive):
+    """Largest values of parts of an image."""
+
+    def _parts(self, x: Tensor) -> Tensor:
+        largest: Tensor = F.adaptive_max_pool2d(x, self.output_size)
+        return largest
+
+
+@known
+class AdaptiveMaxPooling3D(_Adaptive):
+    """Largest values of parts of a volume."""
+
+    rank = 3
+
+    def _parts(self, x: Tensor) -> Tensor:
+        largest: Tensor = F.adaptive_max_pool3d(x, self.output_size)
+        return largest
+
+
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
 GlobalMaxPool1D, GlobalMaxPool2D = GlobalMaxPooling1D, GlobalMaxPooling2D
+GlobalMaxPool3D, GlobalAvgPool3D = GlobalMaxPooling3D, GlobalAveragePooling3D
 GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
