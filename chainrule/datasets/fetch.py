@@ -196,6 +196,12 @@ def find(
     return None
 
 
+def is_here(file: DataFile) -> bool:
+    """Whether a copy lies where one is looked for, good or not."""
+    roots = (data_root(), cache_root())
+    return any(path.is_file() for root in roots if root is not None for path in file.places(root))
+
+
 _checked: dict[
     Path, tuple[int, int, str]
 ] = {}  # path → (mtime, size, file's sha256) of a good copy

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from chainrule.datasets.fetch import DataFile, cache_root, data_root, fetch, find
+from chainrule.datasets.fetch import DataFile, fetch, find, is_here
 from chainrule.datasets.formats import Array, read_npz
 from chainrule.errors import DataError
 
@@ -61,7 +61,7 @@ def load_imdb(split: str = "train", *, download: bool = True) -> tuple[list[list
 
 def load_imdb_arrays(*, download: bool = True) -> dict[str, Array]:
     """`x_train`, `y_train`, `x_test`, `y_test`: arrays of lists of word ranks, and of labels."""
-    path = find(REVIEWS) if _is_here(REVIEWS) else find(REBUILT)
+    path = find(REVIEWS) if is_here(REVIEWS) else find(REBUILT)
     if path is None:
         path = fetch(REVIEWS, download=download)
     arrays = read_npz(path, _KEYS)
@@ -70,11 +70,6 @@ def load_imdb_arrays(*, download: bool = True) -> dict[str, Array]:
         if x.ndim != 1 or x.shape != y.shape or not all(isinstance(review, list) for review in x):
             raise DataError(f"{path}: x_{part} should hold one list of word ranks for each label")
     return arrays
-
-
-def _is_here(file: DataFile) -> bool:
-    roots = (data_root(), cache_root())
-    return any(path.is_file() for root in roots if root is not None for path in file.places(root))
 
 
 def word_index(*, download: bool = True) -> dict[str, int]:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chainrule.datasets import cifar10, imdb, mnist, sequences, text
+from chainrule.datasets import (
+    cifar10,
+    cifar100,
+    housing,
+    imdb,
+    mnist,
+    reuters,
+    sequences,
+    text,
+)
 from chainrule.datasets.fetch import DataFile, cache_root, data_root
 
 _CIFAR10_FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin")
@@ -24,6 +33,10 @@ def overview() -> dict[str, str]:
         "mnist": _where(list(mnist.FILES["MNIST"].values()), roots, ("mnist.npz",)),
         "fashion_mnist": _where(list(mnist.FILES["FashionMNIST"].values()), roots),
         "cifar10": _where([cifar10.ARCHIVE], roots, _CIFAR10_FOLDERS, "cifar10-subset"),
+        "cifar100": _where([cifar100.ARCHIVE], roots, ("cifar-100-python",)),
+        "boston_housing": _where([housing.BOSTON], roots, ("uci/housing.data",)),
+        "california_housing": _where([housing.CALIFORNIA], roots),
+        "reuters": _where([reuters.NEWSWIRES], roots),
         "imdb": _where([imdb.REVIEWS], roots, ("imdb/imdb_rebuilt.npz",)),
         "sonar": _where([sequences.SONAR], roots),
         "tiny_shakespeare": _where([text.TINY_SHAKESPEARE], roots),
