@@ -118,7 +118,10 @@ def _compare(a: Any, b: Any, path: str = "") -> None:
     """Raise where two structures differ in nesting, type or keys."""
     where = f" at {path}" if path else ""
     if is_nested(a) != is_nested(b):
-        raise ValueError(f"the structures differ{where}: {a!r} and {b!r}")
+        raise ValueError(
+            f"the structures differ{where}: expected {type(a).__name__}, got {type(b).__name__}: "
+            f"{a!r} and {b!r}"
+        )
     if not is_nested(a):
         return
     if isinstance(a, dict) and isinstance(b, dict):
@@ -133,7 +136,9 @@ def _compare(a: Any, b: Any, path: str = "") -> None:
         for x in (a, b)
     )
     if kind_a is not kind_b:
-        raise ValueError(f"the types differ{where}: {type(a).__name__} and {type(b).__name__}")
+        raise ValueError(
+            f"the types differ{where}: expected {type(a).__name__}, got {type(b).__name__}"
+        )
     if len(a) != len(b):
         raise ValueError(f"the lengths differ{where}: {len(a)} and {len(b)}")
     for i, (x, y) in enumerate(zip(a, b, strict=True)):

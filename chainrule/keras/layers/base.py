@@ -741,7 +741,11 @@ class Layer(State):
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = to_config(self.activity_regularizer)
         if ours is not cls and cls.get_config is ours.get_config:
-            config |= symbolic.constructor_arguments(self)
+            try:
+                config |= symbolic.constructor_arguments(self)
+            except NotImplementedError:
+                if ours.__init__ is not cls.__init__:  # it has arguments that we cannot know
+                    raise
             if not accepts_any(cls):
                 config = {name: value for name, value in config.items() if accepts(cls, name)}
         if self._given_batch_shape is not None:
@@ -765,7 +769,17 @@ class Layer(State):
             if not isinstance(read, dtype_policies.DTypePolicyMap):
                 read = read.name
             config["dtype"] = read
-        return cls(**{name: object_from_config(value) for name, value in config.items()})
+        if cls.get_config.__module__.startswith(_HERE):
+            return cls(**{name: object_from_config(value) for name, value in config.items()})
+        # What a `get_config` of the user's own wrote, the user's own constructor reads.
+        ours: Any = next(c for c in cls.__mro__ if c.__module__.startswith(_HERE))
+        known = {p.name for p in constructor_parameters(ours)}
+        return cls(
+            **{
+                name: object_from_config(value) if name in known else value
+                for name, value in config.items()
+            }
+        )
 
 
 _HERE = __name__.partition(".")[0] + ".keras"

@@ -12,7 +12,7 @@ from chainrule.keras.context import current
 from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.registry import function_code, known, to_config
-from chainrule.keras.settings import dtype_name
+from chainrule.keras.settings import standardize_dtype, standardize_shape
 from chainrule.keras.symbolic import KerasTensor, Node
 from chainrule.keras.variables import Variable
 from chainrule.nn import functional as F
@@ -23,7 +23,11 @@ from chainrule.training.tree import leaves
 
 @known
 class InputLayer(Layer):
-    """The start of a functional model: gives one symbolic tensor."""
+    """The start of a functional model: gives one symbolic tensor.
+
+    Args: as `Input`. Raises ValueError where the arguments contradict each other, and for sparse or
+    ragged tensors, which there are not.
+    """
 
     def __init__(
         self,
@@ -31,24 +35,47 @@ class InputLayer(Layer):
         batch_size: int | None = None,
         dtype: Any = None,
         sparse: bool | None = None,
+        ragged: bool | None = None,
         batch_shape: Any = None,
         input_tensor: KerasTensor | None = None,
+        optional: bool = False,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        shape = kwargs.pop("input_shape", shape)
+        if "input_shape" in kwargs:
+            warnings.warn(
+                "Argument `input_shape` is deprecated. Use `shape` instead.", stacklevel=2
+            )
+            shape = kwargs.pop("input_shape")
+        batch_shape = kwargs.pop("batch_input_shape", batch_shape)
         super().__init__(name=name or naming.unique("input_layer"))
+        for option, value in (("sparse", sparse), ("ragged", ragged)):
+            if value:
+                raise ValueError(f"`{option}=True` is not supported with the chainrule backend")
         if input_tensor is not None:
-            batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
-        elif batch_shape is None:
-            if shape is None:
-                raise ValueError("Input needs a shape without the batch: Input(shape=(784,))")
-            shape = (shape,) if isinstance(shape, int) else tuple(shape)
-            batch_shape = (batch_size, *shape)
-        self.batch_shape = tuple(batch_shape)
-        self._data_dtype = "string" if dtype == "string" else dtype_name(dtype)
+            given = {"shape": shape, "batch_size": batch_size, "batch_shape": batch_shape,
+                     "dtype": dtype, "sparse": sparse}  # fmt: skip
+            _check_tensor(input_tensor, given)
+            batch_shape, dtype = input_tensor.shape, input_tensor.dtype
+        else:
+            if batch_shape is None:
+                if shape is None:
+                    raise ValueError("You must pass a `shape` argument.")
+                shape = (shape,) if isinstance(shape, int) else tuple(shape)
+                batch_shape = (batch_size, *standardize_shape(shape))
+            elif shape is not None or batch_size is not None:
+                other = "shape" if shape is not None else "batch_size"
+                raise ValueError(
+                    f"You cannot pass both `{other}` and `batch_shape` at the same time."
+                )
+            dtype = standardize_dtype(dtype)
+            input_tensor = KerasTensor(batch_shape, dtype, name=self.name)
+        self.batch_shape = standardize_shape(batch_shape)
+        self.optional = bool(optional)
+        self.sparse = self.ragged = False
+        self._data_dtype = str(dtype)
         self.built = True
-        Node(self, (), {}, KerasTensor(self.batch_shape, self._data_dtype, name=self.name))
+        Node(self, (), {}, input_tensor)
 
     @property
     def dtype(self) -> str:
@@ -59,10 +86,36 @@ class InputLayer(Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            "batch_shape": list(self.batch_shape),
+            "batch_shape": self.batch_shape,
             "dtype": self._data_dtype,
+            "sparse": self.sparse,
+            "ragged": self.ragged,
             "name": self.name,
+            "optional": self.optional,
         }
+
+
+def _check_tensor(tensor: Any, given: dict[str, Any]) -> None:
+    """What is said beside a symbolic tensor must be true of it."""
+    if not isinstance(tensor, KerasTensor):
+        raise ValueError(
+            "Argument `input_tensor` must be a KerasTensor. Received invalid type: "
+            f"input_tensor={tensor} (of type {type(tensor)})"
+        )
+    true = {
+        "shape": tuple(tensor.shape[1:]),
+        "batch_size": tensor.shape[0] if tensor.shape else None,
+        "batch_shape": tuple(tensor.shape),
+        "dtype": tensor.dtype,
+        "sparse": tensor.sparse,
+    }
+    for name, value in given.items():
+        value = tuple(value) if isinstance(value, list) else value
+        if value is not None and value != true[name]:
+            raise ValueError(
+                "When providing the `input_tensor` argument, you cannot provide an incompatible "
+                f"`{name}` argument."
+            )
 
 
 def Input(  # spelled like a class, as Keras has it
@@ -70,17 +123,29 @@ def Input(  # spelled like a class, as Keras has it
     batch_size: int | None = None,
     dtype: Any = None,
     sparse: bool | None = None,
+    ragged: bool | None = None,
     batch_shape: Any = None,
     name: str | None = None,
     tensor: KerasTensor | None = None,
+    optional: bool = False,
 ) -> KerasTensor:
     """A symbolic tensor of the given shape (without the batch): the start of a functional model.
+
+    Args:
+        shape: the sizes of one example; None where a size is open.
+        batch_size: how many examples a batch has, if that is fixed.
+        dtype: the data's type, by default `keras.config.floatx()`.
+        sparse, ragged: not supported.
+        batch_shape: shape and batch size in one.
+        name: the name of the input, by which a dict of data finds it.
+        tensor: a symbolic tensor to stand for.
+        optional: whether the model may be called with None here.
 
     >>> Input(shape=(28, 28, 1)).shape
     (None, 28, 28, 1)
     """
     layer = InputLayer(
-        shape, batch_size, dtype, batch_shape=batch_shape, input_tensor=tensor, name=name
+        shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name
     )
     outputs: KerasTensor = layer.nodes[0].outputs
     return outputs

@@ -128,8 +128,7 @@ def _mismatch(spec: InputSpec, x: Any) -> str | None:
             shape = shape[:-1]
         if wanted and wanted[-1] == 1:
             wanted = wanted[:-1]
-    if len(wanted) != len(shape) or any(
-        a is not None and b is not None and a != b for a, b in zip(wanted, shape, strict=True)
-    ):
+    # Without a rank to keep to, what is there is compared: the model says more of the rank.
+    if any(a is not None and b is not None and a != b for a, b in zip(wanted, shape, strict=False)):
         return f"expected shape={spec.shape}, found shape={shape}"
     return None

@@ -14,6 +14,7 @@ from chainrule.keras import context, registry, tree
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.core import Input, InputLayer
 from chainrule.keras.models import operations as functions
+from chainrule.keras.saving.legacy import modern
 from chainrule.keras.settings import to_dtype
 from chainrule.keras.symbolic import FunctionOp, KerasTensor, Node, Operation, fill
 from chainrule.tensor import Tensor, creation
@@ -335,6 +336,9 @@ def _structure_message(inputs: Any, wanted: Any) -> str:
 
 
 def _warn_of_structure(inputs: Any, wanted: Any) -> None:
+    running = context.current()
+    if running is not None and running.probing:
+        return  # only shapes are asked for: the call itself warns
     warnings.warn(_structure_message(inputs, wanted), stacklevel=2)
 
 
@@ -401,7 +405,8 @@ class _Reader:
             config.pop("name", None)
             self.extra[name] = registry.from_config(config)
         else:
-            made = registry.from_config({k: v for k, v in entry.items() if k != "inbound_nodes"})
+            data = {k: v for k, v in entry.items() if k != "inbound_nodes"}
+            made = registry.from_config(data if "module" in entry else modern(data))
         if not isinstance(made, Operation):
             raise ValueError(
                 "Unexpected object from deserialization, expected a layer or operation, got a "
@@ -413,7 +418,9 @@ class _Reader:
     def _output(self, name: str, use: int, output: int) -> KerasTensor | None:
         """A tensor, or None while it is not made yet."""
         if name not in self.operations:
-            raise ValueError(f"Unknown layer: {name}")
+            raise ValueError(
+                f"Invalid Functional model configuration. Missing node: {name} (unknown layer)"
+            )
         operation = self.operations[name]
         index = self.before[name] + use
         if index >= len(operation.nodes):

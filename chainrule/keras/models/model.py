@@ -13,7 +13,7 @@ from chainrule.keras.layers.core import InputLayer
 from chainrule.keras.layers.input_spec import InputSpec
 from chainrule.keras.layers.signatures import constructor_parameters
 from chainrule.keras.models.graph import Graph
-from chainrule.keras.models.summary import summary as print_summary
+from chainrule.keras.models.summary import print_summary
 from chainrule.keras.models.trainer import Trainer
 from chainrule.keras.registry import known, known_as
 from chainrule.keras.symbolic import KerasTensor, Operation
@@ -341,12 +341,14 @@ class Model(Trainer):
         """There is no export to other tools' formats. Raises NotImplementedError that says what
         there is instead.
         """
-        formats = ("tf_saved_model", "onnx", "openvino", "litert", "torch")
-        if format not in formats:
-            raise ValueError(f"Unrecognized format={format}. Supported formats are: {formats}.")
+        if format not in _EXPORTS:
+            raise ValueError(
+                f"Unrecognized format={format}. Supported formats are: {list(_EXPORTS)}."
+            )
         raise NotImplementedError(
-            f"`export` to {format} does not exist here. `model.save('name.keras')` writes a file "
-            "that Keras reads, and Keras exports it; `model.to_json()` and "
+            f"`export_{_EXPORTS[format]}` only currently supports the tensorflow, jax and torch "
+            "backends. `model.save('name.keras')` writes a file that Keras reads, and Keras on one "
+            "of them exports it; `model.to_json()` and "
             "`model.save_weights('name.weights.h5')` give the parts."
         )
 
@@ -441,6 +443,16 @@ class Functional(Model):
     def _set_graph(self, graph: Graph) -> None:
         super()._set_graph(graph)
         self._input_spec = _input_spec(graph)
+
+
+#: What Keras exports to, and what its functions for it are called.
+_EXPORTS = {
+    "tf_saved_model": "saved_model",
+    "onnx": "onnx",
+    "openvino": "openvino",
+    "litert": "litert",
+    "torch": "torch",
+}
 
 
 def _input_spec(graph: Graph) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.keras import registry, symbolic, tree
+from chainrule.keras import dtype_policies, registry, symbolic, tree
 from chainrule.keras.layers.base import Layer, _tuples
 from chainrule.keras.layers.core import InputLayer
 from chainrule.keras.layers.signatures import signature_of
 from chainrule.keras.models.graph import Graph
 from chainrule.keras.models.model import Model
 from chainrule.keras.registry import known
+from chainrule.keras.saving.legacy import modern
 from chainrule.keras.symbolic import KerasTensor
 from chainrule.tensor import Tensor
 
@@ -198,7 +199,7 @@ class Sequential(Model):
         config = {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": super().get_config()["dtype"],
+            "dtype": dtype_policies.serialize(self.dtype_policy),
             "layers": [registry.to_config(layer) for layer in self._stack],
         }
         if self.graph is not None:
@@ -225,7 +226,8 @@ class Sequential(Model):
                         "The provided configuration is not a valid Keras configuration. Expected a "
                         f"dictionary containing a 'config' key. Received: config={layer}"
                     )
-                model.add(registry.from_config(layer), rebuild=False)
+                data = layer if "module" in layer else modern(layer)
+                model.add(registry.from_config(data), rebuild=False)
         if model._stack:
             model._rebuild()
         shape = config.get("build_input_shape")

@@ -76,7 +76,8 @@ class KerasFileEditor:
                 self.object_metadata[path] = dict(part.attrs)
                 found |= {key: read_dataset(safe_get_h5_dataset(part, key)) for key in part}
             elif isinstance(group[name], h5py.Group):
-                found[name] = self._read(safe_get_h5_group(group, name), inner)
+                part = self._read(safe_get_h5_group(group, name), inner)
+                found |= {name: part} if part else {}
             else:
                 found[name] = read_dataset(safe_get_h5_dataset(group, name))
         return found
