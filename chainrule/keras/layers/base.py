@@ -608,6 +608,8 @@ class Layer(State):
                 "compute_output_shape",
                 "Should implement `def compute_output_shape(self, input_shape)`.",
             )
+        if len(kwargs) == 1 and not args:  # `input_shape=`, whatever `call` names its argument
+            args, kwargs = tuple(kwargs.values()), {}
         symbols = tuple(map_shape_structure(self._symbol, shape) for shape in args)
         named = {
             name.removesuffix("_shape"): map_shape_structure(self._symbol, shape)

@@ -91,7 +91,7 @@ class Trainer(Trainable):
             if set(known) >= set(values):
                 values = {n: v for n, v in known.items() if n in values}
         with no_grad():
-            found = {name: _number(value) for name, value in values.items()}
+            found = {name: _number(value) for name, value in _flat(values)}
         return dict(sorted(found.items()))
 
     # fit, evaluate, predict -----------------------------------------------------------------------
@@ -305,6 +305,15 @@ def _packed(batch: Any) -> Any:
 
 def _array(value: Any) -> np.ndarray:
     return np.array(value.detach().numpy()) if isinstance(value, Tensor) else np.asarray(value)
+
+
+def _flat(values: Any) -> Iterator[tuple[str, Any]]:
+    """Names and values; those of a metric that stands for several (`compile_metrics`) one by one."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value)
+        else:
+            yield name, value
 
 
 def _number(value: Any) -> Any:
