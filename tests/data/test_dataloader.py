@@ -429,3 +429,13 @@ def test_workers_may_compute_with_tensors_while_the_program_does() -> None:
     for batch in DataLoader(Computed(), 10, num_workers=4):
         total = total + (batch - 1).sum()
     assert total.item() == 6 * sum(range(200))
+
+
+def test_an_endless_sampler_is_drawn_as_it_is_needed() -> None:
+    """makemore's loader: ten thousand million draws with replacement."""
+    data = TensorDataset(arange(10))
+    sampler = RandomSampler(data, replacement=True, num_samples=int(1e10))
+    batches = iter(DataLoader(data, batch_size=4, sampler=sampler))
+    seen = [next(batches)[0] for _ in range(3)]
+    assert all(b.shape == (4,) and int(b.min()) >= 0 and int(b.max()) < 10 for b in seen)
+    assert len(DataLoader(data, batch_size=4, sampler=sampler)) == 2_500_000_000

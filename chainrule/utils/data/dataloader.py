@@ -240,6 +240,14 @@ class DataLoader(Generic[T_co]):
         if ordered is None or position.order_seed is None:
             batches = self.sampler if self.batch_sampler is None else self.batch_sampler
             return itertools.islice(iter(batches), position.batch, None)
+        if ordered.is_endless:
+            keys = itertools.chain.from_iterable(
+                part.tolist() for part in ordered.parts(position.order_seed)
+            )
+            if cutter is None:
+                return itertools.islice(keys, position.batch, None)
+            cut = BatchSampler(keys, cutter.batch_size, cutter.drop_last)
+            return itertools.islice(iter(cut), position.batch, None)
         order = ordered.order(position.order_seed)
         if cutter is None:
             return iter(order[position.batch :].tolist())

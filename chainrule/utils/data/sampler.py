@@ -47,10 +47,27 @@ class OrderedSampler(Sampler[int]):
         """The indices of the next epoch as PyTorch draws them."""
         raise NotImplementedError
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether an epoch is so long that its order is made in parts, as they are needed."""
+        return False
+
+    def parts(self, seed: int) -> Iterator[Array]:
+        """The order, in one part or in several."""
+        yield self.order(seed)
+
+    def twisted_parts(self, twister: Twister) -> Iterator[Array]:
+        """The same as PyTorch draws them."""
+        yield self.twisted(twister)
+
     def __iter__(self) -> Iterator[int]:
         twister = self.source().twister
-        order = self.order(self.draw()) if twister is None else self.twisted(twister)
-        return iter(order.tolist())
+        parts = self.parts(self.draw()) if twister is None else self.twisted_parts(twister)
+        return itertools.chain.from_iterable(part.tolist() for part in parts)
+
+
+#: So many draws are made at once.
+_WHOLE = 1 << 20
 
 
 def _rng(seed: int) -> np.random.Generator:
@@ -113,6 +130,33 @@ class RandomSampler(OrderedSampler):
             return rng.integers(n, size=self.num_samples)
         rounds = -(-self.num_samples // n)
         return np.concatenate([rng.permutation(n) for _ in range(rounds)])[: self.num_samples]
+
+    @property
+    def is_endless(self) -> bool:
+        return self.num_samples > max(_WHOLE, len(self.data_source))
+
+    def parts(self, seed: int) -> Iterator[Array]:
+        if not self.is_endless:
+            yield self.order(seed)
+            return
+        n, rng, left = len(self.data_source), _rng(seed), self.num_samples
+        while left > 0:
+            part = rng.integers(n, size=_WHOLE) if self.replacement else rng.permutation(n)
+            yield part[:left]
+            left -= len(part)
+
+    def twisted_parts(self, twister: Twister) -> Iterator[Array]:
+        if not self.is_endless:
+            yield self.twisted(twister)
+            return
+        n, left = len(self.data_source), self.num_samples
+        own = twister if self.generator is not None else Twister(twister.seed())
+        while left > 0:  # PyTorch draws 32 at a time
+            part = (
+                own.integers((32,), dtypes.int64, 0, n) if self.replacement else own.permutation(n)
+            )
+            yield part[:left]
+            left -= len(part)
 
     def twisted(self, twister: Twister) -> Array:
         n, count = len(self.data_source), self.num_samples
