@@ -10,8 +10,6 @@ from chainrule.keras.registry import from_config, known, to_config
 from chainrule.keras.settings import (
     DTypePolicy,
     FloatDTypePolicy,
-    dtype_policy,
-    set_dtype_policy,
     to_policy,
 )
 

@@ -4,19 +4,24 @@ request.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.keras import initializers
-from chainrule.keras.losses import align_ranks, to_tensor
+from chainrule.keras import context, initializers
+from chainrule.keras.arrays import align_ranks, to_tensor
+from chainrule.keras.losses import CLASSES as LOSSES
+from chainrule.keras.losses import FUNCTIONS as LOSS_FUNCTIONS
+from chainrule.keras.losses.base import apply_mask
 from chainrule.keras.naming import auto_name
-from chainrule.keras.registry import known, to_config
+from chainrule.keras.registry import from_config, known, to_config
+from chainrule.keras.scopes import StatelessScope
+from chainrule.keras.settings import DTypePolicy, floatx, to_policy
 from chainrule.keras.variables import Variable
 from chainrule.tensor import Tensor, no_grad
 from chainrule.tensor import functions as T
+from chainrule.training.tree import leaves
 
 
 class Metric:
@@ -29,12 +34,15 @@ class Metric:
     """
 
     #: Whether more is better ("up") or less ("down"); callbacks with mode="auto" ask.
-    direction: str | None = None
+    _direction: str | None = None
+    #: Arguments that `get_config` gives, each kept under its name.
+    _options: ClassVar[tuple[str, ...]] = ()
+    _own: list[Variable]
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or auto_name(type(self).__name__)
-        self._dtype = dtype
-        self._own: list[Variable] = []
+        self._dtype_policy: DTypePolicy = to_policy(dtype or floatx())
+        self._own = []
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -43,23 +51,41 @@ class Metric:
             cls.update_state = _without_gradients(update)  # type: ignore[method-assign]  # the wrapped one
 
     @property
-    def dtype(self) -> Any:
-        return self._dtype or "float32"
+    def dtype(self) -> str:
+        """The type in which the metric computes."""
+        return self._dtype_policy.compute_dtype
+
+    @property
+    def _dtype(self) -> str:
+        return self.dtype
+
+    def _check_super_called(self) -> None:
+        if not hasattr(self, "_own"):
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__() does not call super().__init__(); it must, "
+                "before anything else"
+            )
 
     def add_variable(
         self,
         shape: Any = (),
         initializer: Any = "zeros",
         dtype: Any = None,
-        aggregation: str = "sum",
+        aggregation: str | None = "sum",
         name: str | None = None,
     ) -> Variable:
-        """State that `reset_state` sets back to its initial value."""
+        """State that `reset_state` sets back to zero."""
+        self._check_super_called()
         if isinstance(shape, str):  # Keras 2's order: name first
             shape, name = (), shape
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         variable = Variable(
-            initializers.get(initializer), shape, dtype or "float32", trainable=False, name=name
+            initializers.get("zeros" if initializer is None else initializer),
+            shape,
+            dtype,
+            trainable=False,
+            aggregation=aggregation,
+            name=name,
         )
         self._own.append(variable)
         return variable
@@ -67,31 +93,41 @@ class Metric:
     def add_weight(
         self,
         shape: Any = (),
-        initializer: Any = "zeros",
+        initializer: Any = None,
         dtype: Any = None,
         name: str | None = None,
         **options: Any,
     ) -> Variable:
-        if isinstance(shape, str) and initializer == "zeros" and name is None:
-            shape, name = (), shape
+        """`add_variable`, by its earlier name."""
         return self.add_variable(shape, initializer, dtype, name=name)
 
     @property
     def variables(self) -> list[Variable]:
-        """The state, also of metrics kept as attributes."""
-        inner = [v for m in vars(self).values() if isinstance(m, Metric) for v in m.variables]
-        return [*self._own, *inner]
+        """The state: what `add_variable` made, and variables and metrics kept as attributes, also
+        in lists and dictionaries.
+        """
+        found = {id(v): v for v in self._own}
+        inner: list[Metric] = []
+        for name, value in vars(self).items():
+            if name == "_own":
+                continue
+            for leaf in leaves(value) if isinstance(value, list | tuple | dict) else (value,):
+                if isinstance(leaf, Variable):
+                    found.setdefault(id(leaf), leaf)
+                elif isinstance(leaf, Metric):
+                    inner.append(leaf)
+        for metric in inner:
+            found.update((id(v), v) for v in metric.variables)
+        return list(found.values())
 
     def reset_state(self) -> None:
-        """Forget everything."""
-        for variable in self._own:
-            start = variable.initializer(tuple(variable.shape), dtype=variable.dtype)
-            variable.assign(start.numpy())
-        for inner in vars(self).values():
-            if isinstance(inner, Metric):
-                inner.reset_state()
+        """Forget everything: all variables are zero."""
+        for variable in self.variables:
+            variable.assign(np.zeros(tuple(variable.shape), variable.dtype.np))
 
-    reset_states = reset_state
+    def reset_states(self) -> None:
+        """`reset_state`, by its earlier name."""
+        self.reset_state()
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         raise NotImplementedError(f"{type(self).__name__} does not define update_state")
@@ -100,17 +136,49 @@ class Metric:
         raise NotImplementedError(f"{type(self).__name__} does not define result")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self._check_super_called()
         self.update_state(*args, **kwargs)
         return self.result()
 
+    # without state ------------------------------------------------------------------------------
+
+    def stateless_update_state(
+        self, metric_variables: Iterable[Any], *args: Any, **kwargs: Any
+    ) -> list[Any]:
+        """The values of the variables after an update that begins at `metric_variables`."""
+        with StatelessScope(self._mapping(metric_variables)) as scope:
+            self.update_state(*args, **kwargs)
+        return self._values_in(scope)
+
+    def stateless_result(self, metric_variables: Iterable[Any]) -> Any:
+        """The result where the variables have these values."""
+        with StatelessScope(self._mapping(metric_variables)):
+            return self.result()
+
+    def stateless_reset_state(self) -> list[Any]:
+        """The values of the variables after a reset."""
+        with StatelessScope() as scope:
+            self.reset_state()
+        return self._values_in(scope)
+
+    def _mapping(self, values: Iterable[Any]) -> list[tuple[Variable, Any]]:
+        values, variables = list(values), self.variables
+        if len(values) != len(variables):
+            raise ValueError(
+                f"`metric_variables` must have a tensor for each variable of {self.name}: there "
+                f"are {len(variables)}, got {len(values)}"
+            )
+        return list(zip(variables, values, strict=True))
+
+    def _values_in(self, scope: StatelessScope) -> list[Any]:
+        values = [(v, scope.get_current_value(v)) for v in self.variables]
+        return [v if value is None else value for v, value in values]
+
+    # configuration ------------------------------------------------------------------------------
+
     def get_config(self) -> dict[str, Any]:
-        config = {"name": self.name, "dtype": self._dtype}
-        for parameter in inspect.signature(type(self).__init__).parameters:
-            if parameter not in ("self", "name", "dtype", "kwargs", "args") and hasattr(
-                self, parameter
-            ):
-                config[parameter] = to_config(getattr(self, parameter))
-        return config
+        config: dict[str, Any] = {"name": self.name, "dtype": self.dtype}
+        return config | {name: to_config(getattr(self, name)) for name in self._options}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Metric:
@@ -130,33 +198,68 @@ def _without_gradients(update: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def weighted(values: Tensor, sample_weight: Any) -> tuple[Tensor, Any]:
-    """Values times weights, and how much they count in all."""
-    values = values.detach()
-    if sample_weight is None:
-        return values, float(np.prod(tuple(values.shape)))
-    weights = to_tensor(sample_weight, values.dtype).detach()
-    values, weights = align_ranks(values, weights)
-    if values.ndim > weights.ndim:
-        if weights.ndim:  # one weight per example: the mean over the other axes
-            values = values.mean(tuple(range(weights.ndim, values.ndim)))
-        else:
-            return values * weights, weights * float(np.prod(tuple(values.shape)))
-    return values * weights, weights.sum() if weights.ndim else weights
+def samplewise(
+    values: Any, sample_weight: Any, reduce: Callable[..., Tensor], dtype: Any
+) -> tuple[Tensor, Any]:
+    """One weighted value for each example, and its weight: `reduce` takes the axes after the
+    first together.
+    """
+    mask = context.get_keras_mask(values)
+    values = to_tensor(values, dtype).detach()
+    weights = None
+    if sample_weight is not None:
+        weights = apply_mask(to_tensor(sample_weight, dtype).detach(), mask, values.dtype, "sum")
+        values, weights = align_ranks(values, weights)
+        rank = weights.ndim
+        if values.ndim > rank:
+            values = reduce(values, tuple(range(rank, values.ndim)))
+        weights = weights.expand(values.shape)
+        values = values * weights
+        if rank > 1:
+            weights = reduce(weights, tuple(range(1, rank)))
+    if values.ndim > 1:
+        values = reduce(values, tuple(range(1, values.ndim)))
+    return values, weights
 
 
-class Averaged(Metric):
-    """What is a weighted mean in the end: `_count` values, with their weights."""
+def _mean(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return x.mean(axes) if x.dtype.is_floating_point else x.float().mean(axes).to(x.dtype)
 
-    def __init__(self, name: str | None, dtype: Any = None) -> None:
+
+def _sum(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return x.sum(axes, dtype=x.dtype)
+
+
+@known
+class Sum(Metric):
+    """The (weighted) sum of all values."""
+
+    def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
         super().__init__(dtype, name)
-        self.total = self.add_variable(name="total")
-        self.count = self.add_variable(name="count")
+        self.total = self.add_variable(dtype=self.dtype, name="total")
 
-    def _count(self, values: Any, sample_weight: Any = None) -> None:
-        values, count = weighted(_floats(values), sample_weight)
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        values, _ = samplewise(values, sample_weight, _sum, self.dtype)
         self.total.assign(self.total + values.sum())
-        self.count.assign(self.count + count)
+
+    def result(self) -> Any:
+        return self.total.detach() + 0
+
+
+@known
+class Mean(Metric):
+    """The (weighted) mean of all values: each example's mean counts with its weight."""
+
+    def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+        self.total = self.add_variable(dtype=self.dtype, name="total")
+        self.count = self.add_variable(dtype=self.dtype, name="count")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        values, weights = samplewise(values, sample_weight, _mean, self.dtype)
+        self.total.assign(self.total + values.sum())
+        samples = values.shape[0] if values.ndim else 1
+        self.count.assign(self.count + (samples if weights is None else weights.sum()))
 
     def result(self) -> Any:
         with no_grad():
@@ -164,33 +267,7 @@ class Averaged(Metric):
 
 
 @known
-class Mean(Averaged):
-    """The (weighted) mean of all values."""
-
-    def __init__(self, name: str = "mean", dtype: Any = None) -> None:
-        super().__init__(name, dtype)
-
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        self._count(values, sample_weight)
-
-
-@known
-class Sum(Metric):
-    """The (weighted) sum of all values."""
-
-    def __init__(self, name: str = "sum", dtype: Any = None) -> None:
-        super().__init__(dtype, name)
-        self.total = self.add_variable(name="total")
-
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        self.total.assign(self.total + weighted(_floats(values), sample_weight)[0].sum())
-
-    def result(self) -> Any:
-        return self.total.detach() + 0.0
-
-
-@known
-class MeanMetricWrapper(Averaged):
+class MeanMetricWrapper(Mean):
     """The mean of a function of (y_true, y_pred)."""
 
     def __init__(
@@ -200,27 +277,27 @@ class MeanMetricWrapper(Averaged):
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(name or getattr(fn, "__name__", "metric"), dtype)
-        self.fn = fn
-        self._kwargs = kwargs
+        super().__init__(name or getattr(fn, "__name__", None), dtype)
+        self._fn = fn
+        self._fn_kwargs = kwargs
+        if self._direction is None and (fn in LOSS_FUNCTIONS or type(fn) in LOSSES):
+            self._direction = "down"
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        self._count(self.fn(y_true, y_pred, **self._kwargs), sample_weight)
+        mask = context.get_keras_mask(y_pred)
+        values = self._fn(y_true, y_pred, **self._fn_kwargs)
+        super().update_state(values, apply_mask(sample_weight, mask, self.dtype, "sum"))
 
     def get_config(self) -> dict[str, Any]:
-        config = {"name": self.name, "dtype": self._dtype}
-        config |= {name: to_config(value) for name, value in self._kwargs.items()}
-        if type(self) is MeanMetricWrapper:
-            config["fn"] = to_config(self.fn)
-        return config
+        config = super().get_config() | {"fn": to_config(self._fn)}
+        return config | {name: to_config(value) for name, value in self._fn_kwargs.items()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Metric:
+        return cls(**(from_config(config) if "fn" in config else config))
 
 
 def divide_no_nan(a: Tensor, b: Tensor) -> Tensor:
     """a / b, and 0 where b is 0."""
-    zero = T.eq(b, 0.0)
+    zero = T.eq(b, 0)
     return (a / (b + zero.to(b.dtype))) * (~zero).to(a.dtype)
-
-
-def _floats(values: Any) -> Tensor:
-    values = to_tensor(values)
-    return values if values.dtype.is_floating_point else values.float()
