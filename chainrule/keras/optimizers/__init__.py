@@ -1,43 +1,46 @@
 """Optimizers and learning rate schedules, by the names that Keras programs use."""
 
+from __future__ import annotations
+
 from typing import Any
 
-from chainrule.keras.optimizers import schedules
+from chainrule.keras.optimizers import legacy, schedules
+from chainrule.keras.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
 from chainrule.keras.optimizers.base import Optimizer
-from chainrule.keras.optimizers.rules import (
-    SGD,
-    Adadelta,
-    Adagrad,
-    Adam,
-    Adamax,
-    AdamW,
-    Lion,
-    Nadam,
-    RMSprop,
-)
-from chainrule.keras.registry import from_config, lookup
+from chainrule.keras.optimizers.matrices import Adafactor, Muon
+from chainrule.keras.optimizers.rules import SGD, Adadelta, Adagrad, Ftrl, Lion, RMSprop
+from chainrule.keras.optimizers.wrappers import LossScaleOptimizer, MultiOptimizer, OptimizerMap
+from chainrule.keras.registry import from_config, get_registered_object, to_config
+
+CLASSES: tuple[Any, ...] = (
+    Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, LossScaleOptimizer,
+    MultiOptimizer, Muon, Nadam, Optimizer, OptimizerMap, RMSprop, SGD, ScheduleFreeAdamW,
+)  # fmt: skip
+_TABLE: dict[str, Any] = {c.__name__.lower(): c for c in CLASSES}
 
 __all__ = [
-    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Nadam", "Optimizer",
-    "RMSprop", "deserialize", "get", "schedules", "serialize",
+    *(c.__name__ for c in CLASSES), "deserialize", "get", "legacy", "schedules", "serialize",
 ]  # fmt: skip
 
-_CLASSES = (SGD, Adadelta, Adagrad, Adam, AdamW, Adamax, Lion, Nadam, RMSprop)
-_TABLE: dict[str, Any] = {c.__name__.lower(): c for c in _CLASSES} | {
-    c.__name__: c for c in _CLASSES
-}
 
-
-def get(identifier: Any) -> Optimizer:
-    """The optimizer that a name, a config or an object means.
+def get(identifier: Any) -> Any:
+    """The optimizer that a name, a config or an object means; None stays None.
 
     >>> get("adam").epsilon
     1e-07
     """
-    found = lookup(
-        identifier.lower() if isinstance(identifier, str) else identifier, _TABLE, "optimizer"
-    )
-    if isinstance(found, type):
+    if identifier is None:
+        return None
+    found = identifier
+    if isinstance(identifier, str):
+        if identifier.lower() not in _TABLE and get_registered_object(identifier) is None:
+            raise ValueError(
+                f"unknown optimizer {identifier!r}; known: {', '.join(sorted(_TABLE))}"
+            )
+        found = deserialize({"class_name": identifier, "config": {}})
+    elif isinstance(identifier, dict):
+        found = deserialize(identifier)
+    if isinstance(found, type) and issubclass(found, Optimizer):
         found = found()
     if not isinstance(found, Optimizer):
         raise ValueError(
@@ -47,14 +50,14 @@ def get(identifier: Any) -> Optimizer:
     return found
 
 
-def serialize(optimizer: Optimizer) -> dict[str, Any]:
-    return {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}
+def serialize(optimizer: Any) -> Any:
+    """An optimizer as plain data."""
+    return to_config(optimizer)
 
 
-def deserialize(config: dict[str, Any], custom_objects: Any = None) -> Any:
-    config = dict(config)
-    if isinstance(config.get("config"), dict):
-        inner = dict(config["config"])
-        inner["learning_rate"] = from_config(inner.get("learning_rate", 0.001))
-        config["config"] = inner
-    return get(config)
+def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+    """What `serialize` was given; names of Keras's classes in any case."""
+    name = str(config["class_name"])
+    if name.lower() in _TABLE:
+        config = config | {"class_name": name.lower()}
+    return from_config(config, custom_objects=custom_objects, module_objects=_TABLE)

@@ -1,43 +1,68 @@
 """Optimizer: Keras's manners (variables given when they are known, clipping, decay) over the update
 formulas.
 
-A subclass names its state (`slots`) and records one variable's update. Numbers that change from
-step to step are data of the recorded program, so that every step finds the same one. `apply`
-computes what was recorded.
+A subclass of ours names its state (`slots`) and records one variable's update in `_update`. Numbers
+that change from step to step are data of the recorded program, so that every step finds the same
+one. `apply` computes what was recorded. A subclass of a user's own writes `build` and
+`update_step`, as in Keras.
 """
 
 from __future__ import annotations
 
+import inspect
+import re
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from chainrule import dtypes
-from chainrule.keras.naming import auto_name
+from chainrule.keras.arrays import to_tensor
+from chainrule.keras.naming import auto_name, name_scope
+from chainrule.keras.optimizers.adjust import Adjustments, Pairs
 from chainrule.keras.optimizers.schedules import LearningRateSchedule
-from chainrule.keras.registry import to_config
+from chainrule.keras.optimizers.state import Mirrored
+from chainrule.keras.registry import from_config, known, to_config
+from chainrule.keras.scopes import StatelessScope
+from chainrule.keras.settings import floatx
 from chainrule.keras.variables import Variable
-from chainrule.tensor import Tensor, creation, flush, no_grad
-from chainrule.tensor import functions as T
+from chainrule.tensor import Tensor, flush, no_grad
 from chainrule.tensor.creation import varying
 
+C = TypeVar("C", bound=type)
 
-class Optimizer:
+
+@known
+class Optimizer(Adjustments):
     """Base class. `apply_gradients([(gradient, variable), …])` changes the variables once.
 
     `clipnorm` bounds the norm of each gradient, `global_clipnorm` the norm of all together,
     `clipvalue` each element. `weight_decay` shrinks a variable by learning_rate · weight_decay
-    before each update.
+    before each update. With `use_ema`, running averages of the variables are kept, and replace them
+    every `ema_overwrite_frequency` steps and at the end. Gradients are divided by
+    `loss_scale_factor`; with `gradient_accumulation_steps` their mean over so many calls counts.
+
+    One of your own:
+
+    >>> class Signs(Optimizer):
+    ...     def update_step(self, gradient, variable, learning_rate):
+    ...         self.assign_sub(variable, learning_rate * gradient.sign())
+    >>> v = Variable(np.array([1.0, 1.0]))
+    >>> _ = Signs(0.5).apply_gradients([(np.array([3.0, -2.0], "f4"), v)])
+    >>> v.tolist()
+    [0.5, 1.5]
     """
 
-    #: Names of the tensors that the optimiser keeps for each variable (options may add some).
+    #: Names of the variables that the optimiser keeps for each variable, in the order in which the
+    #: formula takes them.
     slots: tuple[str, ...] = ()
+    #: Arguments of a subclass that `get_config` gives, each kept under its name.
+    _options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: Any,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
@@ -52,206 +77,282 @@ class Optimizer:
     ) -> None:
         if "lr" in kwargs:  # Keras 2's name
             learning_rate = kwargs.pop("lr")
-        if kwargs.pop("decay", None):
+        if kwargs.pop("decay", None) is not None:
             warnings.warn(
-                "`decay` is no argument of Keras 3 and is ignored; use a learning rate schedule",
+                "Argument `decay` is no longer supported and will be ignored; use a learning rate "
+                "schedule",
                 stacklevel=3,
             )
         kwargs.pop("jit_compile", None)
         if kwargs:
             raise ValueError(
-                f"{type(self).__name__} does not know the argument(s) "
-                f"{', '.join(map(repr, kwargs))}"
+                f"Argument(s) not recognized: {kwargs}. {type(self).__name__} takes "
+                f"{', '.join(list(inspect.signature(type(self)).parameters)[:-1])}"
             )
         if sum(c is not None for c in (clipnorm, clipvalue, global_clipnorm)) > 1:
-            raise ValueError("give one of clipnorm, clipvalue and global_clipnorm")
-        for option, value in {"clipnorm": clipnorm, "clipvalue": clipvalue,
-                              "global_clipnorm": global_clipnorm}.items():  # fmt: skip
-            if value is not None and value <= 0:
-                raise ValueError(f"{option} must be positive, got {value}")
-        if gradient_accumulation_steps is not None and gradient_accumulation_steps < 2:
-            raise ValueError("gradient_accumulation_steps must be at least 2")
+            raise ValueError(
+                "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: "
+                f"clipnorm={clipnorm}, clipvalue={clipvalue}, global_clipnorm={global_clipnorm}"
+            )
+        if gradient_accumulation_steps and gradient_accumulation_steps < 2:
+            raise ValueError(
+                "`gradient_accumulation_steps` must be an integer >= 2. Received: "
+                f"gradient_accumulation_steps={gradient_accumulation_steps}"
+            )
+        if use_ema:
+            _check_average(ema_momentum, ema_overwrite_frequency)
         self.name = name or auto_name(type(self).__name__)
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
-        self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
+        self.clipvalue = clipvalue
         self.use_ema = use_ema
         self.ema_momentum = ema_momentum
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.built = False
-        self._step = 0  # updates done
         self._calls = 0  # gradients given, more than updates where they are accumulated
         self._excluded: set[int] = set()
-        self._excluded_names: tuple[str, ...] = ()
-        self._state: dict[int, dict[str, Tensor]] = {}
-        self._variables: list[Variable] = []
-        self._schedule: Any = None
+        self._excluded_names: re.Pattern[str] | None = None
+        self._own: list[Variable] = []  # all state, in the order of Keras's files
+        self._slots: dict[str, list[Variable | None]] = {}
+        self._trainable_variables: list[Variable] = []
+        self._index: dict[int, int] = {}
+        self._accumulated_gradients: list[Variable | None] = []
+        self._model_variables_moving_average: list[Variable | None] = []
         self._next_rate: float | None = None  # of the step that has begun
         #: The numbers of the last step that was recorded, as it read them.
         self.recorded_numbers: dict[tuple[str, Any], Tensor] = {}
         self.generation = 0  # changes with the tensors that hold the state
-        self._rate = Variable(np.zeros((), np.float32), trainable=False, name="learning_rate")
-        self.learning_rate = learning_rate
+        self._schedule: Any = None
+        self._count_steps()
+        with name_scope(self.name, caller=self):
+            self._rate = Variable(
+                np.zeros(()), dtype=floatx(), trainable=False, name="learning_rate"
+            )
+        self._set_rate(learning_rate)
+
+    def _count_steps(self) -> None:
+        with name_scope(self.name, caller=self):
+            self._counter = Mirrored.of(
+                lambda: self._calls, self._go_on_at, dtype="int32", name="iteration"
+            )
+
+    def _go_on_at(self, calls: int) -> None:
+        self._calls = int(calls)
 
     # learning rate --------------------------------------------------------------------------------
 
     @property
     def learning_rate(self) -> Any:
         """The rate of the next step: a variable that can be assigned, or a schedule's value."""
-        if self._schedule is not None:
-            self._rate.assign(np.float32(self._scheduled()))
-        return self._rate
+        if self._schedule is None:
+            return self._rate
+        return to_tensor(np.asarray(self._scheduled(), self._rate.dtype.np))
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
+        self._set_rate(value)
+
+    lr = learning_rate
+
+    def _set_rate(self, value: Any) -> None:
         if isinstance(value, LearningRateSchedule) or (
             callable(value) and not isinstance(value, Tensor)
         ):
             self._schedule = value
             return
-        if isinstance(value, dict):
+        if self._schedule is not None:
             raise TypeError(
-                "learning_rate must be a number or a schedule; use optimizers.deserialize"
+                "This optimizer was created with a learning rate schedule, so that its learning "
+                "rate cannot be set; give it a number to begin with, if you want to"
             )
-        if self._schedule is not None and self.built:
-            raise TypeError(
-                "this optimizer has a learning rate schedule: its learning rate cannot be set"
+        if isinstance(value, dict | str) or value is None:
+            raise ValueError(
+                "Argument `learning_rate` should be float, or an instance of "
+                "LearningRateSchedule, or a callable that returns the learning rate. "
+                f"Received: learning_rate={value!r}"
             )
-        number = float(value)
-        if number < 0:
-            raise ValueError(f"learning_rate cannot be negative, got {number}")
-        self._schedule = None
-        self._rate.assign(np.float32(number))
-
-    lr = learning_rate
+        self._rate.assign(np.asarray(float(value)))
 
     def _scheduled(self) -> float:
         schedule = self._schedule
         if isinstance(schedule, LearningRateSchedule):
-            return float(schedule(creation.tensor(self._step)))
+            return float(schedule(to_tensor(self._calls)))
         return float(schedule())
 
     def _rate_now(self) -> float:
         return self._scheduled() if self._schedule is not None else float(self._rate.item())
 
     @property
-    def iterations(self) -> Tensor:
+    def _iterations(self) -> Variable:
+        return self._counter.refresh()
+
+    @property
+    def iterations(self) -> Any:
         """How many updates were done."""
-        return creation.tensor(self._step)
+        if self.gradient_accumulation_steps:
+            return to_tensor(self._step)
+        return self._iterations
 
     # state ----------------------------------------------------------------------------------------
 
-    def build(self, variables: Iterable[Variable]) -> None:
+    def build(self, variables: Sequence[Variable]) -> None:
         """Make the state of these variables."""
-        for variable in variables:
-            if id(variable) not in self._state:
-                self.generation += 1
-                self._state[id(variable)] = self._first_state(variable)
-                self._variables.append(variable)
+        if self.built:
+            return
+        variables = list(variables)
+        self._index = {id(v): i for i, v in enumerate(variables)}
+        self._trainable_variables = variables
+        if self.use_ema:
+            self._model_variables_moving_average = self.add_optimizer_variables(
+                variables, "average"
+            )
+        if self.gradient_accumulation_steps:
+            self._accumulated_gradients = [
+                self.add_variable_from_reference(v, "gradient_accumulator") for v in variables
+            ]
+        self._add_state(variables)
         self.built = True
 
-    def _first_state(self, variable: Variable) -> dict[str, Tensor]:
-        state = {slot: self._zeros(variable) for slot in self.slots}
-        if self.use_ema:
-            state["average"] = creation.from_owned(np.array(variable.numpy()))
-        if self.gradient_accumulation_steps:
-            state["accumulated"] = self._zeros(variable)
-        return state
+    def _add_state(self, variables: list[Variable]) -> None:
+        """The slots of these variables: those of a variable stand together."""
+        if self.slots:
+            self._add_slots(self.slots, variables)
 
-    def _zeros(self, variable: Variable, value: float = 0.0) -> Tensor:
-        return creation.from_owned(np.full(tuple(variable.shape), value, variable.dtype.np))
+    def _add_slots(
+        self, names: Sequence[str], variables: list[Variable], initializer: Any = "zeros"
+    ) -> None:
+        made = self.add_optimizer_variables(variables, list(names), initializer)
+        for name, one in zip(names, made, strict=True):
+            self._slots.setdefault(name, []).extend(one)
+
+    def _var_key(self, variable: Any) -> int:
+        return id(variable)
+
+    def _get_variable_index(self, variable: Any) -> int:
+        return self._index[id(variable)]
+
+    def _state_of(self, variable: Any) -> dict[str, Variable]:
+        index = self._index[id(variable)]
+        slots = {name: one[index] for name, one in self._slots.items()}
+        return {name: v for name, v in slots.items() if v is not None}
 
     @property
     def slot_tensors(self) -> list[Tensor]:
-        """The state of all variables."""
-        return [t for v in self._variables for t in self._state[id(v)].values()]
+        """All state that changes with each step."""
+        return list(self._own)
 
     @property
-    def variables(self) -> list[Tensor]:
-        """The count of updates, the learning rate, and the state of all variables."""
-        return [self.iterations, self._rate, *self.slot_tensors]
+    def variables(self) -> list[Variable]:
+        """The count of updates, the learning rate unless it is scheduled, and all state."""
+        rate = [] if self._schedule is not None else [self._rate]
+        return [self._iterations, *rate, *self._own]
 
-    def get_state(self) -> dict[str, Any]:
-        """Everything that a run needs to go on: plain numbers and arrays."""
-        return {
-            "step": self._step,
-            "calls": self._calls,
-            "rate": float(self._rate.item()),
-            "extra": self._extra_state(),
-            "slots": [
-                {name: np.array(t.numpy()) for name, t in self._state[id(v)].items()}
-                for v in self._variables
-            ],
-        }
+    def assign(self, variable: Any, value: Any) -> None:
+        """Give a variable a new value (for `update_step`)."""
+        variable.assign(value)
 
-    def set_state(self, state: dict[str, Any], variables: Sequence[Variable]) -> None:
-        """Take what `get_state` gave, for the same variables in the same order."""
-        self.build(variables)
-        if len(state["slots"]) != len(self._variables):
-            raise ValueError(
-                f"the saved optimizer has state for {len(state['slots'])} variables, this one for "
-                f"{len(self._variables)}"
-            )
-        self.generation += 1
-        for variable, slots in zip(self._variables, state["slots"], strict=True):
-            own = self._state[id(variable)]
-            for name, value in slots.items():
-                own[name] = creation.from_owned(np.array(value))
-        self._step, self._calls = int(state["step"]), int(state["calls"])
-        if self._schedule is None:
-            self._rate.assign(np.float32(state["rate"]))
-        self._take_extra_state(state["extra"])
+    def assign_add(self, variable: Any, value: Any) -> None:
+        variable.assign_add(value)
 
-    def _extra_state(self) -> dict[str, float]:
-        return {}
-
-    def _take_extra_state(self, state: dict[str, float]) -> None:
-        """Numbers that a subclass keeps beside the slots."""
+    def assign_sub(self, variable: Any, value: Any) -> None:
+        variable.assign_sub(value)
 
     # steps ----------------------------------------------------------------------------------------
 
-    def apply_gradients(self, grads_and_vars: Iterable[Any]) -> None:
-        """Change the variables once; pairs of (gradient, variable)."""
+    def apply_gradients(self, grads_and_vars: Iterable[Any], **options: Any) -> Any:
+        """Change the variables once; pairs of (gradient, variable). Gives `iterations`."""
         pairs = list(grads_and_vars)
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
+        return self._iterations
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
         """Change the variables once, and compute it."""
-        variables = self._variables if trainable_variables is None else list(trainable_variables)
-        self.record(list(grads), variables)
+        if len(grads) == 0:
+            return
+        if trainable_variables is None:
+            if not self.built:
+                raise ValueError(
+                    "When passing `grads` without `variables`, the optimizer must already be built "
+                    "on a list of variables. Call `optimizer.build(trainable_variables)` first."
+                )
+            trainable_variables = self._trainable_variables
+            if len(grads) != len(trainable_variables):
+                raise ValueError(
+                    "When passing `grads` as a list of gradient tensors, the gradients must match "
+                    f"`optimizer.variables` one-to-one. Received {len(grads)} gradients, and the "
+                    f"optimizer is tracking {len(trainable_variables)} variables."
+                )
+        self.record(list(grads), list(trainable_variables))
         flush()
 
     def record(self, grads: list[Any], variables: Sequence[Variable]) -> None:
         """Record one change of the variables without computing it. Empties `grads`."""
         if len(grads) != len(variables):
             raise ValueError(f"{len(grads)} gradients for {len(variables)} variables")
-        pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
-        missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
+        given = list(grads)
         grads.clear()
+        with no_grad():
+            self._know(variables)
+            pairs = self._present(given, variables)
+            given.clear()
+            pairs = self._overwritten(pairs)
+            if pairs:
+                if self.loss_scale_factor is not None:
+                    pairs = [(g / self.loss_scale_factor, v) for g, v in pairs]
+                due = self._accumulated(pairs)
+                if due:
+                    clipped = self._clip_gradients([g for g, _ in due])
+                    self._record([(g, v) for g, (_, v) in zip(clipped, due, strict=True)])
+                self._average()
+                for _, variable in pairs:
+                    if variable.constraint is not None:
+                        variable.assign(variable.constraint(variable.detach()))
+            self._calls += 1
+
+    def _know(self, variables: Sequence[Variable]) -> None:
+        """Build, or make state for variables that were not trained before."""
+        if not self.built:
+            self.build(list(variables))
+            self.built = True
+            return
+        new = [v for v in variables if id(v) not in self._index]
+        if not new:
+            return
+        if not _is_ours(self):
+            raise ValueError(
+                f"Unknown variable: {new[0]}. This optimizer can only be called for the variables "
+                "it was originally built with; make a new one for others"
+            )
+        for variable in new:
+            self._index[id(variable)] = len(self._trainable_variables)
+            self._trainable_variables.append(variable)
+        if self.use_ema:
+            self._model_variables_moving_average += self.add_optimizer_variables(new, "average")
+        if self.gradient_accumulation_steps:
+            self._accumulated_gradients += [
+                self.add_variable_from_reference(v, "gradient_accumulator") for v in new
+            ]
+        self._add_state(new)
+
+    def _present(self, grads: list[Any], variables: Sequence[Variable]) -> Pairs:
+        """The pairs that have a gradient."""
+        pairs = [(to_tensor(g), v) for g, v in zip(grads, variables, strict=True) if g is not None]
+        missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
         if not pairs:
             raise ValueError(
-                f"no gradient for any variable: {', '.join(missing) or 'there are none'}. The loss "
-                "does not depend on them."
+                "No gradients provided for any variable. The loss does not depend on "
+                f"{', '.join(missing) or 'anything that can be trained'}."
             )
         if missing and self._calls == 0:
             warnings.warn(
-                f"no gradients for {', '.join(missing)}: the loss does not depend on them",
-                stacklevel=3,
+                f"Gradients do not exist for variables {missing} when minimizing the loss: it does "
+                "not depend on them",
+                stacklevel=4,
             )
-        with no_grad():
-            self.build([v for _, v in pairs])
-            if self.loss_scale_factor is not None:
-                pairs = [(g / self.loss_scale_factor, v) for g, v in pairs]
-            pairs = self._accumulated(pairs)
-            self._calls += 1
-            if not pairs:
-                return
-            self._record(self._clipped(pairs))
-            self._step += 1
-            self._after(pairs)
+        return pairs
 
     def begin(self) -> None:
         """Look at the learning rate before a step is recorded: a schedule's value is computed."""
@@ -261,119 +362,126 @@ class Optimizer:
     def repeatable(self) -> bool:
         """Whether all steps are recorded alike, but for the numbers of `numbers_now`."""
         return (
-            type(self).__module__.startswith(__package__)
+            _is_ours(self)
             and not self.use_ema
             and not self.gradient_accumulation_steps
+            and not any(v.overwrite_with_gradient for v in self._trainable_variables)
         )
 
     def numbers_now(self) -> dict[tuple[str, Any], float]:
         """The values of `recorded_numbers` for the step that has begun, and count it."""
-        lr = self._rate_now() if self._next_rate is None else self._next_rate
-        self._next_rate = None
+        lr = self._taken_rate()
         values = self._numbers(lr) | self._decay(lr)
         self._calls += 1
-        self._step += 1
         return {key: values[key[0]] for key in self.recorded_numbers}
 
-    def _decay(self, lr: float) -> dict[str, float]:
-        """What weights are multiplied with: those that decay, and those that do not."""
-        return {"decay": 1.0 - lr * (self.weight_decay or 0.0), "no decay": 1.0}
-
-    def _record(self, pairs: list[tuple[Tensor, Variable]]) -> None:
+    def _taken_rate(self) -> float:
         lr = self._rate_now() if self._next_rate is None else self._next_rate
         self._next_rate = None
+        return lr
+
+    def _record(self, pairs: Pairs) -> None:
+        lr = self._taken_rate()
+        if type(self).update_step is not Optimizer.update_step:
+            self._next_rate = lr  # `learning_rate` was looked at for this step
+            self._apply_weight_decay([v for _, v in pairs])
+            rate = self.learning_rate
+            for gradient, variable in pairs:
+                self.update_step(gradient, variable, rate)
+            self._next_rate = None
+            return
         made: dict[tuple[str, Any], Tensor] = {}
-        numbers = self._numbers(lr)
-        decay = self._decay(lr)
+        numbers, decay = self._numbers(lr), self._decay(lr)
         for gradient, variable in pairs:
-            dtype = variable.dtype
-
-            def number(name: str, value: float, dtype: Any = dtype) -> Tensor:
-                wide = dtypes.float32 if dtype.itemsize == 2 else dtype
-                found = made.get((name, wide))
-                if found is None:
-                    found = made[name, wide] = varying(value, wide)
-                return found
-
-            name = "decay" if self._decays(variable) else "no decay"
-            self._update(
-                variable,
-                gradient,
-                self._state[id(variable)],
-                {name: number(name, value) for name, value in numbers.items()}
-                | {"decay": number(name, decay[name])},
-            )
+            self._update_one(variable, gradient, numbers, decay, made)
         self.recorded_numbers = made
+
+    def _update_one(
+        self,
+        variable: Variable,
+        gradient: Tensor,
+        numbers: dict[str, float],
+        decay: dict[str, float],
+        made: dict[tuple[str, Any], Tensor],
+    ) -> None:
+        dtype = dtypes.float32 if variable.dtype.itemsize == 2 else variable.dtype
+
+        def number(name: str, value: float) -> Tensor:
+            found = made.get((name, dtype))
+            if found is None:
+                found = made[name, dtype] = varying(value, dtype)
+            return found
+
+        name = self._decay_name(variable)
+        data = {name: number(name, value) for name, value in numbers.items()}
+        data["decay"] = number(name, decay[name])
+        self._update(variable, gradient, self._state_of(variable), data)
 
     def _numbers(self, lr: float) -> dict[str, float]:
         """The numbers of this step by name; the learning rate is "lr"."""
         return {"lr": lr}
 
     def _update(
-        self, p: Variable, g: Tensor, state: dict[str, Tensor], numbers: dict[str, Tensor]
+        self, p: Variable, g: Tensor, state: dict[str, Variable], numbers: dict[str, Tensor]
     ) -> None:
         """Record the update of one variable."""
-        raise NotImplementedError(f"{type(self).__name__} defines no update")
+        raise NotImplementedError(f"{type(self).__name__} defines no update_step")
 
-    def _decays(self, variable: Variable) -> bool:
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Change one variable by its gradient: what a subclass of your own defines."""
+        with no_grad():
+            numbers = self._numbers(float(learning_rate))
+            self._update_one(
+                variable, to_tensor(gradient), numbers, dict.fromkeys(self._decay(0.0), 1.0), {}
+            )
+
+    # other ways to take a step --------------------------------------------------------------------
+
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Any], grads: Sequence[Any],
+        trainable_variables: Sequence[Any],
+    ) -> tuple[list[Any], list[Any]]:  # fmt: skip
+        """The values of the trainable variables and of `variables` after a step that begins at
+        these values; nothing is changed.
+        """
+        if not self.built:
+            raise ValueError(
+                f"To call `stateless_apply`, {type(self).__name__} must be built (i.e. its "
+                "variables must have been created). You can build it via "
+                "`optimizer.build(trainable_variables)`."
+            )
+        own, trained = self.variables, self._trainable_variables
+        for what, values, count in (
+            ("optimizer_variables", optimizer_variables, len(own)),
+            ("trainable_variables", trainable_variables, len(trained)),
+        ):
+            if len(values) != count:
+                raise ValueError(
+                    f"Argument `{what}` must be a list of tensors for the {count} variables that "
+                    f"the optimizer has or was built with. Received: {len(values)} values"
+                )
+        # Updates write where the values are, so that copies are given.
+        begin = [
+            (variable, to_tensor(value, variable.dtype).detach().clone())
+            for variable, value in zip(
+                [*trained, *own], [*trainable_variables, *optimizer_variables], strict=True
+            )
+        ]
+        with StatelessScope(begin) as scope:
+            self.apply(list(grads))
         return (
-            bool(self.weight_decay)
-            and id(variable) not in self._excluded
-            and not any(name in variable.path for name in self._excluded_names)
+            [scope.get_current_value(v) for v in trained],
+            [scope.get_current_value(v) for v in own],
         )
-
-    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
-        """Name variables that weight decay leaves alone."""
-        self._excluded |= {id(v) for v in var_list or ()}
-        self._excluded_names = (*self._excluded_names, *(var_names or ()))
-
-    def _clipped(self, pairs: list[tuple[Tensor, Variable]]) -> list[tuple[Tensor, Variable]]:
-        if self.clipvalue is not None:
-            return [(T.clamp(g, -self.clipvalue, self.clipvalue), v) for g, v in pairs]
-        if self.clipnorm is not None:
-            return [(_at_most(g, self.clipnorm, (g * g).sum()), v) for g, v in pairs]
-        if self.global_clipnorm is not None:
-            squares = sum((g * g).sum() for g, _ in pairs)
-            return [(_at_most(g, self.global_clipnorm, squares), v) for g, v in pairs]
-        return pairs
-
-    def _accumulated(self, pairs: list[tuple[Tensor, Variable]]) -> list[tuple[Tensor, Variable]]:
-        every = self.gradient_accumulation_steps
-        if not every:
-            return pairs
-        due = (self._calls + 1) % every == 0
-        out = []
-        for gradient, variable in pairs:
-            state = self._state[id(variable)]
-            total = state["accumulated"] + gradient
-            state["accumulated"] = self._zeros(variable) if due else total
-            out.append((total / every, variable))
-        return out if due else []
-
-    def _after(self, pairs: list[tuple[Tensor, Variable]]) -> None:
-        for _, variable in pairs:
-            if variable.constraint is not None:
-                variable.assign(variable.constraint(variable.detach()))
-        if self.use_ema:
-            for _, variable in pairs:
-                state = self._state[id(variable)]
-                m = self.ema_momentum
-                state["average"] = m * state["average"] + (1.0 - m) * variable.detach()
-            every = self.ema_overwrite_frequency
-            if every and self._step % every == 0:
-                self.finalize_variable_values([v for _, v in pairs])
-
-    def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
-        """Give the variables their running averages, at the end of a run with `use_ema`."""
-        if self.use_ema:
-            for variable in var_list:
-                if id(variable) in self._state:
-                    variable.assign(self._state[id(variable)]["average"])
 
     def minimize(self, loss: Any, var_list: Any = None, tape: Any = None) -> None:
         """Differentiate a loss (or a function that gives one) and change the variables once."""
         value = loss() if callable(loss) and not isinstance(loss, Tensor) else loss
-        variables = list(var_list if var_list is not None else self._variables)
+        given = var_list() if callable(var_list) else var_list
+        variables = list(given if given is not None else self._trainable_variables)
+        if tape is not None:
+            self.apply(tape.gradient(value, variables), variables)
+            return
         for variable in variables:
             variable.grad = None
         value.backward()
@@ -382,30 +490,55 @@ class Optimizer:
             variable.grad = None
         self.apply(grads, variables)
 
-    def scale_loss(self, loss: Tensor) -> Tensor:
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss times `loss_scale_factor`, which gradients are divided by later."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
     # configuration --------------------------------------------------------------------------------
 
-    _options: ClassVar[tuple[str, ...]] = ()
-
     def get_config(self) -> dict[str, Any]:
         rate = to_config(self._schedule) if self._schedule is not None else float(self._rate.item())
         names = (
-            "name", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema",
-            "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor",
-            "gradient_accumulation_steps", *self._options,
+            "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum",
+            "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps",
+            *self._options,
         )  # fmt: skip
-        return {"learning_rate": rate, **{name: getattr(self, name) for name in names}}
+        return {"name": self.name, "learning_rate": rate} | {n: getattr(self, n) for n in names}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Optimizer:
+        config = dict(config)
+        if isinstance(config.get("learning_rate"), dict):
+            config["learning_rate"] = from_config(
+                config["learning_rate"], custom_objects=custom_objects
+            )
         return cls(**config)
+
+    def __getstate__(self) -> dict[str, Any]:
+        left_out = ("_counter", "_index", "recorded_numbers")
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._index = {id(v): i for i, v in enumerate(self._trainable_variables)}
+        self.recorded_numbers = {}
+        self._count_steps()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 
 
-def _at_most(g: Tensor, norm: float, squares: Any) -> Tensor:
-    """g scaled down where the square of its norm is beyond norm²."""
-    return g * (norm / T.clamp(T.sqrt(squares), min=norm))
+def _is_ours(optimizer: Optimizer) -> bool:
+    return type(optimizer).__module__.startswith(__package__)
+
+
+def _check_average(momentum: float, frequency: Any) -> None:
+    if not 0 <= momentum <= 1:
+        raise ValueError(
+            f"`ema_momentum` must be in the range [0, 1]. Received: ema_momentum={momentum}"
+        )
+    if frequency and (not isinstance(frequency, int) or frequency < 1):
+        raise ValueError(
+            "`ema_overwrite_frequency` must be an integer >= 1 or None. Received: "
+            f"ema_overwrite_frequency={frequency}"
+        )

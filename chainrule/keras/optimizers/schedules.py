@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-from chainrule.keras.registry import known
+from chainrule.keras.registry import from_config, known, to_config
 
 
 class LearningRateSchedule:
@@ -208,8 +207,20 @@ def _positive(steps: float) -> None:
         raise ValueError(f"a schedule's number of steps must be positive, got {steps}")
 
 
-def serialize(schedule: LearningRateSchedule) -> dict[str, Any]:
-    return {"class_name": type(schedule).__name__, "config": schedule.get_config()}
+_CLASSES = (
+    CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay,
+    PolynomialDecay,
+)  # fmt: skip
+_TABLE: dict[str, Any] = {c.__name__: c for c in _CLASSES}
+
+__all__ = [*(c.__name__ for c in _CLASSES), "LearningRateSchedule", "deserialize", "serialize"]
 
 
-Schedule = LearningRateSchedule | Callable[..., float]
+def serialize(learning_rate_schedule: LearningRateSchedule) -> Any:
+    """A schedule as plain data."""
+    return to_config(learning_rate_schedule)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """What `serialize` was given."""
+    return from_config(config, custom_objects=custom_objects, module_objects=_TABLE)
