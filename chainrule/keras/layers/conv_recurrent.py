@@ -68,14 +68,14 @@ class ConvLSTMCell(LSTMCell):
     rank: int
     filters: int
 
-    def build(self, input_shape: Any, states_shape: Any = None) -> None:
-        self._size = input_shape[self.gate_axis]
+    def build(self, inputs_shape: Any, states_shape: Any = None) -> None:
+        self._size = inputs_shape[self.gate_axis]
         last = self.data_format == "channels_last"
-        self._space = tuple(input_shape[1:-1] if last else input_shape[2:])
+        self._space = tuple(inputs_shape[1:-1] if last else inputs_shape[2:])
         if None in (self._size, *self._space):
             raise ShapeError(
                 f"layer {self.name!r} needs known channels and sizes of images, got the input "
-                f"shape {tuple(input_shape)}"
+                f"shape {tuple(inputs_shape)}"
             )
         for name, size in {"": self._size, "recurrent_": self.filters}.items():
             weight = self.add_weight(

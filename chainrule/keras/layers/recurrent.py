@@ -293,8 +293,8 @@ class _Kept:
         running = context.current()
         if batch != self.batch_size and not (running is not None and running.probing):
             raise ShapeError(
-                "a stateful layer carries states from batch to batch, so every batch must have "
-                f"the same size: it was built for {self.batch_size} and got {batch}"
+                "If an RNN is stateful, the batch size of the input sequences must be the same as "
+                f"the batch size of the initial state: expected {self.batch_size}, received {batch}"
             )
 
     def take(self, states: Any) -> None:

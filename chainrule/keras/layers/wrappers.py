@@ -9,6 +9,7 @@ from chainrule.keras.layers.base import Layer
 from chainrule.keras.layers.signatures import signature_of
 from chainrule.keras.registry import from_config as object_from_config
 from chainrule.keras.registry import known, to_config
+from chainrule.keras.settings import to_dtype
 from chainrule.tensor import Tensor
 from chainrule.tensor import functions as T
 
@@ -77,7 +78,7 @@ class TimeDistributed(Wrapper):
         if mask is not None and "mask" in signature.mask_arguments:
             more["mask"] = mask.reshape(batch * steps, *mask.shape[2:])
         out = self.layer(inputs.reshape(batch * steps, *inputs.shape[2:]), **more)
-        return out.reshape(batch, steps, *out.shape[1:])
+        return _cast(out.reshape(batch, steps, *out.shape[1:]), self.compute_dtype)
 
 
 @known
@@ -178,6 +179,7 @@ class Bidirectional(Layer):
         if self.return_state:
             states = (*ahead[1:], *behind[1:])
             ahead, behind = ahead[0], behind[0]
+        ahead, behind = (_cast(y, self.compute_dtype) for y in (ahead, behind))
         if self.return_sequences:  # the backward layer's first output belongs to the last step
             behind = T.flip(behind, (1,))
         merged = self._merge(ahead, behind)
@@ -248,9 +250,17 @@ class Bidirectional(Layer):
         return cls(**config)
 
 
+def _cast(x: Tensor, dtype: str) -> Tensor:
+    """The outputs of an inner layer in the type of the outer one."""
+    return x.to(to_dtype(dtype)) if x.dtype.is_floating_point else x
+
+
 def _twin(layer: Any, prefix: str, **changes: Any) -> Any:
     """A layer with the same arguments and a name that says which way it runs."""
     config = layer.get_config()
     config.pop("batch_shape", None)
     name = f"{prefix}{layer.name.removeprefix(prefix)}"
-    return type(layer).from_config(config | {"name": name} | changes)
+    twin = type(layer).from_config(config | {"name": name} | changes)
+    if hasattr(layer, "use_cudnn"):
+        twin.use_cudnn = layer.use_cudnn
+    return twin
