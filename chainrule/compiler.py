@@ -168,7 +168,7 @@ class Program:
         self._plain: reference.Executable | None = None
         self._broken = False  # the compiler made a mistake
         # So many runs more before it is compiled; None: not known yet.
-        self._patience: int | None = OFTEN if is_tiny(nodes) else None
+        self._patience: int | None = OFTEN if config.patience and is_tiny(nodes) else None
 
     def __call__(
         self, arrays: Sequence[np.ndarray], donated: Mapping[int, int] = _NOTHING

@@ -87,10 +87,10 @@ class Callback:
     def on_batch_end(self, batch: int, logs: Values = None) -> None: ...
 
     def on_train_batch_begin(self, batch: int, logs: Values = None) -> None:
-        self.on_batch_begin(batch, logs=logs)
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Values = None) -> None:
-        self.on_batch_end(batch, logs=logs)
+        self.on_batch_end(batch, logs)
 
     def on_test_begin(self, logs: Values = None) -> None: ...
     def on_test_end(self, logs: Values = None) -> None: ...

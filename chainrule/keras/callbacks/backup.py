@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import serialization
+from chainrule import config, serialization
 from chainrule.errors import DataError
 from chainrule.io.files import atomic
 from chainrule.runtime import random as streams
@@ -32,7 +32,8 @@ class BackupAndRestore(Callback):
     with the same bits as one that was never interrupted: also from the middle of an epoch, for
     arrays, data sets and loaders whose order comes from chainrule's, NumPy's or Python's random
     numbers. `double_checkpoint` keeps the backup before the last one too, for the case that the
-    last cannot be read. At the end of the training the files are removed, unless
+    last cannot be read. Programs are compiled at once in such a run: bits must not depend on how
+    often a process has run one (`config.patience`). At the end of the training the files are removed, unless
     `delete_checkpoint` is False.
     """
 
@@ -66,6 +67,7 @@ class BackupAndRestore(Callback):
         self._epoch_random: Any = None
         self._resume: Resume | None = None
         self._remembered: Any = None
+        self._patience: int | None = None  # what `config.patience` was
 
     def set_siblings(self, callbacks: list[Any]) -> None:
         self._siblings = [c for c in callbacks if isinstance(c, Callback) and c is not self]
@@ -77,6 +79,8 @@ class BackupAndRestore(Callback):
     # going on -------------------------------------------------------------------------------------
 
     def on_train_begin(self, logs: Values = None) -> None:
+        if self._patience is None:
+            self._patience, config.patience = config.patience, 0
         self._resume = None
         self._current_epoch = self._last_batch_seen = self._batches_since_saved = 0
         state = self._read()
@@ -182,7 +186,12 @@ class BackupAndRestore(Callback):
             file.write(json.dumps({"epoch": epoch, "batch": step}).encode())
         self._remembered = self._others()
 
+    def abort(self) -> None:
+        if self._patience is not None:
+            config.patience, self._patience = self._patience, None
+
     def on_train_end(self, logs: Values = None) -> None:
+        self.abort()
         if not self.delete_checkpoint:
             return
         for path in (self._weights_path, self._training_metadata_path):

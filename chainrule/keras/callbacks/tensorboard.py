@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.keras.callbacks.rates import learning_rates
-from chainrule.keras.layers.core import Embedding
+from chainrule.keras.layers import Embedding
 from chainrule.summary import SummaryWriter, create_file_writer, record_if
 from chainrule.training.callbacks import Callback, Logs, Values
 from chainrule.utils.tensorboard import summary
