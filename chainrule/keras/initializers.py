@@ -7,6 +7,7 @@ a kernel `(…, in, out)`, `fan_in = in · receptive field` and `fan_out = out �
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -371,10 +372,10 @@ def _window(name: str, length: int, periodic: bool) -> np.ndarray:
         made = getattr(windows, name)(length, sym=not periodic, dtype=to_dtype("float64"))
         return np.asarray(made.numpy())
     try:
-        from scipy.signal import get_window
+        signal = importlib.import_module("scipy.signal")
     except ImportError as error:
         raise ValueError(f"the window {name!r} needs SciPy: pip install scipy") from error
-    return np.asarray(get_window(name, length, periodic))
+    return np.asarray(signal.get_window(name, length, periodic))
 
 
 _CLASSES = (

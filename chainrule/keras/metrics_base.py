@@ -283,7 +283,9 @@ class MeanMetricWrapper(Mean):
         if self._direction is None and (fn in LOSS_FUNCTIONS or type(fn) in LOSSES):
             self._direction = "down"
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override]  # the mean of values, made from pairs
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
         mask = context.get_keras_mask(y_pred)
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
         super().update_state(values, apply_mask(sample_weight, mask, self.dtype, "sum"))

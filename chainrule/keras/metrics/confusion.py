@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -279,7 +279,7 @@ class _Where(_Confusion):
 
     _direction = "up"
     _counts = tuple((kind, kind) for kind in _KINDS)
-    _options = ("num_thresholds", "class_id")
+    _options: ClassVar[tuple[str, ...]] = ("num_thresholds", "class_id")
     #: The part and the rest of both rates.
     _best: tuple[str, str]
     _enough: tuple[str, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class IoU(Metric):
     """
 
     _direction = "up"
-    _options: Any = (
+    _options: ClassVar[tuple[str, ...]] = (
         "num_classes", "target_class_ids", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis",
     )  # fmt: skip
 
@@ -130,7 +130,13 @@ class BinaryIoU(IoU):
 class MeanIoU(IoU):
     """The mean of intersection / union of all classes that occur."""
 
-    _options = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
+    _options: ClassVar[tuple[str, ...]] = (
+        "num_classes",
+        "ignore_class",
+        "sparse_y_true",
+        "sparse_y_pred",
+        "axis",
+    )
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 from chainrule.keras.arrays import align_ranks, to_tensor
 from chainrule.keras.metrics_base import Metric, divide_no_nan
@@ -43,7 +43,7 @@ class FBetaScore(Metric):
     """(1 + β²) P R / (β² P + R) per class; `average`: None, "micro", "macro" or "weighted"."""
 
     _direction = "up"
-    _options = ("average", "beta", "threshold")
+    _options: ClassVar[tuple[str, ...]] = ("average", "beta", "threshold")
 
     def __init__(
         self,

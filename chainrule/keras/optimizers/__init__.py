@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from chainrule.keras.optimizers import legacy, schedules
@@ -40,8 +41,9 @@ def get(identifier: Any) -> Any:
         found = deserialize({"class_name": identifier, "config": {}})
     elif isinstance(identifier, dict):
         found = deserialize(identifier)
-    if isinstance(found, type) and issubclass(found, Optimizer):
-        found = found()
+    if inspect.isclass(found) and issubclass(found, Optimizer):
+        made: Any = found
+        found = made()
     if not isinstance(found, Optimizer):
         raise ValueError(
             f"cannot make an optimizer from {identifier!r}; optimizers of the PyTorch face go with "

@@ -8,7 +8,7 @@ steps; the formulas here keep that.
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any
+from typing import Any, ClassVar
 
 from chainrule.keras.naming import name_scope
 from chainrule.keras.optimizers import formulas
@@ -26,7 +26,7 @@ class _Moments(Optimizer):
     """Optimizers with two decay rates and an epsilon."""
 
     slots: tuple[str, ...] = ("momentum", "velocity")
-    _options: Any = ("beta_1", "beta_2", "epsilon")
+    _options: ClassVar[tuple[str, ...]] = ("beta_1", "beta_2", "epsilon")
 
     def __init__(
         self, learning_rate: Any, beta_1: float, beta_2: float, epsilon: float, **kwargs: Any
