@@ -43,9 +43,19 @@ class BatchNormalization(Layer):
         beta_constraint: Any = None,
         gamma_constraint: Any = None,
         synchronized: bool = False,
+        renorm: bool = False,
+        renorm_clipping: Any = None,
+        renorm_momentum: float = 0.99,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if renorm:
+            raise NotImplementedError(
+                "BatchNormalization has no renorm=True; GroupNormalization and LayerNormalization "
+                "do not depend on the batch"
+            )
+        self.synchronized, self.renorm = synchronized, renorm
+        self.renorm_clipping, self.renorm_momentum = renorm_clipping, renorm_momentum
         if isinstance(axis, list | tuple):
             axis = axis[0]
         self.axis = int(axis)

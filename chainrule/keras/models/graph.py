@@ -398,8 +398,7 @@ class _Reader:
 
     def _make(self, entry: dict[str, Any]) -> None:
         name = entry["name"]
-        module = entry.get("module") or ""
-        if module.startswith("keras.src.ops."):
+        if functions.is_function(entry):
             made: Any = FunctionOp(functions.function_of(entry["class_name"]), name=name)
             config = dict(entry["config"])
             config.pop("name", None)

@@ -88,6 +88,18 @@ def function_of(class_name: str) -> str:
     return name
 
 
+def is_function(entry: dict[str, Any]) -> bool:
+    """Whether the entry of a graph's config is a function, not a layer."""
+    if "module" in entry:
+        return (entry["module"] or "").startswith("keras.src.ops.")
+    # Old files name no module; a layer has more in its config.
+    cls, config = entry["class_name"], entry["config"]
+    name = _FUNCTION_OF.get(cls) or snake_case(cls)
+    return (
+        name in FUNCTIONS and isinstance(config, dict) and not {"trainable", "dtype"} & set(config)
+    )
+
+
 def split(function: str, args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
     """The arguments of a call as Keras has them: those of the call, and the config."""
     try:

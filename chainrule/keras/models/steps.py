@@ -99,7 +99,7 @@ class Trainable(Layer):
             "weighted_metrics": weighted_metrics,
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
-            "jit_compile": bool(jit_compile) and not run_eagerly,
+            "jit_compile": jit_compile is True and not run_eagerly,
         }
         self.run_eagerly = run_eagerly
         self.jit_compile = self.compile_arguments["jit_compile"]
@@ -354,11 +354,6 @@ class Trainable(Layer):
                 )
             self._train_variables = (version, variables)
         return self._train_variables[1]
-
-    def zero_grad(self) -> None:
-        """Forget the gradients of all weights."""
-        for weight in self.weights:
-            weight.grad = None
 
 
 class OldMetrics:
