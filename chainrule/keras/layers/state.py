@@ -6,33 +6,41 @@ dicts. There is no second list that could disagree.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from chainrule.keras import constraints, initializers, naming, regularizers
 from chainrule.keras.errors import ShapeError
+from chainrule.keras.layers.modules import LayerModule
 from chainrule.keras.metrics_base import Metric
 from chainrule.keras.random import SeedGenerator
 from chainrule.keras.settings import standardize_dtype
 from chainrule.keras.symbolic import Operation
 from chainrule.keras.variables import Variable, structure_changed
+from chainrule.nn.modules.module import Module
+from chainrule.nn.modules.registry import Guest
+from chainrule.tensor import Parameter, Tensor
 from chainrule.training.tree import leaves
 
 _NOT_SEARCHED = frozenset(
     {"nodes", "_outbound_nodes", "_constructor", "_trainable_variables", "_losses", "_regularized",
-     "_non_trainable_variables", "_build_shapes_dict"}
+     "_non_trainable_variables", "_build_shapes_dict", "_module"}
 )  # fmt: skip
 
 
-class State(Operation):
+class State(Operation, Guest):
     """The weights' side of a layer."""
+
+    #: The layer that a Module becomes when it is assigned (`torch_module` puts its class here).
+    wrapper: Callable[[Module], State]
 
     _trainable: bool
     _trainable_variables: list[Variable]
     _non_trainable_variables: list[Variable]
     built: bool
+    _locked: bool
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         instance = super().__new__(cls, *args, **kwargs)
@@ -42,6 +50,8 @@ class State(Operation):
         return instance
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Module):
+            value = State.wrapper(value)
         if isinstance(value, Variable):
             if not any(value is own for own in self._own_weights):
                 self._track_variable(value)
@@ -269,9 +279,36 @@ class State(Operation):
     def non_trainable_variables(self) -> list[Variable]:
         return [v for v in self.variables if not v.trainable] if self._trainable else self.variables
 
-    def parameters(self, recurse: bool = True) -> Iterator[Variable]:
-        """The trainable weights, for optimisers of the PyTorch face."""
-        return iter(self.trainable_weights)
+    # for the PyTorch face -------------------------------------------------------------------------
+
+    def as_module(self) -> LayerModule:
+        """The Module that speaks for this layer where it stands in one."""
+        module: LayerModule | None = self.__dict__.get("_module")
+        if module is None:
+            module = self.__dict__["_module"] = LayerModule(self)
+        return module
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The weights, for optimisers of the PyTorch face."""
+        return self.as_module().parameters()
+
+    def named_parameters(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, Parameter]]:
+        """The weights and their paths."""
+        return self.as_module().named_parameters(*args, **kwargs)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """The values of all variables by their paths."""
+        return self.as_module().state_dict(*args, **kwargs)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Take the values of a dict like that of `state_dict`."""
+        return self.as_module().load_state_dict(*args, **kwargs)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all weights."""
+        self.as_module().zero_grad(set_to_none)
+
+    # metrics and values ---------------------------------------------------------------------------
 
     @property
     def metrics(self) -> list[Metric]:

@@ -33,6 +33,18 @@ def typename(value: object) -> str:
     return prefix + (name or type(value).__name__)
 
 
+class Guest:
+    """What is no Module and may stand in one all the same, such as a layer of the Keras face.
+
+    The attribute stays what was assigned; the Module keeps, under the same name, the Module that
+    speaks for it.
+    """
+
+    def as_module(self) -> AnyModule:
+        """The Module that has its parameters and buffers and calls it: always the same one."""
+        raise NotImplementedError(f"{type(self).__name__} says no Module that speaks for it")
+
+
 class Registry:
     """The members of a layer. Abstract: `Module` adds state dicts, hooks and the call."""
 
@@ -86,6 +98,8 @@ class Registry:
 
     def add_module(self, name: str, module: AnyModule | None) -> None:
         """Add a layer under `name`. Raises TypeError or KeyError as `register_parameter` does."""
+        if isinstance(module, Guest):
+            module = module.as_module()
         if module is not None and not isinstance(module, Registry):
             raise TypeError(f"{typename(module)} is not a Module subclass")
         self._check_name("module", name, "_modules")
@@ -140,6 +154,9 @@ class Registry:
                 self._refuse(value, "parameter", name, "torch.nn.Parameter")
             self._forget(name, "_parameters", "_buffers")
             self._modules[name] = registered("module", self, name, value)
+        elif isinstance(value, Guest):
+            setattr(self, name, value.as_module())
+            members[name] = value
         elif parameters is not None and name in parameters:
             if value is not None:
                 self._refuse(value, "parameter", name, "torch.nn.Parameter")
@@ -147,6 +164,7 @@ class Registry:
         elif name in members.get("_modules", ()):
             if value is not None:
                 self._refuse(value, "child module", name, "torch.nn.Module")
+            self._forget(name)
             self._modules[name] = registered("module", self, name, None)
         elif isinstance(value, Buffer) or name in members.get("_buffers", ()):
             if value is not None and not isinstance(value, Tensor):
@@ -167,6 +185,7 @@ class Registry:
             self._non_persistent_buffers_set.discard(name)
         elif name in self._modules:
             del self._modules[name]
+            self.__dict__.pop(name, None)
         else:
             super().__delattr__(name)
 
