@@ -289,7 +289,7 @@ def test_wrong_use_is_refused_with_names_and_shapes(blobs):
         model.fit(x[:0], y[:0])
     with pytest.raises(DataError, match="x is missing"):
         model.fit()
-    with pytest.raises(ShapeError, match=r"size 3.*\(32, 2\)"):
+    with pytest.raises(ShapeError, match=r"value 3.*\(32, 2\)"):
         model.fit(x[:, :2], y, verbose=0)
     with pytest.raises(ShapeError, match="categorical_crossentropy"):
         model.fit(x, np.eye(3)[y], verbose=0)

@@ -37,7 +37,7 @@ def test_dense(run, rng):
 def test_dense_says_what_does_not_fit():
     dense = layers.Dense(3, name="head")
     dense(np.zeros((2, 4)))
-    with pytest.raises(ShapeError, match=r"'head' \(Dense\).*size 4.*\(2, 5\)"):
+    with pytest.raises(ShapeError, match=r"'head'.*value 4.*\(2, 5\)"):
         dense(np.zeros((2, 5)))
 
 
@@ -174,7 +174,7 @@ def test_reshaping(rng):
     np.testing.assert_array_equal(
         array(layers.UpSampling2D((2, 3))(x)), x.repeat(2, 1).repeat(3, 2)
     )
-    with pytest.raises(ShapeError, match=r"Reshape.*\(2, 3, 4, 5\).*\(7, 7\)"):
+    with pytest.raises(ShapeError, match=r"Reshape.*\(3, 4, 5\).*\(7, 7\)"):
         layers.Reshape((7, 7))(x)
 
 

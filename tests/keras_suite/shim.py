@@ -24,14 +24,16 @@ from keras_suite import conftest_keras, tensorflow_parts
 #: longest prefix that fits is used. All are rooms of `chainrule.keras`.
 PLACES: dict[str, tuple[str, ...]] = {
     "backend": (
-        "backend", "ops", "random", "settings", "variables", "symbolic", "naming", "context",
+        "backend", "ops", "random", "settings", "variables", "scopes", "symbolic", "naming",
+        "context", "=keras_suite.backend_facts",
     ),
     "backend.common": (
-        "backend", "settings", "variables", "symbolic", "naming", "context", "ops", "random",
+        "backend", "settings", "variables", "scopes", "symbolic", "naming", "context", "ops",
+        "random",
     ),
-    "backend.common.dtypes": ("ops", "backend"),
+    "backend.common.dtypes": ("ops.promotion", "backend", "=keras_suite.backend_facts"),
     "random": ("random",),
-    "ops": ("ops", "symbolic", "backend"),
+    "ops": ("ops", "symbolic", "backend", "=keras_suite.operations"),
     "backend.common.global_state": ("backend",),
     "utils.module_utils": ("=keras_suite.module_utils",),
     "utils.file_utils": ("=keras_suite.file_utils",),
@@ -54,6 +56,8 @@ PLACES: dict[str, tuple[str, ...]] = {
     "layers.rnn.conv_lstm": ("layers.conv_recurrent",),
     "layers.rnn.dropout_rnn_cell": ("layers.cells",),
     "layers.layer": ("layers.base", "layers"),
+    "layers.core.einsum_dense": ("=keras_suite.einsum_dense",),
+    "quantizers": ("=keras_suite.quantizers",),
     "callbacks": ("callbacks", "callbacks.monitor", "callbacks.tensorboard"),
     "applications": ("applications",),
 }  # fmt: skip

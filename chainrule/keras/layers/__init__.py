@@ -34,15 +34,14 @@ from chainrule.keras.layers.convolution import (
 )
 from chainrule.keras.layers.core import (
     Activation,
-    Dense,
-    EinsumDense,
-    Embedding,
     Identity,
     Input,
     InputLayer,
     Lambda,
     Masking,
 )
+from chainrule.keras.layers.dense import Dense, EinsumDense
+from chainrule.keras.layers.embedding import Embedding, ReversibleEmbedding
 from chainrule.keras.layers.input_spec import InputSpec
 from chainrule.keras.layers.merging import (
     Add,
@@ -141,6 +140,7 @@ from chainrule.keras.layers.reshaping import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from chainrule.keras.layers.torch_module import TorchModuleWrapper
 from chainrule.keras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 __all__ = [
@@ -158,16 +158,16 @@ __all__ = [
     "GlobalAvgPool2D", "GlobalAvgPool3D", "GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPool3D",
     "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "GroupNormalization",
     "HashedCrossing", "Hashing", "Identity", "IndexLookup", "Input", "InputLayer", "InputSpec",
-    "IntegerLookup",
-    "LSTM", "LSTMCell", "Lambda", "Layer", "LayerNormalization", "LeakyReLU", "Masking",
-    "MaxPool1D", "MaxPool2D", "MaxPool3D", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
-    "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "Normalization", "PReLU", "Permute",
-    "Pipeline", "RNN", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip",
-    "RandomRotation", "RandomTranslation", "RandomZoom", "ReLU", "RepeatVector", "Rescaling",
-    "Reshape", "Resizing", "SeparableConv1D", "SeparableConv2D", "SeparableConvolution1D",
-    "SeparableConvolution2D", "SimpleRNN", "SimpleRNNCell", "Softmax", "SpatialDropout1D",
-    "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells", "StringLookup", "Subtract",
-    "TextVectorization", "TimeDistributed", "UnitNormalization", "UpSampling1D", "UpSampling2D",
-    "UpSampling3D", "Wrapper", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D", "add", "average",
-    "concatenate", "dot", "maximum", "minimum", "multiply", "subtract",
+    "IntegerLookup", "LSTM", "LSTMCell", "Lambda", "Layer", "LayerNormalization", "LeakyReLU",
+    "Masking", "MaxPool1D", "MaxPool2D", "MaxPool3D", "MaxPooling1D", "MaxPooling2D",
+    "MaxPooling3D", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "Normalization",
+    "PReLU", "Permute", "Pipeline", "RNN", "RandomBrightness", "RandomContrast", "RandomCrop",
+    "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "ReLU", "RepeatVector",
+    "Rescaling", "Reshape", "Resizing", "ReversibleEmbedding", "SeparableConv1D", "SeparableConv2D",
+    "SeparableConvolution1D", "SeparableConvolution2D", "SimpleRNN", "SimpleRNNCell", "Softmax",
+    "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells", "StringLookup",
+    "Subtract", "TextVectorization", "TimeDistributed", "TorchModuleWrapper", "UnitNormalization",
+    "UpSampling1D", "UpSampling2D", "UpSampling3D", "Wrapper", "ZeroPadding1D", "ZeroPadding2D",
+    "ZeroPadding3D", "add", "average", "concatenate", "dot", "maximum", "minimum", "multiply",
+    "subtract",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.activation import large_negative
 from chainrule.keras.layers.base import Layer
-from chainrule.keras.layers.core import EinsumDense
+from chainrule.keras.layers.dense import EinsumDense
 from chainrule.keras.layers.regularization import Dropout
 from chainrule.keras.registry import known
 from chainrule.keras.variables import Variable

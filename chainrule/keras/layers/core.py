@@ -1,4 +1,4 @@
-"""Input, Dense and the other layers that most models begin with."""
+"""Input, and the other layers that most models begin with and that have no weights."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.keras import activations, constraints, initializers, naming, regularizers
-from chainrule.keras.context import current
+from chainrule.keras import activations, naming, registry
 from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.base import Layer
-from chainrule.keras.registry import function_code, known, to_config
+from chainrule.keras.registry import known
 from chainrule.keras.settings import standardize_dtype, standardize_shape
-from chainrule.keras.symbolic import KerasTensor, Node
-from chainrule.keras.variables import Variable
-from chainrule.nn import functional as F
-from chainrule.tensor import Tensor
+from chainrule.keras.symbolic import KerasTensor, Node, compute_output_spec
+from chainrule.keras.tree import map_shape_structure
+from chainrule.tensor import Tensor, creation
 from chainrule.tensor import functions as T
-from chainrule.training.tree import leaves
+from chainrule.training.tree import leaves, map_leaves
 
 
 @known
@@ -151,75 +149,6 @@ def Input(  # spelled like a class, as Keras has it
     return outputs
 
 
-@known
-class Dense(Layer):
-    """`activation(x · kernel + bias)` over the last axis.
-
-    Shape: (..., n) → (..., units). The kernel is (n, units).
-
-    >>> import numpy as np
-    >>> Dense(3)(np.zeros((2, 4))).shape
-    torch.Size([2, 3])
-    """
-
-    casts_integers = True
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        if isinstance(units, bool) or int(units) != units or units < 1:
-            raise ValueError(f"Dense: units must be a whole number of at least 1, got {units!r}")
-        self.units = int(units)
-        self.activation = activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.supports_masking = True
-        self.bias: Variable | None = None
-
-    def build(self, input_shape: Any) -> None:
-        size = last_size(self, input_shape)
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(size, self.units),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.units,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
-        self.built = True
-
-    def call(self, inputs: Tensor) -> Tensor:
-        check_last(self, inputs, self.kernel.shape[0])
-        x = inputs @ self.kernel.to(inputs.dtype)
-        if self.bias is not None:
-            x = x + self.bias.to(x.dtype)
-        return self.activation(x)
-
-
 def last_size(layer: Layer, shape: Any) -> int:
     """The size of the last axis, which must be known."""
     if not shape or shape[-1] is None:
@@ -249,167 +178,46 @@ def check_rank(layer: Layer, shape: Any, rank: int, spelled: str) -> None:
 
 
 @known
-class EinsumDense(Layer):
-    """`activation(einsum(equation, x, kernel) + bias)`; `output_shape` is without the batch
-    axis.
+class Masking(Layer):
+    """Marks time steps whose features all equal `mask_value`, for the layers that follow; their
+    features become 0.
+
+    >>> import numpy as np
+    >>> Masking()(np.array([[[0.0, 0.0], [0.0, 1.0]]]))._keras_mask.tolist()
+    [[False, True]]
     """
 
-    casts_integers = True
+    supports_masking = True
+    builds_at_once = True
 
-    def __init__(
-        self,
-        equation: str,
-        output_shape: Any,
-        activation: Any = None,
-        bias_axes: str | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, mask_value: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.equation = equation
-        self.partial_output_shape = (
-            (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
-        )
-        self.activation = activations.get(activation)
-        self.bias_axes = bias_axes
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.bias: Variable | None = None
+        self.mask_value = registry.from_config(mask_value)
 
-    def build(self, input_shape: Any) -> None:
-        kernel_shape, bias_shape = self._shapes_for(tuple(input_shape))
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=kernel_shape,
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        if bias_shape is not None:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=bias_shape,
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
-        self.built = True
-
-    def _shapes_for(self, shape: tuple[int | None, ...]) -> tuple[Any, Any]:
-        data, rest = self.equation.replace(" ", "").split(",")
-        kernel, out = rest.split("->")
-        sizes: dict[str, int | None] = {}
-        letters, output = data.replace("...", ""), out.replace("...", "")
-        trailing = data.startswith("...")
-        sizes.update(
-            zip(letters, shape[-len(letters) :] if trailing else shape[: len(letters)], strict=True)
-        )
-        given = self.partial_output_shape
-        for letter, size in zip(output[::-1], given[::-1], strict=False):
-            if size is not None:
-                sizes.setdefault(letter, size)
-        missing = [letter for letter in kernel if sizes.get(letter) is None]
-        if missing:
-            raise ShapeError(
-                f"layer {self.name!r}: no size is known for {', '.join(missing)} in "
-                f"{self.equation!r} with input shape {shape} and output shape {given}"
-            )
-        kernel_shape = tuple(sizes[letter] for letter in kernel)
-        if not self.bias_axes:
-            return kernel_shape, None
-        first = min(output.index(letter) for letter in self.bias_axes)
-        bias = tuple(sizes[x] if x in self.bias_axes else 1 for x in output[first:])
-        return kernel_shape, bias
+    def _kept(self, inputs: Tensor) -> Tensor:
+        value = self.mask_value
+        if not isinstance(value, int | float | Tensor):
+            value = creation.tensor(value, dtype=inputs.dtype)
+        kept: Tensor = T.ne(inputs, value).any(-1)
+        return kept
 
     def call(self, inputs: Tensor) -> Tensor:
-        x = T.einsum(self.equation, inputs, self.kernel.to(inputs.dtype))
-        if self.bias is not None:
-            x = x + self.bias.to(x.dtype)
-        return self.activation(x)
+        return inputs * self._kept(inputs).unsqueeze(-1).to(inputs.dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"output_shape": list(self.partial_output_shape)}
-
-
-@known
-class Embedding(Layer):
-    """A row of a table for each whole number: (...) → (..., output_dim)."""
-
-    def __init__(
-        self,
-        input_dim: int,
-        output_dim: int,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
-        mask_zero: bool = False,
-        weights: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        input_length = kwargs.pop("input_length", None)  # Keras 2; the shape says it
-        if input_length is not None and "input_shape" not in kwargs:
-            kwargs["input_shape"] = (input_length,)
-        super().__init__(**kwargs)
-        self.input_dim = int(input_dim)
-        self.output_dim = int(output_dim)
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = constraints.get(embeddings_constraint)
-        self.mask_zero = mask_zero
-        self.supports_masking = mask_zero
-        self.autocast = False
-        self.build()
-        if weights is not None:
-            self.embeddings.assign(weights[0] if isinstance(weights, list | tuple) else weights)
-
-    def build(self, input_shape: Any = None) -> None:
-        if self.built:
-            return
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.input_dim, self.output_dim),
-            initializer=self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
-        self.built = True
-
-    def call(self, inputs: Tensor) -> Tensor:
-        return F.embedding(inputs.long(), self.embeddings)
-
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return inputs != 0 if self.mask_zero else None
-
-
-@known
-class Masking(Layer):
-    """Marks time steps whose features all equal `mask_value`, for the layers that follow."""
-
-    def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.mask_value = mask_value
-        self.supports_masking = True
-
-    def call(self, inputs: Tensor) -> Tensor:
-        kept = T.ne(inputs, self.mask_value).any(-1, keepdim=True)
-        return inputs * kept.to(inputs.dtype)
-
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return T.ne(inputs, self.mask_value).any(-1)
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if isinstance(inputs, KerasTensor):
+            return compute_output_spec(self._kept, inputs)
+        return self._kept(inputs)
 
 
 @known
 class Lambda(Layer):
-    """A function as a layer."""
+    """A function as a layer: `function(inputs)`, with `mask` and `training` if it takes them.
+
+    >>> import numpy as np
+    >>> Lambda(lambda x: x * 2)(np.array([1.0, 2.0])).tolist()
+    [2.0, 4.0]
+    """
 
     def __init__(
         self,
@@ -424,8 +232,28 @@ class Lambda(Layer):
         self.arguments = arguments or {}
         self.mask = mask
         self.supports_masking = mask is not None
+        self._output_shape = output_shape
         parameters = inspect.signature(function).parameters if callable(function) else {}
         self._passes = {"mask", "training"} & set(parameters)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if callable(self._output_shape):
+            return self._output_shape(input_shape)
+        if self._output_shape is not None:
+            batch = next(leaves(input_shape), None)
+            return map_shape_structure(lambda shape: (batch, *shape), self._output_shape)
+        try:
+            return super().compute_output_shape(input_shape)
+        except Exception as error:
+            raise NotImplementedError(
+                "We could not automatically infer the shape of the Lambda's output. Please "
+                "specify the `output_shape` argument for this Lambda layer."
+            ) from error
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        if self._output_shape is not None:
+            return super().compute_output_spec(*args, **kwargs)
+        return compute_output_spec(self.call, *args, **kwargs)
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
         more = {"mask": mask, "training": training}
@@ -433,33 +261,50 @@ class Lambda(Layer):
             inputs, **self.arguments, **{name: more[name] for name in self._passes}
         )
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     def get_config(self) -> dict[str, Any]:
         """A lambda is written as its code, which is loaded only with `safe_mode=False`."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of code in a file: it is written otherwise, below
             config = super().get_config()
-        for name in ("function", "output_shape", "mask"):
-            value = self.__dict__.get(name)
+        config.pop("mask", None)
+        values = {
+            "function": self.function, "output_shape": self._output_shape, "mask": self.mask,
+        }  # fmt: skip
+        for name, value in values.items():
             if getattr(value, "__name__", None) == "<lambda>":
-                code, defaults, closure = function_code(value)
+                code, defaults, closure = registry.function_code(value)
                 parts = {"code": code, "defaults": defaults, "closure": closure}
                 config[name] = {"class_name": "__lambda__", "config": parts}
             elif value is not None:
-                config[name] = to_config(value)
-        return config | {"arguments": to_config(self.arguments)}
+                config[name] = registry.to_config(value)
+        return config | {"arguments": registry.to_config(self.arguments)}
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None, safe_mode: bool | None = None
+    ) -> Any:
+        """The layer of a config. Code that is written in it is run only with `safe_mode=False`."""
+        trusted = registry.in_safe_mode() if safe_mode is None else safe_mode
+        with (
+            registry.CustomObjectScope(custom_objects or {}),
+            registry.SafeModeScope(trusted is not False),
+        ):
+            return super().from_config(config)
 
 
 @known
 class Activation(Layer):
     """An activation function as a layer."""
 
+    supports_masking = True
+    builds_at_once = True
+
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
-        self.supports_masking = True
 
     def call(self, inputs: Tensor) -> Tensor:
         return self.activation(inputs)
@@ -467,15 +312,18 @@ class Activation(Layer):
 
 @known
 class Identity(Layer):
-    """The input itself."""
+    """The input itself, or the structure of inputs."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
+    supports_masking = True
+    builds_at_once = True
 
     def call(self, inputs: Any) -> Any:
-        running = current()
-        for tensor in leaves(inputs):
-            if running is not None and isinstance(tensor, Tensor):
-                running.set_mask(tensor, running.mask_of(tensor))
         return inputs
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        return map_leaves(
+            lambda t: KerasTensor(t.shape, t.dtype, sparse=t.sparse, ragged=t.ragged), inputs
+        )
