@@ -295,6 +295,10 @@ def test_windows_share_what_is_packed() -> None:
     assert local[0] % (9 * 3 * 24) == 0  # channels, rows, two vectors and what is beyond them
 
 
+def test_a_window_may_be_longer_than_any_block_of_k() -> None:
+    check(convolution(dict(x=(1, 2, 1100), w=(3, 2, 1040), stride=(1,), pad=(0,))))
+
+
 def test_epilogues_under_another_shape() -> None:
     y = ops.reshape(product(18, 8, 21), shape=(3, 6, 21))
     check(y)

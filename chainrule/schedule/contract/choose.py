@@ -100,10 +100,11 @@ def choose(machine: Machine, itemsize: int, f: Facts) -> Choice:
     found = [_choose(machine, itemsize, f, 0)]
     if (alone := f.sliding(machine.vector_bytes // itemsize)) is not None:
         found.append(_choose(machine, itemsize, alone, f.inner[-1].v))
-    return min(found, key=lambda c: c.cycles)
+    return min((c for c in found if c is not None), key=lambda c: c.cycles)
 
 
-def _choose(machine: Machine, itemsize: int, f: Facts, slide: int) -> Choice:
+def _choose(machine: Machine, itemsize: int, f: Facts, slide: int) -> Choice | None:
+    """None if every cut of K goes through the axis that slides: it is too long."""
     lanes = machine.vector_bytes // itemsize
     depth_all = math.prod(a.size for a in f.inner)
     lane_size = math.prod(a.size for a in f.lane)
@@ -127,7 +128,6 @@ def _choose(machine: Machine, itemsize: int, f: Facts, slide: int) -> Choice:
                     total = model.cycles(row_tiles, panels)
                     if total is not None and (best is None or total < best.cycles):
                         best = Choice(total, model.plan(row_tiles, panels))
-    assert best is not None
     return best
 
 
