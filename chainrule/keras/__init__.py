@@ -8,6 +8,7 @@
 
 from chainrule.keras import (
     activations,
+    applications,
     backend,
     callbacks,
     config,
@@ -51,9 +52,8 @@ def version() -> str:
 
 __all__ = [
     "DTypePolicy", "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model",
-    "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks",
-    "config", "constraints", "datasets", "dtype_policies", "initializers", "layers", "losses",
-    "metrics",
-    "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers",
+    "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "applications", "backend",
+    "callbacks", "config", "constraints", "datasets", "dtype_policies", "initializers", "layers",
+    "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers",
     "saving", "tree", "utils", "version",
 ]  # fmt: skip

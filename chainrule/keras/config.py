@@ -11,8 +11,13 @@ from chainrule.keras.settings import (
     set_floatx,
     set_image_data_format,
 )
+from chainrule.training.messages import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
 
-_flags = {"traceback": False, "interactive": True}
+_flags = {"traceback": False}
 
 
 def disable_traceback_filtering() -> None:
@@ -27,20 +32,6 @@ def enable_traceback_filtering() -> None:
 
 def is_traceback_filtering_enabled() -> bool:
     return _flags["traceback"]
-
-
-def enable_interactive_logging() -> None:
-    """Accepted: the progress bar itself sees whether there is a terminal."""
-    _flags["interactive"] = True
-
-
-def disable_interactive_logging() -> None:
-    """Accepted: the progress bar itself sees whether there is a terminal."""
-    _flags["interactive"] = False
-
-
-def is_interactive_logging_enabled() -> bool:
-    return _flags["interactive"]
 
 
 __all__ = [

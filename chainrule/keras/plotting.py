@@ -1,13 +1,35 @@
-"""A model as a drawing: in the language of Graphviz, and as a picture where `dot` is installed."""
+"""A model as a drawing: in the language of Graphviz, and as a picture.
+
+Where Graphviz is installed it draws. Otherwise an SVG, or with Pillow a PNG, is drawn here: each
+layer a box in the row below those that it needs.
+"""
 
 from __future__ import annotations
 
-import warnings
+import html
+import importlib.util
+import math
+import shutil
+import subprocess
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from chainrule.keras.layers.base import Layer
+from chainrule.keras.models.operations import keras_class
+from chainrule.keras.models.summary import get_layer_index_bound_by_layer_name
+from chainrule.keras.symbolic import FunctionOp
+
+
+@dataclass
+class Box:
+    """A layer: what is written in it, and the boxes that it takes its inputs from."""
+
+    key: str
+    title: str
+    rows: list[str]
+    trainable: bool | None
+    after: list[str] = field(default_factory=list)
 
 
 def model_to_dot(
@@ -16,54 +38,320 @@ def model_to_dot(
     show_dtype: bool = False,
     show_layer_names: bool = True,
     rankdir: str = "TB",
-    dpi: int = 96,
+    expand_nested: bool = False,
+    dpi: int = 200,
+    subgraph: bool = False,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
     **kwargs: Any,
-) -> str:
-    """The graph of a model, as text that Graphviz draws."""
-    lines = [f'digraph "{model.name}" {{', f"  rankdir={rankdir}; dpi={dpi};",
-             '  node [shape=record, fontname="Helvetica"];']  # fmt: skip
-    if model.graph is None:
-        operations = model.layers
-        edges = [(a.name, b.name) for a, b in pairwise(operations)]
+) -> Any:
+    """The graph of a model as a `pydot.Dot`, or as text for Graphviz where pydot is missing.
+
+    Each box has the layer's name (`show_layer_names`) and class, and on wish its activation, its
+    shapes, its types, whether it is trained. `expand_nested` draws what is inside of models.
+    """
+    boxes = _boxes(model, _Shown(
+        show_shapes, show_dtype, show_layer_names, expand_nested, show_layer_activations,
+        show_trainable, kwargs.pop("layer_range", None),
+    ))  # fmt: skip
+    if kwargs:
+        raise ValueError(f"Unrecognized keyword arguments: {kwargs}")
+    text = _dot(model.name, boxes, rankdir, dpi, subgraph)
+    try:
+        import pydot
+    except ImportError:
+        return text
+    return pydot.graph_from_dot_data(text)[0]
+
+
+def plot_model(
+    model: Any,
+    to_file: Any = "model.png",
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = False,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """Draw a model to a file: `.dot` (text), `.svg`, `.png`, or with Graphviz `.pdf`, ….
+
+    In a notebook the picture is shown too. Raises ValueError for a model that is not built,
+    ImportError where what a format needs is not installed: Graphviz, or Pillow for `.png`.
+    """
+    if not model.built:
+        raise ValueError(
+            "This model has not yet been built. Build the model first by calling `build()` or by "
+            "calling the model on a batch of data."
+        )
+    path = Path(to_file)
+    options = _Shown(
+        show_shapes, show_dtype, show_layer_names, expand_nested, show_layer_activations,
+        show_trainable, kwargs.pop("layer_range", None),
+    )  # fmt: skip
+    if kwargs:
+        raise ValueError(f"Unrecognized keyword arguments: {kwargs}")
+    boxes = _boxes(model, options)
+    text = _dot(model.name, boxes, rankdir, dpi, subgraph=False)
+    kind = path.suffix[1:] or "png"
+    program = shutil.which("dot")
+    if kind == "dot":
+        path.write_text(text)
+    elif program is not None:
+        subprocess.run([program, f"-T{kind}", "-o", str(path)], input=text.encode(), check=True)
+    elif kind == "svg":
+        path.write_text(_svg(_laid_out(boxes, rankdir)))
+    elif kind == "png" and importlib.util.find_spec("PIL") is not None:
+        _png(_laid_out(boxes, rankdir), path, dpi / 96)
     else:
-        operations = model.graph.operations
-        edges = [
-            (tensor.operation.name, node.operation.name)
-            for node in model.graph.nodes
-            for tensor in node.inputs
-            if tensor.history
-        ]
+        raise ImportError(
+            f"plot_model writes a .{kind} file with Graphviz, whose program `dot` is not "
+            f"installed; {path.with_suffix('.svg').name} and {path.with_suffix('.dot').name} can "
+            "be written without it, a .png with Pillow"
+        )
+    return _in_notebook(path)
+
+
+def _in_notebook(path: Path) -> Any:
+    """The picture for a notebook that asks for the value of its cell; None elsewhere."""
+    try:
+        from IPython import display  # only where a notebook runs
+    except ImportError:
+        return None
+    if path.suffix == ".svg":
+        return display.SVG(filename=str(path))
+    return display.Image(filename=str(path)) if path.suffix in (".png", ".jpg") else None
+
+
+# what is drawn ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Shown:
+    shapes: bool
+    dtype: bool
+    names: bool
+    nested: bool
+    activations: bool
+    trainable: bool
+    layer_range: Any = None
+
+
+def _boxes(model: Any, shown: _Shown, prefix: str = "") -> list[Box]:
+    """The boxes of a model from the first to the last."""
+    graph = getattr(model, "graph", None)
+    if graph is None:
+        layers = _within(model.layers, shown)
+        boxes = [_box(layer, shown, prefix) for layer in layers]
+        for before, box in pairwise(boxes):
+            box.after = [before.key]
+        return boxes
+    operations = _within(
+        model.layers if getattr(model, "is_sequential", False) else graph.operations, shown
+    )
+    chosen = {id(op): _box(op, shown, prefix) for op in operations}
+    for node in graph.nodes:
+        box = chosen.get(id(node.operation))
+        for tensor in node.inputs if box is not None else ():
+            source = chosen.get(id(tensor.operation))
+            if source is not None and box is not None and source.key not in box.after:
+                box.after.append(source.key)
+    found: list[Box] = []
+    ends: dict[str, str] = {}  # a model that is drawn with its inside → its last box
     for op in operations:
-        kind = type(op).__name__ if isinstance(op, Layer) else op.function
-        label = f"{op.name} ({kind})" if show_layer_names else kind
-        if show_shapes and op.nodes:
-            outputs = op.nodes[0].outputs
-            label += f"|{getattr(outputs, 'shape', '?')}"
-        if show_dtype and op.nodes:
-            label += f"|{getattr(op.nodes[0].outputs, 'dtype', '?')}"
-        lines.append(f'  "{op.name}" [label="{{{label}}}"];')
-    lines += [f'  "{a}" -> "{b}";' for a, b in dict.fromkeys(edges)]
+        box = chosen[id(op)]
+        box.after = [ends.get(key, key) for key in box.after]
+        if shown.nested and getattr(op, "layers", None):
+            inside = _boxes(op, _Shown(**{**vars(shown), "layer_range": None}), f"{box.key}/")
+            for first in inside:
+                if not first.after:
+                    first.after = list(box.after)
+            ends[box.key] = inside[-1].key
+            found += inside
+        else:
+            found.append(box)
+    return found
+
+
+def _within(layers: list[Any], shown: _Shown) -> list[Any]:
+    first, last = get_layer_index_bound_by_layer_name(layers, shown.layer_range)
+    return list(layers[first:last])
+
+
+def _box(op: Any, shown: _Shown, prefix: str) -> Box:
+    kind = keras_class(op.function)[1] if isinstance(op, FunctionOp) else type(op).__name__
+    rows = []
+    activation = getattr(op, "activation", None)
+    if shown.activations and activation is not None:
+        rows.append(f"Activation: {getattr(activation, '__name__', activation)}")
+    node = op._inbound_nodes[-1] if op._inbound_nodes else None
+    if shown.shapes:
+        inputs = [t.shape for t in node.inputs] if node is not None else []
+        outputs = [t.shape for t in node.output_tensors] if node is not None else []
+        if inputs:
+            rows.append(f"Input shape: {_one(inputs)}")
+        rows.append(f"Output shape: {_one(outputs) if outputs else '?'}")
+    if shown.dtype:
+        types = [str(t.dtype) for t in node.output_tensors] if node is not None else []
+        rows.append(f"Output dtype: {_one(types) if types else '?'}")
+    trained = None
+    if shown.trainable and getattr(op, "weights", None):
+        trained = bool(op.trainable)
+        rows.append("Trainable" if trained else "Non-trainable")
+    title = f"{op.name} ({kind})" if shown.names else kind
+    return Box(f"{prefix}{op.name}", title, rows, trained)
+
+
+def _one(items: list[Any]) -> str:
+    return str(items[0]) if len(items) == 1 else ", ".join(map(str, items))
+
+
+def _dot(name: str, boxes: list[Box], rankdir: str, dpi: int, subgraph: bool) -> str:
+    def quoted(text: str) -> str:
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    lines = [f"{'subgraph' if subgraph else 'digraph'} {quoted(name)} {{",
+             f"  rankdir={rankdir}; dpi={dpi};",
+             '  node [shape=box, fontname="Helvetica"];']  # fmt: skip
+    for box in boxes:
+        label = "\\n".join(quoted(part)[1:-1] for part in (box.title, *box.rows))
+        lines.append(f'  {quoted(box.key)} [label="{label}"];')
+    for box in boxes:
+        lines += [f"  {quoted(before)} -> {quoted(box.key)};" for before in box.after]
     return "\n".join([*lines, "}"])
 
 
-def plot_model(model: Any, to_file: Any = "model.png", **options: Any) -> None:
-    """Draw a model to a file. A `.dot` file is text; any other format needs Graphviz's `dot`."""
-    path = Path(to_file)
-    text = model_to_dot(model, **options)
-    if path.suffix == ".dot":
-        path.write_text(text)
-        return
-    import shutil
-    import subprocess
+# the picture --------------------------------------------------------------------------------------
 
-    program = shutil.which("dot")
-    if program is None:
-        warnings.warn(
-            f"{path} was not drawn: install Graphviz (the program `dot`), or give a name that ends "
-            "in .dot",
-            stacklevel=2,
+_TITLE, _ROW, _PAD, _GAP = 26, 18, 12, 44  # pixels
+_LETTER = 7.2  # width of a letter of 12 pixels, about
+_FILL = {True: "#e3f1e4", False: "#f3e6e4", None: "#ffffff"}  # trained, not trained, not said
+
+
+@dataclass
+class _Picture:
+    """Where the boxes are, and lines between them, in pixels."""
+
+    width: float
+    height: float
+    boxes: list[tuple[Box, float, float, float, float]]  # x, y, width, height
+    edges: list[list[tuple[float, float]]]  # four points: the ends and what bends the curve
+
+
+def _laid_out(boxes: list[Box], rankdir: str) -> _Picture:
+    """Rows of boxes; a row holds what is equally far from the beginning."""
+    sizes = {
+        b.key: (max(map(len, [b.title, *b.rows])) * _LETTER + 2 * _PAD,
+                _TITLE + _ROW * len(b.rows) + (6 if b.rows else 0))
+        for b in boxes
+    }  # fmt: skip
+    depth: dict[str, int] = {}
+    for b in boxes:
+        depth[b.key] = max((depth.get(key, 0) + 1 for key in b.after), default=0)
+    ranks: list[list[Box]] = [[] for _ in range(max(depth.values(), default=0) + 1)]
+    for b in boxes:
+        ranks[depth[b.key]].append(b)
+    flat = rankdir in ("LR", "RL")
+    along, across = (0, 1) if flat else (1, 0)  # which of width and height grows with the rank
+    breadths = [
+        sum(sizes[b.key][across] for b in rank) + _PAD * 2 * (len(rank) - 1) for rank in ranks
+    ]
+    middle = max(breadths, default=0) / 2 + _PAD
+    places: dict[str, tuple[float, float]] = {}  # the upper left corner of each box
+    start = float(_PAD)
+    for rank, breadth in zip(ranks, breadths, strict=True):
+        side = middle - breadth / 2
+        thick = max(sizes[b.key][along] for b in rank)
+        for b in rank:
+            at = start + (thick - sizes[b.key][along]) / 2
+            places[b.key] = (at, side) if flat else (side, at)
+            side += sizes[b.key][across] + 2 * _PAD
+        start += thick + _GAP
+    length, breadth = start - _GAP + _PAD, 2 * middle
+    width, height = (length, breadth) if flat else (breadth, length)
+    if rankdir in ("RL", "BT"):  # the same picture from the other side
+        places = {
+            key: (width - x - sizes[key][0], y) if flat else (x, height - y - sizes[key][1])
+            for key, (x, y) in places.items()
+        }
+    edges = [
+        _edge((*places[before], *sizes[before]), (*places[b.key], *sizes[b.key]), flat)
+        for b in boxes
+        for before in b.after
+        if before in places
+    ]
+    drawn = [(b, *places[b.key], *sizes[b.key]) for b in boxes]
+    return _Picture(width, height, drawn, edges)
+
+
+def _edge(
+    before: tuple[float, float, float, float], after: tuple[float, float, float, float], flat: bool
+) -> list[tuple[float, float]]:
+    (x0, y0, w0, h0), (x1, y1, w1, h1) = before, after
+    if flat:
+        forward = x1 > x0
+        a = (x0 + (w0 if forward else 0), y0 + h0 / 2)
+        b = (x1 + (0 if forward else w1), y1 + h1 / 2)
+        half = (a[0] + b[0]) / 2
+        return [a, (half, a[1]), (half, b[1]), b]
+    forward = y1 > y0
+    a = (x0 + w0 / 2, y0 + (h0 if forward else 0))
+    b = (x1 + w1 / 2, y1 + (0 if forward else h1))
+    half = (a[1] + b[1]) / 2
+    return [a, (a[0], half), (b[0], half), b]
+
+
+def _svg(picture: _Picture) -> str:
+    width, height = f"{picture.width:.0f}", f"{picture.height:.0f}"
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" font-family="Helvetica, Arial, sans-serif" '
+        'font-size="12"><defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" '
+        'markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>',
+        '<rect width="100%" height="100%" fill="white"/>',
+    ]
+    for edge in picture.edges:
+        start, *rest = (f"{x:.1f},{y:.1f}" for x, y in edge)
+        lines.append(
+            f'<path d="M{start} C{" ".join(rest)}" fill="none" stroke="#444" '
+            'marker-end="url(#tip)"/>'
         )
-        return
-    subprocess.run(
-        [program, f"-T{path.suffix[1:] or 'png'}", "-o", str(path)], input=text.encode(), check=True
-    )
+    for box, x, y, w, h in picture.boxes:
+        middle = f'x="{x + w / 2:.1f}" text-anchor="middle"'
+        lines.append(
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}" rx="3" '
+            f'fill="{_FILL[box.trainable]}" stroke="#444"/>'
+            f'<text {middle} y="{y + 17:.1f}" font-weight="bold">{html.escape(box.title)}</text>'
+        )
+        for i, row in enumerate(box.rows):
+            at = y + _TITLE + 12 + i * _ROW
+            lines.append(f'<text {middle} y="{at:.1f}">{html.escape(row)}</text>')
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def _png(picture: _Picture, path: Path, scale: float) -> None:
+    from PIL import Image, ImageDraw, ImageFont
+
+    def scaled(*numbers: float) -> list[float]:
+        return [scale * n for n in numbers]
+
+    size = (math.ceil(scale * picture.width), math.ceil(scale * picture.height))
+    image = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(12 * scale)
+    for edge in picture.edges:
+        draw.line([tuple(scaled(*point)) for point in edge], "#444444", max(1, round(scale)))
+        (x, y), (px, py) = edge[3], edge[2]
+        dx, dy = (math.copysign(6, x - px), 0.0) if y == py else (0.0, math.copysign(6, y - py))
+        tip = [(x, y), (x - dx + dy / 2, y - dy + dx / 2), (x - dx - dy / 2, y - dy - dx / 2)]
+        draw.polygon([tuple(scaled(*point)) for point in tip], "#444444")
+    for box, x, y, w, h in picture.boxes:
+        draw.rectangle(scaled(x, y, x + w, y + h), _FILL[box.trainable], "#444444",
+                       max(1, round(scale)))  # fmt: skip
+        for i, text in enumerate([box.title, *box.rows]):
+            at = y + (13 if i == 0 else _TITLE + 8 + (i - 1) * _ROW)
+            draw.text(tuple(scaled(x + w / 2, at)), text, "black", font, "mm")
+    image.save(path)

@@ -8,6 +8,7 @@ from chainrule.keras.registry import (
     get_custom_objects,
     register_keras_serializable,
 )
+from chainrule.keras.sources import get_source_inputs
 from chainrule.keras.utils.batches import (
     PyDataset,
     Sequence,
@@ -19,14 +20,23 @@ from chainrule.keras.utils.folder_datasets import (
     image_dataset_from_directory,
     text_dataset_from_directory,
 )
+from chainrule.keras.utils.named import Config
 from chainrule.keras.utils.numerical import normalize, set_random_seed, to_categorical
 from chainrule.keras.utils.sequences import pad_sequences
 from chainrule.keras.utils.splitting import split_dataset
 from chainrule.keras.utils.timeseries import timeseries_dataset_from_array
+from chainrule.training.messages import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
+from chainrule.training.progress import Progbar
 
 __all__ = [
-    "PyDataset", "Sequence", "array_to_img", "audio_dataset_from_directory", "custom_object_scope",
-    "get_custom_objects", "get_file", "image_dataset_from_directory", "img_to_array", "load_img",
+    "Config", "Progbar", "PyDataset", "Sequence", "array_to_img", "audio_dataset_from_directory",
+    "custom_object_scope", "disable_interactive_logging", "enable_interactive_logging",
+    "get_custom_objects", "get_file", "get_source_inputs", "is_interactive_logging_enabled",
+    "image_dataset_from_directory", "img_to_array", "load_img",
     "model_to_dot", "normalize", "pack_x_y_sample_weight", "pad_sequences", "plot_model",
     "register_keras_serializable", "save_img", "set_random_seed", "split_dataset",
     "text_dataset_from_directory", "timeseries_dataset_from_array", "to_categorical",
