@@ -54,6 +54,6 @@ __all__ = [
     "DTypePolicy", "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model",
     "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "applications", "backend",
     "callbacks", "config", "constraints", "datasets", "dtype_policies", "initializers", "layers",
-    "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers",
-    "saving", "tree", "utils", "version",
+    "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing",
+    "random", "regularizers", "saving", "tree", "utils", "version",
 ]  # fmt: skip
