@@ -58,6 +58,7 @@ from chainrule.compiling import reset as reset
 from chainrule.compiling import set_stance as set_stance
 from chainrule.errors import ChainruleError, DeviceError
 from chainrule.ir.graph import count_elements, topological
+from chainrule.ir.interpret import below
 from chainrule.ir.node import Node
 from chainrule.ir.text import print_graph, print_type
 from chainrule.ir.verify import verify
@@ -145,10 +146,10 @@ def _through(stages: Sequence[Stage], outputs: Sequence[Node]) -> list[Node]:
 
 
 def compile(outputs: Sequence[Node]) -> Program:
-    """Run the stages that all backends share; gives what runs."""
+    """What runs: the stages that all backends share come when they are needed."""
     global built
     built += 1
-    return Program(_through(_shared(), outputs))
+    return Program(outputs)
 
 
 def _shared() -> tuple[Stage, ...]:
@@ -156,25 +157,35 @@ def _shared() -> tuple[Stage, ...]:
 
 
 class Program:
-    """A graph of primitives, and of what the compiled backend claims; `config` says whether the
-    reference runs it, or machine code.
+    """What was recorded, as something that runs: by the reference, at its first run perhaps without
+    any plan, or as machine code. `config` says which; otherwise it is a question of what pays.
     """
 
-    __slots__ = ("_broken", "_native", "_patience", "_plain", "nodes")
+    __slots__ = ("_broken", "_native", "_nodes", "_patience", "_plain", "_ran", "recorded")
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
-        self.nodes = tuple(nodes)
+    def __init__(self, outputs: Sequence[Node]) -> None:
+        self.recorded = tuple(outputs)
+        self._nodes: tuple[Node, ...] | None = None
         self._native: Any = None
         self._plain: reference.Executable | None = None
+        self._ran = False
         self._broken = False  # the compiler made a mistake
-        # So many runs more before it is compiled; None: not known yet.
-        self._patience: int | None = OFTEN if config.patience and is_tiny(nodes) else None
+        self._patience: int | None = None  # so many runs more before it is compiled
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The graph of primitives, and of what the compiled backend claims."""
+        if self._nodes is None:
+            self._nodes = tuple(_through(_shared(), self.recorded))
+        return self._nodes
 
     def __call__(
         self, arrays: Sequence[np.ndarray], donated: Mapping[int, int] = _NOTHING
     ) -> list[np.ndarray]:
         """Values of the outputs, as `programs.run` describes them."""
         if config.backend == "llvm" and not config.nan_guard:
+            if not self._ran and (order := self._first()) is not None:
+                return _alone(reference.run_once(self.recorded, order, arrays), arrays)
             if self._native is None and not self._broken and not self._waits():
                 self._compile()
             if self._native is not None:
@@ -187,12 +198,24 @@ class Program:
             )
         return self._by_reference(arrays)
 
+    def _first(self) -> list[Node] | None:
+        """At the first run: what to compute one after another, if that takes so little that it may
+        well stay the only run.
+        """
+        self._ran = True
+        if not config.patience:
+            return None
+        order = topological(self.recorded, below=below)
+        return order if patience(order) >= CHEAP else None
+
     def _waits(self) -> bool:
         """Whether the reference computes this run, because there may not be many."""
         if self._patience is None:
-            runs = patience(self.nodes)
-            moving = runs > 0 and _is_moving(self.nodes)
-            self._patience = runs if moving else int(runs >= CHEAP)
+            if is_tiny(self.nodes):
+                self._patience = OFTEN
+            else:
+                runs = patience(topological(self.nodes))
+                self._patience = runs if runs > 0 and _is_moving(self.nodes) else 0
         self._patience -= 1
         return self._patience >= 0
 
@@ -220,13 +243,17 @@ class Program:
         if self._plain is None:
             self._plain = reference.build(self.nodes)
         with np.errstate(all="ignore"):
-            values = self._plain(arrays)
-        taken = {id(a) for a in arrays}
-        for i, v in enumerate(values):
-            if v.base is not None or id(v) in taken or not v.flags.c_contiguous:
-                values[i] = v = np.array(v, order="C", copy=True)
-            taken.add(id(v))
-        return values
+            return _alone(self._plain(arrays), arrays)
+
+
+def _alone(values: list[np.ndarray], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Values that share memory with nothing."""
+    taken = {id(a) for a in arrays}
+    for i, v in enumerate(values):
+        if v.base is not None or id(v) in taken or not v.flags.c_contiguous:
+            values[i] = v = np.array(v, order="C", copy=True)
+        taken.add(id(v))
+    return values
 
 
 def is_tiny(nodes: Sequence[Node]) -> bool:
@@ -260,14 +287,14 @@ COMPILED, NODE, ELEMENT, MULTIPLIED, SUMMED = 1000.0, 6.0, 0.002, 0.00005, 0.003
 #: As long as these: random numbers, whose place in their stream makes each a kernel of its own (the
 #: first values of a network), to compile, and an element of them.
 DRAWN, DRAW = 30_000.0, 0.035
-#: What takes as long to compile as so many runs by the reference waits for its second run.
+#: What takes as long to compile as so many runs by the reference is not even planned at its first.
 CHEAP = 4
 
 
-def patience(nodes: Sequence[Node]) -> int:
+def patience(order: Sequence[Node]) -> int:
     """How many runs by the reference take as long as compiling."""
     compiled = run = 0.0
-    for n in topological(nodes):
+    for n in order:
         if n.op.name in ("const", "input", "item"):
             continue
         drawn = n.op.name == "random_uniform"

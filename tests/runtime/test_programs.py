@@ -146,3 +146,24 @@ def test_a_tiny_graph_is_compiled_once_it_has_run_often(monkeypatch: pytest.Monk
     assert program._native is not None
     for value in runs:
         np.testing.assert_allclose(value, [3.5, 3.5 * np.e], rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [dtypes.float64, dtypes.float32, dtypes.bfloat16])
+def test_the_first_run_without_a_plan_gives_what_later_runs_give(
+    monkeypatch: pytest.MonkeyPatch, dtype: dtypes.DType
+) -> None:
+    monkeypatch.setattr(config, "patience", 32)
+    a = ops.input(index=0, shape=(4, 5), dtype=dtype)
+    soft = ops.softmax(a * 2, axis=1)
+    order = ops.argsort(a, axis=1, descending=False)
+    outputs = [soft, ops.sum(soft, axis=0, keepdim=False), order, ops.permute(a, order=(1, 0)), a]
+    program = compiler.Program(outputs)
+    given = np.random.default_rng(0).normal(size=(4, 5)).astype(dtype.np)
+    first = program([given])
+    assert program._nodes is None  # nothing was planned
+    second = program([given])
+    assert program._nodes is not None
+    for x, y in zip(first, second, strict=True):
+        assert x.dtype == y.dtype and not np.shares_memory(x, given)
+        close = 1e-2 if dtype is dtypes.bfloat16 else 1e-6
+        np.testing.assert_allclose(x.astype(float), y.astype(float), rtol=close)

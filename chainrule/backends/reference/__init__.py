@@ -1,5 +1,5 @@
 """The reference backend: NumPy, one primitive after another."""
 
-from chainrule.backends.reference.execute import Executable, build
+from chainrule.backends.reference.execute import Executable, build, run_once
 
-__all__ = ["Executable", "build"]
+__all__ = ["Executable", "build", "run_once"]

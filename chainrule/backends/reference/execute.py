@@ -83,6 +83,27 @@ def _check_finite(node: Node, value: Any, inputs: list[Any]) -> None:
         raise NonFinite(node, ranges)
 
 
+def run_once(
+    outputs: Sequence[Node], order: Sequence[Node], arrays: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """The values of a graph without any plan. `order`: all nodes and the formulas of composites,
+    inputs before users (`topological` with `interpret.below`).
+    """
+    values: dict[Node, Any] = {}
+    with np.errstate(all="ignore"):
+        for node in order:
+            op = node.op
+            if op.name == "input":
+                values[node] = arrays[node.attr("index")]
+            elif op.is_primitive:
+                values[node] = op.evaluate(node, [values[i] for i in node.inputs])
+            else:
+                out = op.expand(node)
+                one = not isinstance(out, tuple)
+                values[node] = values[out] if one else tuple(values[o] for o in out)
+    return [values[o] for o in outputs]
+
+
 def build(outputs: Sequence[Node]) -> Executable:
     """Plan a graph; composites that are left in it become their formulas."""
     outputs = decompose(outputs)
