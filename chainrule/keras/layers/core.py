@@ -79,8 +79,8 @@ class InputLayer(Layer):
     def dtype(self) -> str:
         return self._data_dtype
 
-    def call(self) -> Any:
-        raise TypeError("an InputLayer is not called; it stands for the data")
+    def call(self) -> None:
+        """Nothing: the layer stands for the data."""
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -197,7 +197,7 @@ class Masking(Layer):
     def _kept(self, inputs: Tensor) -> Tensor:
         value = self.mask_value
         if not isinstance(value, int | float | Tensor):
-            value = creation.tensor(value, dtype=inputs.dtype)
+            value = creation.tensor(np.asarray(value), dtype=inputs.dtype)
         kept: Tensor = T.ne(inputs, value).any(-1)
         return kept
 
@@ -279,7 +279,7 @@ class Lambda(Layer):
                 parts = {"code": code, "defaults": defaults, "closure": closure}
                 config[name] = {"class_name": "__lambda__", "config": parts}
             elif value is not None:
-                config[name] = registry.to_config(value)
+                config[name] = registry.to_config(value) if callable(value) else value
         return config | {"arguments": registry.to_config(self.arguments)}
 
     @classmethod
