@@ -36,7 +36,8 @@ class Trainable(Layer):
         self.__dict__.update(
             compiled=False, stop_training=False, stop_evaluating=False, stop_predicting=False,
             loss=None, history=None, steps_per_execution=1, run_eagerly=False, jit_compile="auto",
-            train_function=None, test_function=None, predict_function=None, compile_arguments={},
+            train_function=None, test_function=None, predict_function=None,
+            _compile_arguments=Kept({}),
             _compile_loss=None, _compile_metrics=None, _loss_tracker=None, _train_variables=None,
         )  # fmt: skip
 
@@ -91,18 +92,21 @@ class Trainable(Layer):
             "_loss_tracker": Mean(name="loss"),
         }  # fmt: skip
         self.__dict__.update(compiled)  # no parts of the model: its files do not have them
-        self.compile_arguments = {
-            "optimizer": self.optimizer,
-            "loss": loss,
-            "loss_weights": loss_weights,
-            "metrics": metrics,
-            "weighted_metrics": weighted_metrics,
-            "run_eagerly": run_eagerly,
-            "steps_per_execution": steps_per_execution,
-            "jit_compile": jit_compile is True and not run_eagerly,
-        }
+        jit_compile = jit_compile is True and not run_eagerly
+        self._compile_arguments = Kept(
+            {
+                "optimizer": self.optimizer,
+                "loss": loss,
+                "loss_weights": loss_weights,
+                "metrics": metrics,
+                "weighted_metrics": weighted_metrics,
+                "run_eagerly": run_eagerly,
+                "steps_per_execution": steps_per_execution,
+                "jit_compile": jit_compile,
+            }
+        )
         self.run_eagerly = run_eagerly
-        self.jit_compile = self.compile_arguments["jit_compile"]
+        self.jit_compile = jit_compile
         self.steps_per_execution = steps_per_execution
         self.stop_training = False
         self._train_variables: tuple[int, list[Variable]] | None = None
@@ -123,7 +127,7 @@ class Trainable(Layer):
         """What `compile` was given, as plain data; None before it was called."""
         if not self.compiled:
             return None
-        return registry.to_config(self.compile_arguments)
+        return registry.to_config(self._compile_arguments.values)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile with what `get_compile_config` gave."""
@@ -354,6 +358,13 @@ class Trainable(Layer):
                 )
             self._train_variables = (version, variables)
         return self._train_variables[1]
+
+
+class Kept:
+    """Values that are no parts of the model: its weights and metrics are not looked for in them."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
 
 
 class OldMetrics:

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.errors import DataError
 from chainrule.keras.models.compiled import CompileMetrics
 from chainrule.keras.models.repeat import Repeated
-from chainrule.keras.models.steps import Trainable
+from chainrule.keras.models.steps import Kept, Trainable
 from chainrule.tensor import Tensor, flush, no_grad
 from chainrule.training import data as data_module
 from chainrule.training.callback_list import CallbackList
@@ -91,8 +91,7 @@ class Trainer(Trainable):
             if set(known) >= set(values):
                 values = {n: v for n, v in known.items() if n in values}
         with no_grad():
-            found = {name: _number(value) for name, value in _flat(values)}
-        return dict(sorted(found.items()))
+            return {name: _number(value) for name, value in _flat(values)}
 
     # fit, evaluate, predict -----------------------------------------------------------------------
 
@@ -280,10 +279,10 @@ class Trainer(Trainable):
 
     def _single_steps(self, what: str) -> Steps:
         """The steps of `train_on_batch`: kept from call to call, so that they are repeated too."""
-        kept = self.__dict__.setdefault("_kept_steps", {})
+        kept = self.__dict__.setdefault("_kept_steps", Kept({})).values
         found: Any = kept.get(what)
-        if found is None or found[0] is not self.compile_arguments:
-            found = kept[what] = (self.compile_arguments, self._steps(what))
+        if found is None or found[0] is not self._compile_arguments:
+            found = kept[what] = (self._compile_arguments, self._steps(what))
         return found[1]
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -308,8 +307,8 @@ def _array(value: Any) -> np.ndarray:
 
 
 def _flat(values: Any) -> Iterator[tuple[str, Any]]:
-    """Names and values; those of a metric that stands for several (`compile_metrics`) one by one."""
-    for name, value in values.items():
+    """Names and values, sorted; those of a metric that stands for several come in its place."""
+    for name, value in sorted(values.items()):
         if isinstance(value, dict):
             yield from _flat(value)
         else:

@@ -148,7 +148,7 @@ def _write(model: Any, file: Any, include_optimizer: bool) -> None:
 def _training_config(model: Any) -> dict[str, Any]:
     config = {
         name: _nested(legacy_or_plain, value)
-        for name, value in model.compile_arguments.items()
+        for name, value in model._compile_arguments.values.items()
         if name != "optimizer"
     }
     optimizer = {

@@ -24,6 +24,10 @@ from chainrule.keras.symbolic import Operation
 _SAVEABLE = (Operation, Optimizer, Metric, Loss)
 
 
+#: Where a model keeps its layers a second time.
+_SEEN_ALREADY = ("operations", "_operations", "_graph_layers", "_stack")
+
+
 @functools.cache
 def _passed_over(kind: type) -> frozenset[str]:
     """Attributes that every object of that kind has: nobody's own parts."""
@@ -33,7 +37,7 @@ def _passed_over(kind: type) -> frozenset[str]:
         Metric: lambda: Metric(name="plain"),
         Loss: lambda: Loss(name="plain"),
     }
-    return frozenset(dir(plain.get(kind, kind)()))
+    return frozenset([*dir(plain.get(kind, kind)()), *_SEEN_ALREADY])
 
 
 def _parts(saveable: Any) -> Iterator[tuple[str, Any]]:
