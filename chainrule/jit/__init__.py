@@ -1,5 +1,5 @@
 """`torch.jit`: programs are recorded and compiled without being asked to, so `script` and `trace`
-give back what they were given.
+give back what they were given: functions themselves, layers with a method `save`.
 
 `save` writes the object with `torch.save`, `load` reads such a file. A TorchScript archive of
 PyTorch is code in a language of its own and is refused.
@@ -7,6 +7,7 @@ PyTorch is code in a language of its own and is refused.
 
 from __future__ import annotations
 
+import builtins
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,25 @@ __getattr__ = names.later(__name__)
 
 class ScriptModule(Module):
     """A layer by another name; its methods need no decorator."""
+
+    def save(self, f: Any, _extra_files: dict[str, Any] | None = None) -> None:
+        """`torch.jit.save(self, f)`."""
+        save(self, f, _extra_files)
+
+
+def _scripted(obj: Any) -> Any:
+    """A layer as one that is also a ScriptModule: both have the same attributes, once."""
+    if not builtins.isinstance(obj, Module) or builtins.isinstance(obj, ScriptModule):
+        return obj
+    original = type(obj)
+    return _seen_as(type(original.__name__, (ScriptModule, original), {}), obj)
+
+
+def _seen_as(kind: Any, obj: Any) -> Any:
+    """An object of another class with the same attributes."""
+    found = kind.__new__(kind)
+    found.__dict__ = obj.__dict__
+    return found
 
 
 class ScriptFunction:
@@ -58,8 +78,8 @@ def script(
     obj: Any, optimize: Any = None, _frames_up: int = 0, _rcb: Any = None,
     example_inputs: Any = None,
 ) -> Any:  # fmt: skip
-    """The object itself."""
-    return obj
+    """The function itself, or the layer with a method `save`."""
+    return _scripted(obj)
 
 
 def trace(
@@ -68,13 +88,13 @@ def trace(
     _force_outplace: bool = False, _module_class: Any = None, _compilation_unit: Any = None,
     example_kwarg_inputs: Any = None, _store_inputs: bool = True,
 ) -> Any:  # fmt: skip
-    """The function or layer itself: its branches stay branches, which a trace would not keep."""
-    return func
+    """As `script`: branches stay branches, which a trace would not keep."""
+    return _scripted(func)
 
 
 def trace_module(mod: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-    """The layer itself."""
-    return mod
+    """As `script`."""
+    return _scripted(mod)
 
 
 def ignore(drop: Any = False, **kwargs: Any) -> Any:
@@ -131,6 +151,9 @@ def set_fusion_strategy(strategy: list[tuple[str, int]]) -> list[tuple[str, int]
 
 def save(m: Any, f: Any, _extra_files: dict[str, Any] | None = None) -> None:
     """`torch.save(m, f)`: the layer and its values; who reads it needs its class."""
+    kind = type(m)
+    if kind.__bases__[:1] == (ScriptModule,) and len(kind.__bases__) == 2:
+        m = _seen_as(kind.__bases__[1], m)  # the class that the program wrote
     serialization.save(m, f)
 
 

@@ -85,7 +85,7 @@ def test_compilers_give_back_what_they_are_given() -> None:
         return x
 
     net = torch.nn.Linear(1, 1)
-    assert torch.jit.script(f) is f and torch.jit.trace(net, torch.ones(1, 1)) is net
+    assert torch.jit.script(f) is f and torch.jit.trace(f, torch.ones(1, 1)) is f
     assert torch.jit.unused(f) is f and torch.jit.ignore()(f) is f and torch.jit.ignore(f) is f
     assert torch.compiler.disable(f) is f and torch.compiler.disable()(f) is f
     assert torch.fx.wrap(f) is f and torch.compile(net) is net
@@ -130,6 +130,9 @@ def test_ranges_are_measured() -> None:
 
 def test_a_model_kept_by_jit(tmp_path) -> None:
     net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())
-    torch.jit.save(torch.jit.script(net), tmp_path / "net.pt")
-    x = torch.randn(4, 2)
-    assert torch.equal(torch.jit.load(tmp_path / "net.pt")(x), net(x))
+    scripted, x = torch.jit.script(net), torch.randn(4, 2)
+    assert isinstance(scripted, torch.jit.ScriptModule) and scripted[0].weight is net[0].weight
+    assert torch.equal(torch.jit.trace(net, x)(x), net(x))
+    scripted.save(tmp_path / "net.pt")
+    kept = torch.jit.load(tmp_path / "net.pt")
+    assert type(kept) is torch.nn.Sequential and torch.equal(kept(x), net(x))
