@@ -1,16 +1,22 @@
 """Losses: Keras's published numbers, formulas in NumPy, and no broadcasting over unlike shapes."""
 
+import inspect
+import pickle
+
 import numpy as np
 import pytest
 
 from chainrule.errors import ShapeError
 from chainrule.keras import losses
+from chainrule.keras.arrays import to_tensor
+from chainrule.keras.context import set_keras_mask
 
 
 def value(x):
     return np.asarray(x.detach().numpy())
 
 
+ROWS = [[0.1, 0.7, 0.2], [0.3, 0.4, 0.3]]
 # Examples printed in Keras's own documentation: class, arguments, y_true, y_pred, result.
 PUBLISHED = [
     ("MeanSquaredError", {}, [[0.0, 1.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 0.0]], 0.5),
@@ -33,6 +39,15 @@ PUBLISHED = [
         "SparseCategoricalCrossentropy", {}, [1, 2],
         [[0.05, 0.95, 0], [0.1, 0.8, 0.1]], 1.177,
     ),
+    # From a run of Keras 3.15.
+    ("BinaryFocalCrossentropy", {"apply_class_balancing": True}, [[0.0, 1], [0, 0]],
+     [[0.6, 0.4], [0.4, 0.6]], 0.15964),
+    ("CategoricalFocalCrossentropy", {}, [[0.0, 1, 0], [1, 0, 0]], ROWS, 0.077756),
+    ("CategoricalGeneralizedCrossEntropy", {"q": 0.7}, [1, 0], ROWS, 0.564595),
+    ("Dice", {}, [[0.0, 1, 0], [1, 0, 0]], ROWS, 0.5),
+    ("Tversky", {"alpha": 0.3, "beta": 0.7}, [[0.0, 1, 0], [1, 0, 0]], ROWS, 0.5),
+    ("Circle", {"gamma": 10.0}, [0, 0, 1, 1], [[1.0, 0], [0.6, 0.8], [0, 1], [-0.6, 0.8]], 2.39761),
+    ("CTC", {}, [[1, 2, 0]], (np.arange(15).reshape(1, 5, 3) % 4 / 4).astype("f"), 2.008527),
 ]  # fmt: skip
 
 
@@ -124,6 +139,40 @@ def test_ignored_class_counts_as_zero():
     p = np.array([[0.5, 0.5], [0.9, 0.1]])
     loss = losses.sparse_categorical_crossentropy([-1, 0], p, ignore_class=-1)
     np.testing.assert_allclose(value(loss), [0, -np.log(0.9)], rtol=1e-5)
+
+
+def test_a_loss_is_computed_in_its_own_type():
+    assert losses.MeanSquaredError()(np.zeros(3), np.ones(3)).dtype.name == "float32"
+    half = losses.MeanSquaredError(dtype="mixed_float16")(np.zeros(3), np.ones(3))
+    assert half.dtype.name == "float16"
+
+
+def test_masks_of_predictions_and_of_losses_leave_the_mean_to_the_others():
+    y_pred = to_tensor([[1.0], [2.0], [4.0]])
+    set_keras_mask(y_pred, to_tensor([True, False, True]))
+    assert float(losses.MeanSquaredError()([[0.0], [0.0], [0.0]], y_pred)) == pytest.approx(8.5)
+    p = np.array([[0.5, 0.5], [0.9, 0.1]], np.float32)
+    ignoring = losses.SparseCategoricalCrossentropy(ignore_class=0)
+    assert float(ignoring([0, 1], p)) == pytest.approx(-np.log(0.1), rel=1e-5)
+    nothing = losses.MeanSquaredError()
+    set_keras_mask(y_pred, to_tensor([False, False, False]))
+    assert float(nothing([[0.0], [0.0], [0.0]], y_pred)) == 0.0
+
+
+def test_signatures_are_those_of_keras():
+    names = list(inspect.signature(losses.SparseCategoricalCrossentropy).parameters)
+    assert names == ["from_logits", "ignore_class", "reduction", "axis", "name", "dtype"]
+    assert losses.Tversky(0.2, 0.8, "sum").beta == 0.8
+    with pytest.raises(ValueError, match="interval"):
+        losses.CategoricalGeneralizedCrossEntropy(q=2)
+
+
+def test_functions_and_objects_go_through_files():
+    loss = losses.Huber(delta=0.3, name="h")
+    again = losses.deserialize(losses.serialize(loss))
+    assert (again.delta, again.name) == (0.3, "h")
+    assert losses.deserialize(losses.serialize(losses.mean_squared_error)) is losses.get("mse")
+    assert pickle.loads(pickle.dumps(loss)).delta == 0.3
 
 
 def test_by_name_and_as_config():

@@ -33,6 +33,21 @@ PUBLISHED = [
     ("AUC", {"num_thresholds": 3}, [0, 0, 1, 1], [0, 0.5, 0.3, 0.9], 0.75),
     ("MeanIoU", {"num_classes": 2}, [0, 0, 1, 1], [0, 1, 0, 1], 0.33333334),
     ("KLDivergence", {}, [[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]], 0.45814306),
+    # From a run of Keras 3.15.
+    ("R2Score", {}, [[1], [4], [3]], [[2.0], [4], [4]], 0.5714285),
+    ("PearsonCorrelation", {}, [[0, 1, 0.5], [1, 1, 0.2]], [[0.1, 0.9, 0.5], [1, 0.9, 0.2]],
+     0.9966997),
+    ("ConcordanceCorrelation", {}, [[0, 1, 0.5], [1, 1, 0.2]], [[0.1, 0.9, 0.5], [1, 0.9, 0.2]],
+     0.9816317),
+    ("IoU", {"num_classes": 3, "target_class_ids": [0, 2], "ignore_class": 255},
+     [0, 1, 2, 255, 2], [0, 2, 2, 1, 1], 0.6666666),
+    ("BinaryIoU", {"target_class_ids": [1], "threshold": 0.3}, [0, 1, 0, 1], [0.1, 0.2, 0.4, 0.7],
+     0.3333333),
+    ("FBetaScore", {"beta": 2.0, "threshold": 0.5, "average": "weighted"},
+     [[1, 1, 1], [1, 0, 0], [1, 1, 0]], [[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]],
+     0.6342269),
+    ("AUC", {"multi_label": True, "label_weights": [1.0, 3.0]}, [[0, 1], [1, 0], [1, 1], [0, 0]],
+     [[0.2, 0.6], [0.1, 0.4], [0.8, 0.3], [0.3, 0.9]], 0.3125),
 ]  # fmt: skip
 
 
@@ -53,6 +68,61 @@ def test_weights():
     auc = metrics.AUC(num_thresholds=3)
     auc.update_state([0, 0, 1, 1], [0, 0.5, 0.3, 0.9], sample_weight=[1, 0, 0, 1])
     assert float(auc.result()) == pytest.approx(1.0)
+
+
+# From a run of Keras 3.15, with weights [1, 2, 1, 0.5, 1].
+WEIGHTED = [
+    ("AUC", {"curve": "PR"}, 0.7989485), ("AUC", {"curve": "PRGAIN"}, 0.5061728),
+    ("AUC", {"summation_method": "majoring", "num_thresholds": 5}, 0.7333333),
+    ("AUC", {"thresholds": [0.2, 0.7]}, 0.8666667), ("PrecisionAtRecall", {"recall": 0.6}, 1.0),
+    ("RecallAtPrecision", {"precision": 0.7}, 0.6),
+    ("SensitivityAtSpecificity", {"specificity": 0.5}, 0.6),
+    ("SpecificityAtSensitivity", {"sensitivity": 0.5}, 1.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, options, expected", WEIGHTED)
+def test_rates_and_areas_with_weights(name, options, expected):
+    metric = getattr(metrics, name)(**options)
+    metric.update_state([0, 0, 1, 1, 1], [0.1, 0.6, 0.35, 0.8, 0.9], [1, 2, 1, 0.5, 1])
+    assert float(metric.result()) == pytest.approx(expected, abs=1e-5)
+    again = metrics.deserialize(metrics.serialize(metric))
+    assert again.get_config() == metric.get_config()
+
+
+def test_steps_without_state():
+    m = metrics.Mean()
+    variables = m.stateless_update_state([0.0, 0.0], [1.0, 3.0])
+    assert [float(v) for v in variables] == [4.0, 2.0]
+    assert float(m.stateless_result(variables)) == 2.0
+    assert float(m.total) == 0.0
+    m.update_state(5.0)
+    assert [float(v) for v in m.stateless_reset_state()] == [0.0, 0.0]
+    assert float(m.result()) == 5.0
+
+
+def test_variables_are_found_in_what_a_metric_keeps():
+    class Two(metrics.Metric):
+        def __init__(self):
+            super().__init__(name="two")
+            self.inner = {"a": [metrics.Mean(), metrics.Sum()]}
+            self.own = self.add_variable((), "ones")
+
+    made = Two()
+    assert len(made.variables) == 4
+    made.reset_state()
+    assert float(made.own) == 0.0
+
+
+def test_counting_by_buckets_is_counting_by_comparing():
+    rng = np.random.default_rng(3)
+    y, p, w = rng.integers(0, 2, (50, 2)), rng.random((50, 2)), rng.random(50)
+    p[:5] = [[0.0, 1.0], [0.5, 0.25], [1.0, 0.0], [0.75, 0.5], [0.25, 0.75]]
+    even, uneven = metrics.Precision([0.0, 0.25, 0.5, 0.75, 1.0]), metrics.Precision([0.25, 0.5])
+    assert (even.decisions.evenly, uneven.decisions.evenly) == (True, False)
+    even.update_state(y, p, w)
+    uneven.update_state(y, p, w)
+    np.testing.assert_allclose(even.result().numpy()[1:3], uneven.result().numpy(), rtol=1e-5)
 
 
 def test_batches_add_up():

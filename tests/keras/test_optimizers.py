@@ -1,6 +1,8 @@
 """Optimizers against Keras's formulas in NumPy, step by step; clipping, decay, schedules."""
 
+import inspect
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -93,7 +95,43 @@ def lion(t, w, s, g):
     return w - 0.01 * np.sign(0.9 * m + 0.1 * g)
 
 
+def lamb(t, w, s, g, lr=0.01, b1=0.9, b2=0.999):
+    s["m"] = s.get("m", 0) + (g - s.get("m", 0)) * (1 - b1)
+    s["v"] = s.get("v", 0) + (g * g - s.get("v", 0)) * (1 - b2)
+    u = s["m"] / (1 - b1**t) / (np.sqrt(s["v"] / (1 - b2**t)) + 1e-7)
+    return w - lr * np.linalg.norm(w) / np.linalg.norm(u) * u
+
+
+def ftrl(t, w, s, g, lr=0.01, l1=0.01, l2=0.1):
+    a, new = s.get("a", 0.1), s.get("a", 0.1) + g * g
+    s["z"] = s.get("z", 0) + g - (np.sqrt(new) - np.sqrt(a)) / lr * w
+    s["a"] = new
+    return (np.clip(s["z"], -l1, l1) - s["z"]) / (np.sqrt(new) / lr + 2 * l2)
+
+
+def adafactor(t, w, s, g, lr=0.01):
+    b2 = 1 - t**-0.8
+    s["v"] = b2 * s.get("v", 0) + (1 - b2) * (g * g + 1e-30)
+    u = g / np.sqrt(s["v"])
+    rms = np.sqrt((u * u).mean())
+    alpha = max(1e-3, np.sqrt((w * w).mean())) * min(lr, t**-0.5)
+    return w - alpha * u / max(1, rms)
+
+
+def schedule_free(t, w, s, g, lr=0.01, b1=0.9, b2=0.999):
+    z = s.get("z", START)
+    s["v"] = s.get("v", 0) + (g * g - s.get("v", 0)) * (1 - b2)
+    s["z"] = z - lr * g / (np.sqrt(s["v"] / (1 - b2**t)) + 1e-8)
+    x = (w - (1 - b1) * z) / b1
+    x = (1 - 1 / t) * x + s["z"] / t
+    return (1 - b1) * s["z"] + b1 * x
+
+
 CASES = [
+    (optimizers.Lamb(0.01), lamb),
+    (optimizers.Ftrl(0.01, l1_regularization_strength=0.01, l2_regularization_strength=0.1), ftrl),
+    (optimizers.Adafactor(0.01), adafactor),
+    (optimizers.ScheduleFreeAdamW(0.01), schedule_free),
     (optimizers.SGD(0.01), sgd),
     (optimizers.SGD(0.01, momentum=0.9), momentum),
     (optimizers.SGD(0.01, momentum=0.9, nesterov=True), nesterov),
@@ -224,3 +262,120 @@ def test_gradients_that_do_not_exist():
     np.testing.assert_allclose([a.numpy()[0], b.numpy()[0]], [0, 1])
     with pytest.raises(ValueError, match="No gradients provided for any variable"):
         optimizer.apply([None, None], [a, b])
+
+
+def test_one_of_ones_own():
+    class Heavy(optimizers.Optimizer):
+        def __init__(self, learning_rate=0.1, beta=0.5, **kwargs):
+            super().__init__(learning_rate, **kwargs)
+            self.beta = beta
+
+        def build(self, variables):
+            super().build(variables)
+            self.speed = [self.add_variable_from_reference(v, "speed") for v in variables]
+
+        def update_step(self, gradient, variable, learning_rate):
+            speed = self.speed[self._get_variable_index(variable)]
+            self.assign(speed, self.beta * speed + gradient)
+            self.assign_sub(variable, learning_rate * speed)
+
+        def get_config(self):
+            return super().get_config() | {"beta": self.beta}
+
+    optimizer = Heavy(0.1, weight_decay=0.1)
+    w, m = START.copy(), 0.0
+    for g in GRADS:
+        m = 0.5 * m + g
+        w = w * (1 - 0.1 * 0.1) - 0.1 * m
+    np.testing.assert_allclose(run(optimizer), w, rtol=2e-6)
+    assert [v.name for v in optimizer.variables][-1] == "kernel_speed"
+    assert Heavy.from_config(optimizer.get_config()).beta == 0.5
+
+
+def test_state_is_variables_in_keras_order():
+    v = [Variable(np.ones((2, 3)), name="k"), Variable(np.ones(3), name="b")]
+    optimizer = optimizers.Adam(use_ema=True, gradient_accumulation_steps=2, amsgrad=True)
+    optimizer.build(v)
+    assert [x.name for x in optimizer.variables] == [
+        "iteration", "learning_rate", "k_average", "b_average", "k_gradient_accumulator",
+        "b_gradient_accumulator", "k_momentum", "k_velocity", "b_momentum", "b_velocity",
+        "k_velocity_hat", "b_velocity_hat",
+    ]  # fmt: skip
+    assert optimizer.variables[0].path == f"{optimizer.name}/iteration"
+    optimizer.learning_rate = schedules.ExponentialDecay(0.1, 10, 0.5)
+    assert len(optimizer.variables) == 11
+
+
+@pytest.mark.parametrize("make", [lambda: optimizers.Nadam(0.1), lambda: optimizers.Muon(0.1)])
+def test_state_goes_through_stores_and_pickles(make):
+    rng = np.random.default_rng(5)
+    start, grads = rng.normal(size=(3, 2)), rng.normal(size=(6, 3, 2))
+
+    def steps(optimizer, variable, some):
+        for g in some:
+            optimizer.apply_gradients([(creation.tensor(g), variable)])
+        return variable.numpy()
+
+    whole = steps(make(), Variable(start, name="kernel"), grads)
+    first, variable = make(), Variable(start, name="kernel")
+    steps(first, variable, grads[:3])
+    store = {}
+    first.save_own_variables(store)
+    second, copied = make(), Variable(variable.numpy(), name="kernel")
+    second.build([copied])
+    second.load_own_variables(store)
+    assert int(second.iterations) == 3
+    np.testing.assert_array_equal(steps(second, copied, grads[3:]), whole)
+    third, variable = pickle.loads(pickle.dumps((first, variable)))
+    np.testing.assert_array_equal(steps(third, variable, grads[3:]), whole)
+
+
+def test_steps_without_state():
+    v = Variable(np.array([1.0, 2.0]))
+    optimizer = optimizers.Adam(0.1)
+    optimizer.build([v])
+    before = [x.numpy() for x in optimizer.variables]
+    new, state = optimizer.stateless_apply(before, [np.ones(2, "f")], [v.numpy()])
+    np.testing.assert_allclose(new[0].numpy(), [0.9, 1.9], rtol=1e-5)
+    assert int(state[0]) == 1 and int(optimizer.iterations) == 0
+    np.testing.assert_array_equal(v.numpy(), [1.0, 2.0])
+    for x, old in zip(optimizer.variables, before, strict=True):
+        np.testing.assert_array_equal(x.numpy(), old)
+
+
+def test_losses_are_scaled_and_infinite_steps_left_out():
+    v = Variable(np.array([1.0]))
+    optimizer = optimizers.LossScaleOptimizer(optimizers.SGD(0.5), 4.0, dynamic_growth_steps=2)
+    optimizer.apply_gradients([(np.array([np.inf], "f"), v)])
+    assert (float(v), float(optimizer.scale_loss(1.0)), int(optimizer.iterations)) == (1.0, 2.0, 0)
+    for _ in range(2):
+        optimizer.apply_gradients([(np.array([2.0], "f"), v)])
+    assert (float(v), float(optimizer.scale_loss(1.0)), int(optimizer.iterations)) == (0.0, 4.0, 2)
+    again = optimizers.deserialize(optimizers.serialize(optimizer))
+    assert isinstance(again.inner_optimizer, optimizers.SGD)
+
+
+def test_several_optimizers_in_one():
+    a, b = Variable(np.ones(2), name="a"), Variable(np.ones(2), name="b")
+    chosen = optimizers.OptimizerMap(optimizers.SGD(1.0), {"a": optimizers.SGD(0.1)})
+    optimizer = optimizers.MultiOptimizer(chosen)
+    optimizer.apply_gradients([(np.ones(2, "f"), a), (np.ones(2, "f"), b)])
+    np.testing.assert_allclose([a.numpy()[0], b.numpy()[0]], [0.9, 0.0], rtol=1e-6)
+    with pytest.raises(AttributeError, match="sub-optimizers"):
+        optimizer.learning_rate = 0.1
+
+
+def test_gradients_in_the_place_of_variables():
+    v, w = Variable(np.ones(2)), Variable(np.ones(2))
+    v.overwrite_with_gradient = True
+    optimizers.SGD(0.5).apply_gradients([(np.full(2, 3, "f"), v), (np.ones(2, "f"), w)])
+    assert (v.tolist(), w.tolist()) == ([3.0, 3.0], [0.5, 0.5])
+
+
+def test_signatures_are_those_of_keras():
+    names = list(inspect.signature(optimizers.Adam).parameters)
+    assert names[:6] == ["learning_rate", "beta_1", "beta_2", "epsilon", "amsgrad", "weight_decay"]
+    assert names[-2:] == ["name", "kwargs"]
+    assert optimizers.Adam(0.1, 0.8, 0.9, 1e-5, True, 0.01).weight_decay == 0.01
+    with pytest.raises(ValueError, match="not recognized"):
+        optimizers.SGD(momentun=0.9)

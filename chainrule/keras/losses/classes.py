@@ -41,7 +41,7 @@ def _loss(
     arguments = inspect.Signature(parameters)
 
     class Wrapped(LossFunctionWrapper):
-        __doc__ = function.__doc__
+        __doc__ = (function.__doc__ or "").partition(">>>")[0].rstrip()
         __signature__ = arguments
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:

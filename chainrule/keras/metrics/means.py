@@ -66,7 +66,7 @@ def _mean_of(
     ])  # fmt: skip
 
     class Wrapped(MeanMetricWrapper):
-        __doc__ = function.__doc__
+        __doc__ = (function.__doc__ or "").partition(">>>")[0].rstrip()
         __signature__ = arguments
         _direction = direction
 
