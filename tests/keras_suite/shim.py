@@ -53,6 +53,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "legacy.saving": ("saving.legacy",),
     "trainers.trainer": ("models.trainer",),
     "trainers.compile_utils": ("models.compiled",),
+    "layers.preprocessing.image_preprocessing": ("layers.augmentation", "layers.augmentation.boxes"),
     "layers.rnn.conv_lstm": ("layers.conv_recurrent",),
     "layers.rnn.dropout_rnn_cell": ("layers.cells",),
     "layers.layer": ("layers.base", "layers"),

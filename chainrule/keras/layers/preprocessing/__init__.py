@@ -8,11 +8,10 @@ from chainrule.keras.layers.preprocessing.lookup import IndexLookup, IntegerLook
 from chainrule.keras.layers.preprocessing.normalization import Normalization
 from chainrule.keras.layers.preprocessing.pipeline import Pipeline
 from chainrule.keras.layers.preprocessing.rescaling import Rescaling
-from chainrule.keras.layers.preprocessing.resizing import CenterCrop, Resizing
 from chainrule.keras.layers.preprocessing.text import TextVectorization
 
 __all__ = [
-    "CategoryEncoding", "CenterCrop", "DataLayer", "Discretization", "HashedCrossing", "Hashing",
-    "IndexLookup", "IntegerLookup", "Normalization", "Pipeline", "Rescaling", "Resizing",
+    "CategoryEncoding", "DataLayer", "Discretization", "HashedCrossing", "Hashing",
+    "IndexLookup", "IntegerLookup", "Normalization", "Pipeline", "Rescaling",
     "StringLookup", "TextVectorization",
 ]  # fmt: skip

@@ -89,7 +89,7 @@ class CategoryEncoding(DataLayer):
         output_mode = "multi_hot" if output_mode == "binary" else output_mode
         if output_mode not in MODES[1:]:
             raise ValueError(
-                f"Unknown arg for output_mode: {output_mode!r}; it must be one of {MODES[1:]}"
+                f"Unknown arg for output_mode: {output_mode}; it must be one of {MODES[1:]}"
             )
         if num_tokens is None:
             raise ValueError(
@@ -118,7 +118,7 @@ class CategoryEncoding(DataLayer):
     def _convert_leaf(self, leaf: Any) -> Any:
         return leaf
 
-    def compute_output_shape(self, input_shape: Any, count_weights_shape: Any = None) -> Any:
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return encoded_shape(input_shape, self.output_mode, self.num_tokens)
 
     def _output_dtype(self, tensor: Any) -> str:

@@ -59,8 +59,8 @@ class IndexLookup(EagerLayer):
         kind = type(self).__name__
         if max_tokens is not None and max_tokens <= 1:
             raise ValueError(
-                f"If set, `max_tokens` of {kind} must be greater than 1. Received: "
-                f"max_tokens={max_tokens}"
+                "If set, `max_tokens` must be greater than 1. Received: "
+                f"max_tokens={max_tokens} ({kind})"
             )
         if pad_to_max_tokens and max_tokens is None:
             raise ValueError(
@@ -69,8 +69,8 @@ class IndexLookup(EagerLayer):
             )
         if num_oov_indices < 0:
             raise ValueError(
-                f"`num_oov_indices` of {kind} must be greater than or equal to 0. Received: "
-                f"num_oov_indices={num_oov_indices}"
+                "`num_oov_indices` must be greater than or equal to 0. Received: "
+                f"num_oov_indices={num_oov_indices} ({kind})"
             )
         if oov_method not in ("floormod", "farmhash"):
             raise ValueError(
