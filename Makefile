@@ -42,12 +42,14 @@ lint: $(VENV)/.dev ## ruff
 types: $(VENV)/.dev ## mypy --strict
 	$(VENV)/bin/mypy
 
-parity: $(PARITY)/.parity ## values, gradients and training curves against PyTorch 2.13; conformance
+parity: $(PARITY)/.parity ## values, gradients and training curves against PyTorch 2.13; files and Keras's own tests; conformance
 	$(ONE_THREAD) $(PARITY)/bin/python -m pytest -n $(JOBS) --dist worksteal tests/parity
 	$(PARITY)/bin/python scripts/conformance.py
+	$(PARITY)/bin/python scripts/keras_conformance.py --jobs 2
 
-conformance: $(PARITY)/.parity ## PyTorch's own tests of operators, modules, optimisers, where their folder is found
+conformance: $(PARITY)/.parity ## PyTorch's own tests of operators, modules, optimisers, where their folder is found; Keras's own tests
 	$(PARITY)/bin/python scripts/conformance.py
+	$(PARITY)/bin/python scripts/keras_conformance.py --jobs 2
 
 bench: $(BENCH)/.bench ## speed, memory, cold start, beside PyTorch, JAX and Keras: both sides in one run
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
@@ -68,11 +70,11 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.installed
-	$(VENV)/bin/python -m pip install --quiet --editable ".[vision]" --group dev
+	$(VENV)/bin/python -m pip install --quiet --editable ".[vision,keras]" --group dev
 	@touch $@
 
 $(PARITY)/.parity: pyproject.toml | $(PARITY)/bin/python
-	$(PARITY)/bin/python -m pip install --quiet --editable ".[vision]" --group dev --group parity
+	$(PARITY)/bin/python -m pip install --quiet --editable ".[vision,keras]" --group dev --group parity
 	@touch $@
 
 # Each peer by itself: one that cannot be installed here is left out of the report, which says so.

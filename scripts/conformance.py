@@ -28,8 +28,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import sections
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "conformance.md"
+OWNER = "pytorch"
 
 #: What each suite is run with: in short, in full.
 SHORT: dict[str, list[list[str]]] = {
@@ -94,7 +97,7 @@ def main() -> int:
         found[suite] = [result for part in parts for result in part or ()]
         summary(suite, found[suite])
     if options.write:
-        PAGE.write_text(page(found))
+        sections.write(PAGE, OWNER, page(found))
         print(f"wrote {PAGE.relative_to(ROOT)}")
         return 0
     return 1 if [line for line in complaints(found) if not print(line)] else 0
@@ -140,7 +143,7 @@ def is_chaotic(result: Result) -> bool:
 
 def complaints(found: dict[str, list[Result]]) -> Iterable[str]:
     """What fails and is not named in the page; nothing of modules and optimisers may fail."""
-    named = listed(PAGE.read_text()) if PAGE.is_file() else set()
+    named = listed(sections.read(PAGE, OWNER))
     for suite, results in found.items():
         for result in results:
             if result["status"] != "fail" or is_chaotic(result):
