@@ -8,6 +8,7 @@ batch is `(x, y, sample_weight)` with None for what is missing.
 from __future__ import annotations
 
 import itertools
+import functools
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -272,7 +273,8 @@ def _is_indexable(x: Any) -> bool:
 def _structure(x: Any) -> Any:
     """A list of numbers is one array; a list of arrays is a list of inputs."""
     if isinstance(x, list | tuple) and not any(
-        isinstance(item, Tensor | np.ndarray | dict) or hasattr(item, "__array__") for item in x
+        item is None or isinstance(item, Tensor | np.ndarray | dict) or hasattr(item, "__array__")
+        for item in x
     ):
         return np.asarray(x)
     return x
@@ -298,8 +300,13 @@ def as_array(x: Any) -> np.ndarray:
     """A NumPy array of a dtype that a network takes: floats become float32, other kinds stay.
 
     float64 data come from a division by 255.0 far more often than from a wish for 53 bits, and
-    Keras does the same.
+    Keras does the same. None, for an input that is optional, stays. A column of a table has a last
+    axis of size 1.
     """
+    if x is None:
+        return None  # type: ignore[return-value]  # no array: an input that is optional
+    if type(x).__name__ == "Series" and hasattr(x, "to_numpy"):
+        x = x.to_numpy()[:, None]
     array = _numpy(x)
     if array.dtype == np.float64:
         return array.astype(np.float32)
@@ -358,12 +365,16 @@ def split_off(data: Batch, fraction: float) -> tuple[Batch, Batch]:
         )
     head, tail = (
         tuple(
-            None if part is None else map_leaves(lambda a, rows=rows: a[rows], part)
+            None if part is None else map_leaves(functools.partial(_rows, rows=rows), part)
             for part in arrays
         )
         for rows in (slice(None, kept), slice(kept, None))
     )
     return head, tail  # type: ignore[return-value]  # three parts each, by construction
+
+
+def _rows(array: Any, rows: slice) -> Any:
+    return None if array is None else array[rows]
 
 
 def _common_length(data: Any) -> int:

@@ -81,6 +81,15 @@ def assert_input_compatibility(input_spec: Any, inputs: Any, layer_name: str) ->
                 )
         inputs = [inputs[name] for name in names]
     given = flatten(inputs)
+    if (
+        len(given) != len(specs)
+        and not isinstance(inputs, list | tuple)
+        and all(spec is not None and spec.name for spec in specs)
+    ):
+        raise ValueError(
+            f"Layer '{layer_name}' expects {len(specs)} input(s), or named input(s) with keys "
+            f"{[spec.name for spec in specs]}. Received: {type(inputs).__name__}"
+        )
     if len(given) != len(specs):
         raise ValueError(
             f'Layer "{layer_name}" expects {len(specs)} input(s), but it received {len(given)} '
@@ -89,6 +98,11 @@ def assert_input_compatibility(input_spec: Any, inputs: Any, layer_name: str) ->
     for index, (x, spec) in enumerate(zip(given, specs, strict=True)):
         if spec is None or (x is None and spec.optional):
             continue
+        if x is None:
+            raise ValueError(
+                f"The input '{spec.name}' is not optional, but None was passed. Please provide a "
+                "valid tensor."
+            )
         if not hasattr(x, "shape"):
             raise ValueError(
                 f"Inputs to a layer should be tensors. Got '{x}' (of type {type(x)}) as input for "
