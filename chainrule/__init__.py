@@ -13,7 +13,7 @@ tensor(8.)
 
 from __future__ import annotations
 
-import math
+import math as _math
 from typing import TYPE_CHECKING, Any
 
 from chainrule import config, devices, dtypes
@@ -127,7 +127,7 @@ int = int32
 short = int16
 cfloat, cdouble = complex64, complex128
 default_generator = _stream("default")
-inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
+inf, nan, pi, e, newaxis = _math.inf, _math.nan, _math.pi, _math.e, None
 
 # PyTorch's functions: each is written once, in `chainrule.tensor.functions`; here they take `out=`.
 globals().update(_methods.function_forms())

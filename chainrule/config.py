@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+from chainrule.names import later
+
 #: What computes: "llvm" (compiled for this processor) or "reference" (NumPy, one operation after
 #: another). The environment variable CHAINRULE_BACKEND says what it is at first.
 backend: str = os.environ.get("CHAINRULE_BACKEND", "llvm")
@@ -42,3 +44,6 @@ max_pending: int = 8192
 #: Arrays shared with NumPy that are larger than this (bytes) are read at once instead of being
 #: copied for later.
 snapshot_limit: int = 1 << 22
+
+
+__getattr__ = later(__name__, also="chainrule.tensorflow.config")

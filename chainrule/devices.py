@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule import faces
 from chainrule.errors import DeviceError
 
 #: What PyTorch calls a device.
@@ -30,6 +31,8 @@ class device:
         if isinstance(type, int):
             type, index = "cuda", type
         self.type, colon, number = str(type).partition(":")
+        if self.type not in TYPES and faces.speaks_tensorflow():
+            self.type, colon, number = "cpu", "", ""  # "/GPU:0": all there is to compute on
         if self.type not in TYPES:
             raise RuntimeError(
                 f"Expected one of {', '.join(TYPES)} device type at start of device string: "

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule.names import later
+
 
 class ChainruleError(Exception):
     """The root of everything that chainrule raises on purpose."""
@@ -50,3 +52,6 @@ class Interrupted(BaseException):
     def __init__(self, values: list[Any]) -> None:
         super().__init__("interrupted after a program had run")
         self.values = values
+
+
+__getattr__ = later(__name__, also="chainrule.data.errors")

@@ -1,10 +1,10 @@
 """Two faces, one top level: `import chainrule as torch` and `import chainrule as tf`.
 
-Where a call is valid in PyTorch it means what PyTorch means. TensorFlow's form of a function of the
-same name (`tf.reshape(x, tf.shape(y))`, `tf.matmul(a, b, transpose_b=True)`) is an error in PyTorch,
-and then a program that speaks TensorFlow gets TensorFlow's function. The few names that are valid
-in both and mean different things (`CLASHING`) are decided by the caller alone. A program speaks
-TensorFlow where its module calls this package `tf` or `tensorflow`, and not `torch` besides.
+Where a call is valid in PyTorch it means what PyTorch means. TensorFlow's form of a function of
+the same name (`tf.reshape(x, tf.shape(y))`, `tf.matmul(a, b, transpose_b=True)`) is an error in
+PyTorch, and then a program that speaks TensorFlow gets TensorFlow's function. The few names that
+are valid in both and mean different things (`CLASHING`) are decided by the caller alone. A program
+speaks TensorFlow where its module calls this package `tf` or `tensorflow`, and not `torch` besides.
 See docs/decisions/0020-one-top-level-two-faces.md.
 """
 
@@ -18,10 +18,15 @@ from typing import Any
 
 #: Names whose valid calls mean different things: `split(x, 3)` gives parts of 3, or 3 parts.
 CLASHING = frozenset({
-    "argmax", "argmin", "equal", "fill", "meshgrid", "norm", "not_equal", "range", "sort", "split",
-    "unique", "where",
+    "argmax", "argmin", "equal", "fill", "meshgrid", "norm", "not_equal", "one_hot", "range",
+    "repeat", "size", "sort", "split", "unique", "where",
 })  # fmt: skip
 _MODULE = "chainrule.tensorflow"
+#: TensorFlow's names of functions that PyTorch has under several.
+_NAMES = {
+    "cat": "concat", "div": "divide", "ge": "greater_equal", "gt": "greater", "le": "less_equal",
+    "lt": "less", "mul": "multiply", "neg": "negative", "sub": "subtract",
+}  # fmt: skip
 
 
 def speaks_tensorflow(depth: int = 1) -> bool:
@@ -76,7 +81,7 @@ def instead(name: str, error: Exception, args: tuple[Any, ...], kwargs: dict[str
     """
     frame = sys._getframe(2)
     if _speaks(frame.f_globals) or _speaks(frame.f_locals):
-        function = getattr(importlib.import_module(_MODULE), name, None)
+        function = getattr(importlib.import_module(_MODULE), _NAMES.get(name, name), None)
         if function is not None:
             return function(*args, **kwargs)
     raise error

@@ -17,6 +17,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from chainrule import faces
+
 #: Names of PyTorch that do not exist here, and what does the same.
 INSTEAD = {
     "chainrule.rfft": "torch.fft.rfft",
@@ -79,11 +81,13 @@ def later(
     rooms: Iterable[str] = (),
     elsewhere: Mapping[str, str] | None = None,
     missing: Mapping[str, str] | None = None,
+    also: str | None = None,
 ) -> Callable[[str], Any]:
     """A module's `__getattr__`.
 
     rooms: submodules that are imported when they are named. elsewhere: names that stand in another
-    module, and its name. missing: names that PyTorch has and this module has not, and why.
+    module, and its name. missing: names that PyTorch has and this module has not, and why. also:
+    a module of TensorFlow's names, for a room that both have, and a program that speaks it.
     """
     inside, outside, why = frozenset(rooms), dict(elsewhere or {}), dict(missing or {})
 
@@ -99,6 +103,10 @@ def later(
             return found
         if name in why:
             raise NotHere(module, name, why[name])
+        if also is not None and not name.startswith("_") and faces.speaks_tensorflow():
+            found = vars(importlib.import_module(also)).get(name)
+            if found is not None:
+                return found
         raise MissingName(module, name, listed)
 
     return find

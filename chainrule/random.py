@@ -14,7 +14,7 @@ from chainrule.tensor.handle import from_array
 
 __all__ = ["fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
 
-__getattr__ = names.later(__name__)
+__getattr__ = names.later(__name__, also="chainrule.tensorflow.random")
 
 
 def get_rng_state() -> Tensor:

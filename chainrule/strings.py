@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.names import later
 from chainrule.tensor import Size, Tensor, creation
 
 
@@ -185,3 +186,6 @@ def _bytes_array(value: Any) -> np.ndarray:
             raise TypeError(f"expected strings, got {type(item).__name__}: {item!r:.60}")
     out.reshape(-1)[:] = flat
     return out
+
+
+__getattr__ = later(__name__, also="chainrule.tensorflow.strings")

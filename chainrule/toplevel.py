@@ -7,7 +7,7 @@ from __future__ import annotations
 
 _ROOMS = """
     _C _dynamo accelerator amp ao autograd backends compiler cpu cuda data datasets distributed
-    distributions explain export fft func functional futures fx hub jit keras library linalg
+    distributions explain export fft func functional futures fx hub io jit keras library linalg
     masked models monitor mps multiprocessing nested nn onnx optim overrides package profiler
     quantization random serialization signal sparse special storage summary testing torch_version
     training types utils version vision xpu
@@ -81,3 +81,24 @@ _NAMES = {
 ELSEWHERE = {
     name: f"chainrule.{room}" for room, names in _NAMES.items() for name in names.split()
 }
+
+#: TensorFlow's names that PyTorch has not at its top level, and its rooms: `chainrule.tensorflow`
+#: knows where each stands.
+_TENSORFLOW = """
+    AggregationMethod Assert GradientTape Module Operation RaggedTensor TensorArray TensorShape
+    TensorSpec UnconnectedGradients Variable add_n autograph boolean_mask
+    broadcast_dynamic_shape broadcast_static_shape case cast clip_by_global_norm clip_by_norm
+    clip_by_value compat constant control_dependencies convert_to_tensor custom_gradient debugging
+    distribute ensure_shape executing_eagerly expand_dims experimental floordiv floormod foldl
+    foldr function gather_nd get_static_value global_norm grad_pass_through gradients group
+    identity image init_scope initializers is_symbolic_tensor lookup losses metrics map_fn math mod name_scope nest
+    no_op numpy_function ones_initializer optimizers pad print py_function rank
+    recompute_grad reduce_all reduce_any reduce_logsumexp reduce_max reduce_mean reduce_min
+    reduce_prod reduce_std reduce_sum reduce_variance reverse reverse_sequence
+    saved_model scalar_mul scan scatter_nd sequence_mask shape shape_n slice
+    squared_difference stop_gradient strided_slice string summary switch_case tensor_scatter_nd_add
+    tensor_scatter_nd_max tensor_scatter_nd_min tensor_scatter_nd_sub tensor_scatter_nd_update
+    test train truediv truncatediv truncatemod unique_with_counts unstack vectorized_map
+    zeros_initializer
+"""
+ELSEWHERE |= dict.fromkeys(_TENSORFLOW.split(), "chainrule.tensorflow")

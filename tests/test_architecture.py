@@ -13,7 +13,9 @@ ROOT = pathlib.Path(chainrule.__file__).parent
 
 #: Every room or file at the top of the package, lowest first.
 ORDER = [
-    {"_version", "errors", "config", "pytree", "names", "faces", "toplevel", "compiling"},
+    {"faces"},
+    {"names"},
+    {"_version", "errors", "config", "pytree", "toplevel", "compiling"},
     {
         "dtypes", "shapes", "devices", "version", "torch_version", "functional", "return_types",
         "layouts",

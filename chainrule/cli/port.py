@@ -20,13 +20,26 @@ import click
 
 from chainrule.errors import ChainruleError
 
+#: Rooms of TensorFlow that are modules there.
+_ROOMS = """
+    autograph compat config debugging distribute image io linalg lookup math nest nn random signal
+    strings summary test train
+"""
 #: Package of the program → ours. The longest name that fits counts.
 PACKAGES = {
     "torch": "chainrule",
     "torchvision": "chainrule.vision",
     "einops.layers.torch": "einops.layers.chainrule",
     "keras": "chainrule.keras",
+    "keras.api": "chainrule.keras",
     "tensorflow": "chainrule",
+    "tensorflow.python.keras": "chainrule.keras",
+    "tensorflow.contrib.keras": "chainrule.keras",
+    "tensorflow.keras.api._v2.keras": "chainrule.keras",
+    **{f"tensorflow.{room}": f"chainrule.tensorflow.{room}" for room in _ROOMS.split()},
+    "tensorflow.errors": "chainrule.data.errors",
+    "tensorflow.compat.v2": "chainrule",
+    "tf_keras": "chainrule.keras",
 }
 
 

@@ -54,4 +54,4 @@ __all__ = [
     "vecdot", "vector_norm",
 ]  # fmt: skip
 
-__getattr__ = names.later(__name__)
+__getattr__ = names.later(__name__, also="chainrule.tensorflow.linalg")

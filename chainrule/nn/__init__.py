@@ -14,4 +14,5 @@ __getattr__ = names.later(
     __name__,
     ("attention", "common_types", "grad", "intrinsic", "parallel", "qat", "quantizable",
      "quantized"),
+    also="chainrule.tensorflow.nn",
 )  # fmt: skip

@@ -5,4 +5,4 @@ from chainrule.signal import windows
 
 __all__ = ["windows"]
 
-__getattr__ = names.later(__name__)
+__getattr__ = names.later(__name__, also="chainrule.tensorflow.signal")

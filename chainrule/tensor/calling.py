@@ -84,6 +84,7 @@ def public(f: Callable[..., Any]) -> Callable[..., Any]:
     def g(*args: Any, out: Any = None, **kw: Any) -> Any:
         if clashes and faces.speaks_tensorflow():
             return faces.tensorflow(f.__name__)(*args, **kw)
+        given = kw
         try:
             if classes and (asked := relevant_to((*args, out), kw)):
                 return handle(g, asked, args, kw if out is None else {**kw, "out": out})
@@ -107,7 +108,7 @@ def public(f: Callable[..., Any]) -> Callable[..., Any]:
                 kw["dtype"] = out.dtype
             return _into(f.__name__, out, f(*args, **kw))
         except (TypeError, ValueError) as error:
-            return faces.instead(f.__name__, error, args, kw)
+            return faces.instead(f.__name__, error, args, given)
 
     return g
 

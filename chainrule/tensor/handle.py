@@ -59,6 +59,24 @@ class Size(tuple[int, ...]):
     def numel(self) -> int:
         return shapes.size(self)
 
+    # What TensorFlow's programs ask of a shape.
+
+    @property
+    def rank(self) -> int:
+        return len(self)
+
+    ndims = rank
+
+    def as_list(self) -> list[int]:
+        """The sizes in a list."""
+        return list(self)
+
+    def num_elements(self) -> int:
+        return shapes.size(self)
+
+    def is_fully_defined(self) -> bool:
+        return True
+
     def __repr__(self) -> str:
         return f"torch.Size([{', '.join(map(str, self))}])"
 
@@ -149,6 +167,17 @@ class Tensor:
     @property
     def shape(self) -> Size:
         return Size(self._shape)
+
+    def get_shape(self) -> Size:
+        """The shape, as TensorFlow's programs ask for it."""
+        return Size(self._shape)
+
+    def set_shape(self, shape: Any) -> None:
+        """Nothing: the shape is known. ValueError where `shape` is another one."""
+        if len(shape) != len(self._shape) or any(
+            a is not None and a != b for a, b in zip(shape, self._shape, strict=True)
+        ):
+            raise ValueError(f"Tensor's shape {self._shape} is not compatible with {tuple(shape)}")
 
     @property
     def dtype(self) -> DType:

@@ -31,6 +31,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "backend", "settings", "variables", "scopes", "symbolic", "naming", "context", "ops",
         "random",
     ),
+    "backend.common.backend_utils": ("=keras_suite.backend_utils",),
     "backend.common.dtypes": ("ops.promotion", "backend", "=keras_suite.backend_facts"),
     "random": ("random",),
     "ops": ("ops", "symbolic", "backend", "=keras_suite.operations"),

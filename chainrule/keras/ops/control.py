@@ -58,7 +58,9 @@ def _saturate_cast(x: Any, dtype: Any) -> Any:
     if x.dtype.is_floating_point:
         small, large = float(low), float(high)
         own = dtypes.finfo(x.dtype)
-        return T.clamp(x.double() if x.dtype.itemsize < 8 else x, max(small, own.min), min(large, own.max)).to(wanted)  # fmt: skip  # noqa: E501
+        return T.clamp(
+            x.double() if x.dtype.itemsize < 8 else x, max(small, own.min), min(large, own.max)
+        ).to(wanted)
     if x.dtype is dtypes.bool_:
         return x.to(wanted)
     own_int = dtypes.iinfo(x.dtype)
@@ -95,7 +97,10 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
         return T.index_put(x, _places(indices), u, accumulate=reduction == "add")
     names = {"mul": "prod", "max": "amax", "min": "amin"}
     if reduction not in names:
-        raise ValueError(f"Unsupported reduction mode: {reduction}. Supported modes are None, 'add', 'max', 'min', 'mul'.")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Unsupported reduction mode: {reduction}. Supported modes are None, 'add', "
+            "'max', 'min', 'mul'."
+        )
     i = to_tensor(indices).to(dtypes.int64)
     shape, depth = tuple(x.shape), int(i.shape[-1])
     inner = shape[depth:]
@@ -165,7 +170,11 @@ def while_loop(
         made = body(*values)
         values = tuple(made) if several else (made,)
         left = None if left is None else left - 1
-    return (type(loop_vars)(values) if isinstance(loop_vars, list) else values) if several else values[0]  # fmt: skip  # noqa: E501
+    return (
+        (type(loop_vars)(values) if isinstance(loop_vars, list) else values)
+        if several
+        else values[0]
+    )
 
 
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
@@ -219,7 +228,9 @@ def _stacked(*ys: Any) -> Any:
     return None if ys[0] is None else T.stack([to_tensor(y) for y in ys])
 
 
-def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:  # fmt: skip
+def associative_scan(
+    f: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0
+) -> Any:
     """f(…f(f(x₁, x₂), x₃)…) up to every place; f has to be associative."""
     if not callable(f):
         raise TypeError(f"`f` should be a callable. Received: f={f}")

@@ -47,7 +47,9 @@ arctanh = _floats("arctanh", T.atanh, "artanh x")
 angle = _floats("angle", T.angle, "the argument of x")
 cbrt = _floats("cbrt", lambda x: T.sign(x) * T.abs(x) ** (1.0 / 3.0), "∛x")
 ceil = _floats("ceil", T.ceil, "⌈x⌉")
-conjugate = conj = _one("conjugate", lambda x: T.conj(x) if x.dtype.is_complex else x, "the complex conjugate")  # fmt: skip
+conjugate = conj = _one(
+    "conjugate", lambda x: T.conj(x) if x.dtype.is_complex else x, "the complex conjugate"
+)
 copy = _one("copy", T.clone, "the same")
 cos = _floats("cos", T.cos, "cos x")
 cosh = _floats("cosh", T.cosh, "cosh x")
@@ -58,9 +60,17 @@ exp2 = _floats("exp2", T.exp2, "2ˣ")
 expm1 = _floats("expm1", T.expm1, "eˣ - 1")
 floor = _floats("floor", T.floor, "⌊x⌋")
 i0 = _floats("i0", special.i0, "the Bessel function I₀")
-imag = _one("imag", lambda x: T.imag(x) if x.dtype.is_complex else creation.zeros_like(x), "the imaginary part")  # fmt: skip
+imag = _one(
+    "imag",
+    lambda x: T.imag(x) if x.dtype.is_complex else creation.zeros_like(x),
+    "the imaginary part",
+)
 real = _one("real", lambda x: T.real(x) if x.dtype.is_complex else x, "the real part")
-isreal = _one("isreal", lambda x: T.imag(x) == 0 if x.dtype.is_complex else creation.ones_like(x, dtype=_BOOL), "whether x is real")  # fmt: skip
+isreal = _one(
+    "isreal",
+    lambda x: T.imag(x) == 0 if x.dtype.is_complex else creation.ones_like(x, dtype=_BOOL),
+    "whether x is real",
+)
 isfinite = _one("isfinite", T.isfinite, "whether x is a finite number")
 isinf = _one("isinf", T.isinf, "whether x is infinite")
 isnan = _one("isnan", T.isnan, "whether x is no number")
@@ -73,7 +83,9 @@ log2 = _floats("log2", T.log2, "log₂ x")
 logical_not = _one("logical_not", lambda x: ~x.to(_BOOL), "not x")
 negative = _one("negative", T.neg, "-x")
 reciprocal = _floats("reciprocal", T.reciprocal, "1 / x")
-sign = _one("sign", lambda x: x.to(dtypes.int32) if x.dtype is _BOOL else T.sign(x), "the sign of x")  # fmt: skip
+sign = _one(
+    "sign", lambda x: x.to(dtypes.int32) if x.dtype is _BOOL else T.sign(x), "the sign of x"
+)
 signbit = _one("signbit", T.signbit, "whether x is negative, -0 too")
 sin = _floats("sin", T.sin, "sin x")
 sinc = _floats("sinc", T.sinc, "sin(πx) / (πx)")
@@ -214,8 +226,12 @@ lcm = _tensors("lcm", top.lcm, "the least common multiple")
 bitwise_and = _tensors("bitwise_and", T.bitwise_and, "the bits of both")
 bitwise_or = _tensors("bitwise_or", T.bitwise_or, "the bits of either")
 bitwise_xor = _tensors("bitwise_xor", T.bitwise_xor, "the bits of one, not of both")
-bitwise_left_shift = left_shift = _tensors("bitwise_left_shift", _whole(T.bitwise_left_shift), "x1 2ˣ²")  # fmt: skip
-bitwise_right_shift = right_shift = _tensors("bitwise_right_shift", _whole(T.bitwise_right_shift), "⌊x1 / 2ˣ²⌋")  # fmt: skip
+bitwise_left_shift = left_shift = _tensors(
+    "bitwise_left_shift", _whole(T.bitwise_left_shift), "x1 2ˣ²"
+)
+bitwise_right_shift = right_shift = _tensors(
+    "bitwise_right_shift", _whole(T.bitwise_right_shift), "⌊x1 / 2ˣ²⌋"
+)
 
 
 @function

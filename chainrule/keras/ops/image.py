@@ -92,7 +92,9 @@ def _colours(images: Any, data_format: str | None) -> Tensor:
     _batch(images)
     x = to_tensor(images)
     if not x.dtype.is_floating_point:
-        raise ValueError(f"Invalid images dtype: expected float dtype. Received: images.dtype={x.dtype.name}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Invalid images dtype: expected float dtype. Received: images.dtype={x.dtype.name}"
+        )
     return _channels_last(x, data_format)
 
 
@@ -122,11 +124,19 @@ def resize(
     if size[0] <= 0 or size[1] <= 0:
         raise ValueError(f"`size` must have positive height and width. Received: size={size}")
     if interpolation not in _FILTERS:
-        raise ValueError(f"Invalid value for argument `interpolation`. Expected of one {_FILTERS}. Received: interpolation={interpolation}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Invalid value for argument `interpolation`. Expected of one {_FILTERS}. "
+            f"Received: interpolation={interpolation}"
+        )
     if pad_to_aspect_ratio and crop_to_aspect_ratio:
-        raise ValueError("Only one of `pad_to_aspect_ratio` & `crop_to_aspect_ratio` can be `True`.")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "Only one of `pad_to_aspect_ratio` & `crop_to_aspect_ratio` can be `True`."
+        )
     if fill_mode != "constant":
-        raise ValueError(f"Invalid value for argument `fill_mode`. Only `'constant'` is supported. Received: fill_mode={fill_mode}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "Invalid value for argument `fill_mode`. Only `'constant'` is supported. "
+            f"Received: fill_mode={fill_mode}"
+        )
     return _resize(
         images, tuple(int(n) for n in size), interpolation, antialias, crop_to_aspect_ratio,
         pad_to_aspect_ratio, fill_value, standardize_data_format(data_format),
@@ -143,7 +153,8 @@ def _resize(
     given, (height, width) = x, size
     h, w = int(x.shape[-3]), int(x.shape[-2])
     if crop:
-        ch, cw = min(h, int(w * height / width)), min(w, int(h * width / height))
+        ch = max(min(h, int(w * height / width)), 1)
+        cw = max(min(w, int(h * width / height)), 1)
         top, left = (h - ch) // 2, (w - cw) // 2
         x = x[..., top : top + ch, left : left + cw, :]
     elif pad:
@@ -179,7 +190,10 @@ def _several(n: Any, rank: int, name: str) -> tuple[int, ...]:
     if isinstance(n, int):
         return (n,) * rank
     if len(n) != rank:
-        raise TypeError(f"Invalid `{name}` argument. Expected an int or a tuple of length {rank}. Received: {name}={n}")  # fmt: skip  # noqa: E501
+        raise TypeError(
+            f"Invalid `{name}` argument. Expected an int or a tuple of length {rank}. "
+            f"Received: {name}={n}"
+        )
     return tuple(int(k) for k in n)
 
 
@@ -189,12 +203,18 @@ def _patches(
 ) -> Any:  # fmt: skip
     first = standardize_data_format(data_format) == "channels_first"
     if not isinstance(size, int | list | tuple):
-        raise TypeError(f"Invalid `size` argument. Expected an int or a tuple of length {rank}. Received: size={size}")  # fmt: skip  # noqa: E501
+        raise TypeError(
+            f"Invalid `size` argument. Expected an int or a tuple of length {rank}. "
+            f"Received: size={size}"
+        )
     window = _several(size, rank, "size")
     steps = window if strides is None else _several(strides, rank, "strides")
     rates = _several(dilation, rank, "dilation_rate")
     if any(s > 1 for s in steps) and any(d > 1 for d in rates) and strides is not None:
-        raise ValueError(f"strides > 1 not supported in conjunction with dilation_rate > 1. Received: strides={strides}, dilation_rate={dilation}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "strides > 1 not supported in conjunction with dilation_rate > 1. Received: "
+            f"strides={strides}, dilation_rate={dilation}"
+        )
     x, single = _batch(images, rank + 2)
     x = x.movedim(1, -1) if first else x
     axes = range(1, rank + 1)
@@ -219,7 +239,10 @@ def _bounds(
 ) -> tuple[int, int]:
     given = [v is not None for v in (before, after, target)]
     if sum(given) != 2:
-        raise ValueError(f"Must specify exactly two of {', '.join(names)}. Received: {names[0]}={before}, {names[1]}={after}, {names[2]}={target}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Must specify exactly two of {', '.join(names)}. Received: "
+            f"{names[0]}={before}, {names[1]}={after}, {names[2]}={target}"
+        )
     change = None if target is None else (target - size if grows else size - target)
     before = change - after if before is None else before
     after = change - before if after is None else after
@@ -296,11 +319,21 @@ def map_coordinates(
     """Values at computed places: the nearest ones (order 0), or lines between them (order 1)."""
     x, at = to_tensor(inputs), to_tensor(coordinates)
     if int(at.shape[0]) != x.ndim:
-        raise ValueError(f"First dim of `coordinates` must be the same as the rank of `inputs`. Received inputs with shape: {tuple(x.shape)} and coordinate leading dim of {at.shape[0]}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "First dim of `coordinates` must be the same as the rank of `inputs`. "
+            f"Received inputs with shape: {tuple(x.shape)} and coordinate leading dim of "
+            f"{at.shape[0]}"
+        )
     if at.ndim < 2:
-        raise ValueError(f"Invalid coordinates rank: expected at least rank 2. Received input with shape: {tuple(at.shape)}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "Invalid coordinates rank: expected at least rank 2. Received input with "
+            f"shape: {tuple(at.shape)}"
+        )
     if fill_mode not in _MODES:
-        raise ValueError(f"Invalid value for argument `fill_mode`. Expected one of {_MODES}. Received: fill_mode={fill_mode}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Invalid value for argument `fill_mode`. Expected one of {_MODES}. Received: "
+            f"fill_mode={fill_mode}"
+        )
     if order not in (0, 1):
         raise NotImplementedError("map_coordinates currently requires order<=1")
     return _sampled(x, list(T.unbind(as_real(at))), order, fill_mode, fill_value)
@@ -343,7 +376,9 @@ def _sampled(x: Tensor, at: list[Any], order: int, mode: str, fill: Any) -> Any:
 
 
 def _grid(h: int, w: int) -> tuple[Tensor, Tensor]:
-    y, x = np.meshgrid(np.arange(h, dtype=np.float32), np.arange(w, dtype=np.float32), indexing="ij")  # fmt: skip  # noqa: E501
+    y, x = np.meshgrid(
+        np.arange(h, dtype=np.float32), np.arange(w, dtype=np.float32), indexing="ij"
+    )
     return creation.from_owned(y), creation.from_owned(x)
 
 
@@ -368,12 +403,21 @@ def affine_transform(
 ) -> Any:  # fmt: skip
     """Pictures turned, sheared and moved: 8 numbers take a place to where its value stands."""
     if interpolation not in _ORDERS:
-        raise ValueError(f"Invalid value for argument `interpolation`. Expected of one {set(_ORDERS)}. Received: interpolation={interpolation}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Invalid value for argument `interpolation`. Expected of one {set(_ORDERS)}. "
+            f"Received: interpolation={interpolation}"
+        )
     if fill_mode not in _MODES:
-        raise ValueError(f"Invalid value for argument `fill_mode`. Expected of one {_MODES}. Received: fill_mode={fill_mode}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Invalid value for argument `fill_mode`. Expected of one {_MODES}. Received: "
+            f"fill_mode={fill_mode}"
+        )
     m = to_tensor(transform).to(dtypes.float32)
     if m.ndim not in (1, 2):
-        raise ValueError(f"Invalid transform rank: expected rank 1 (single transform) or rank 2 (batch of transforms). Received input with shape: transform.shape={tuple(m.shape)}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "Invalid transform rank: expected rank 1 (single transform) or rank 2 (batch "
+            f"of transforms). Received input with shape: transform.shape={tuple(m.shape)}"
+        )
     x, single = _batch(images)
     x = _channels_last(x, data_format)
     out = _projected(x, m, _ORDERS[interpolation], fill_mode, fill_value)
@@ -399,13 +443,22 @@ def perspective_transform(
 ) -> Any:  # fmt: skip
     """Pictures with four points moved to four others."""
     if interpolation not in _ORDERS:
-        raise ValueError(f"Invalid value for argument `interpolation`. Expected of one {set(_ORDERS)}. Received: interpolation={interpolation}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Invalid value for argument `interpolation`. Expected of one {set(_ORDERS)}. "
+            f"Received: interpolation={interpolation}"
+        )
     start, end = to_tensor(start_points), to_tensor(end_points)
     for name, p in (("start_points", start), ("end_points", end)):
         if p.ndim not in (2, 3) or tuple(p.shape[-2:]) != (4, 2):
-            raise ValueError(f"Invalid {name} shape: expected (4,2) for a single image or (N,4,2) for a batch. Received shape: {tuple(p.shape)}")  # fmt: skip  # noqa: E501
+            raise ValueError(
+                f"Invalid {name} shape: expected (4,2) for a single image or (N,4,2) for "
+                f"a batch. Received shape: {tuple(p.shape)}"
+            )
     if start.shape != end.shape:
-        raise ValueError(f"start_points and end_points must have the same shape. Received start_points.shape={tuple(start.shape)}, end_points.shape={tuple(end.shape)}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "start_points and end_points must have the same shape. Received "
+            f"start_points.shape={tuple(start.shape)}, end_points.shape={tuple(end.shape)}"
+        )
     x, single = _batch(images)
     x = _channels_last(x, data_format)
     s, e = (p.detach().numpy().astype(np.float64).reshape(-1, 4, 2) for p in (start, end))
@@ -459,18 +512,35 @@ def elastic_transform(
 ) -> Any:  # fmt: skip
     """Pictures bent by smooth random shifts."""
     if interpolation not in _ORDERS:
-        raise ValueError(f"Invalid value for argument `interpolation`. Expected of one {set(_ORDERS)}. Received: interpolation={interpolation}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Invalid value for argument `interpolation`. Expected of one {set(_ORDERS)}. "
+            f"Received: interpolation={interpolation}"
+        )
     if fill_mode not in _MODES:
-        raise ValueError(f"Invalid value for argument `fill_mode`. Expected of one {_MODES}. Received: fill_mode={fill_mode}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Invalid value for argument `fill_mode`. Expected of one {_MODES}. Received: "
+            f"fill_mode={fill_mode}"
+        )
     x, single = _batch(images)
     x = _channels_last(x, data_format)
     n, h, w = (int(k) for k in x.shape[:3])
-    source = stream("default") if seed is None else getattr(seed, "generator", None) or Generator(seed=int(seed))  # fmt: skip  # noqa: E501
+    source = (
+        stream("default")
+        if seed is None
+        else getattr(seed, "generator", None) or Generator(seed=int(seed))
+    )
     noise = creation.randn((n, h, w, 2), generator=source)
     size = int(6 * sigma) | 1
     shift = _blurred(noise, (size, size), (sigma, sigma)) * alpha
     row, column = _grid(h, w)
-    out = _warped(x, row + shift[..., 0], column + shift[..., 1], _ORDERS[interpolation], fill_mode, fill_value)  # fmt: skip  # noqa: E501
+    out = _warped(
+        x,
+        row + shift[..., 0],
+        column + shift[..., 1],
+        _ORDERS[interpolation],
+        fill_mode,
+        fill_value,
+    )
     out = _back(out, data_format)
     return out.squeeze(0) if single else out
 

@@ -166,9 +166,13 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
 
 def _square(x: Tensor) -> Tensor:
     if x.ndim < 2:
-        raise ValueError(f"Expected input to have rank >= 2. Received input with shape {tuple(x.shape)}.")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Expected input to have rank >= 2. Received input with shape {tuple(x.shape)}."
+        )
     if x.shape[-1] != x.shape[-2]:
-        raise ValueError(f"Expected a square matrix. Received non-square input with shape {tuple(x.shape)}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Expected a square matrix. Received non-square input with shape {tuple(x.shape)}"
+        )
     return x
 
 
@@ -216,7 +220,9 @@ def lu_factor(x: Any) -> Any:
     """Triangular factors in one matrix, and the rows that changed places."""
     t = as_real(x)
     if t.ndim < 2:
-        raise ValueError(f"Expected input to have rank >= 2. Received input with shape {tuple(t.shape)}.")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Expected input to have rank >= 2. Received input with shape {tuple(t.shape)}."
+        )
     lu, pivots = L.lu_factor(t)
     return lu, pivots - 1
 
@@ -236,7 +242,10 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if n > 2:
         raise ValueError(f"Improper number of dimensions to norm: axis={axis}")
     if isinstance(ord, str) and (n == 1 or ord not in ("fro", "nuc")):
-        raise ValueError(f"Invalid `ord` argument {ord!r} for {'vector' if n == 1 else 'matrix'} norm. Received: ord={ord}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Invalid `ord` argument {ord!r} for {'vector' if n == 1 else 'matrix'} norm. "
+            f"Received: ord={ord}"
+        )
     if n == 1 and not isinstance(axis, int):
         axis = axis[0]
     if n == 1:
@@ -250,10 +259,15 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 def qr(x: Any, mode: str = "reduced") -> Any:
     """Q, R with A = Q R."""
     if mode not in ("reduced", "complete"):
-        raise ValueError(f"`mode` argument value not supported. Expected one of {{'reduced', 'complete'}}. Received: mode={mode}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "`mode` argument value not supported. Expected one of "
+            f"{{'reduced', 'complete'}}. Received: mode={mode}"
+        )
     t = as_real(x)
     if t.ndim < 2:
-        raise ValueError(f"Expected input to have rank >= 2. Received input with shape {tuple(t.shape)}.")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Expected input to have rank >= 2. Received input with shape {tuple(t.shape)}."
+        )
     return tuple(L.qr(t, mode))
 
 
@@ -297,7 +311,9 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """U, s, Vᵀ with A = U diag(s) Vᵀ (or s alone)."""
     t = as_real(x)
     if t.ndim < 2:
-        raise ValueError(f"Expected input to have rank >= 2. Received input with shape {tuple(t.shape)}.")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Expected input to have rank >= 2. Received input with shape {tuple(t.shape)}."
+        )
     return tuple(L.svd(t, full_matrices)) if compute_uv else L.svdvals(t)
 
 

@@ -63,9 +63,15 @@ def gelu(x: Any, approximate: bool = True) -> Any:
 def _same(target: Any, output: Any, name: str) -> tuple[Any, Any]:
     y, x = to_tensor(target), to_tensor(output)
     if y.ndim != x.ndim:
-        raise ValueError(f"Arguments `target` and `output` must have the same rank (ndim). Received: target.shape={tuple(y.shape)}, output.shape={tuple(x.shape)}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "Arguments `target` and `output` must have the same rank (ndim). Received: "
+            f"target.shape={tuple(y.shape)}, output.shape={tuple(x.shape)}"
+        )
     if tuple(y.shape) != tuple(x.shape):
-        raise ValueError(f"Arguments `target` and `output` must have the same shape. Received: target.shape={tuple(y.shape)}, output.shape={tuple(x.shape)}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "Arguments `target` and `output` must have the same shape. Received: "
+            f"target.shape={tuple(y.shape)}, output.shape={tuple(x.shape)}"
+        )
     return y.to(x.dtype), x
 
 
@@ -86,7 +92,10 @@ def categorical_crossentropy(
     """-Σ t log p along `axis`."""
     t, x = to_tensor(target), to_tensor(output)
     if x.ndim < 1:
-        raise ValueError(f"Arguments `target` and `output` must be at least rank 1. Received: target.shape={tuple(t.shape)}, output.shape={tuple(x.shape)}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "Arguments `target` and `output` must be at least rank 1. Received: "
+            f"target.shape={tuple(t.shape)}, output.shape={tuple(x.shape)}"
+        )
     t, x = _same(t, x, "categorical_crossentropy")
     return -(t * _log_chances(x, from_logits, axis)).sum(axis)
 
@@ -107,21 +116,31 @@ def sparse_categorical_crossentropy(
     if t.ndim == x.ndim and int(t.shape[-1]) == 1:
         t = t.squeeze(-1)
     if x.ndim < 1:
-        raise ValueError(f"Argument `output` must be at least rank 1. Received: target.shape={tuple(t.shape)}, output.shape={tuple(x.shape)}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "Argument `output` must be at least rank 1. Received: "
+            f"target.shape={tuple(t.shape)}, output.shape={tuple(x.shape)}"
+        )
     rest = tuple(n for i, n in enumerate(x.shape) if i != axis % x.ndim)
     if tuple(t.shape) != rest:
-        raise ValueError(f"Arguments `target` and `output` must have the same shape up until the last dimension: target.shape={tuple(t.shape)}, output.shape={tuple(x.shape)}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "Arguments `target` and `output` must have the same shape up until the last "
+            f"dimension: target.shape={tuple(t.shape)}, output.shape={tuple(x.shape)}"
+        )
     chances = _log_chances(x, from_logits, axis)
     return -T.gather(chances, axis, t.unsqueeze(axis)).squeeze(axis)
 
 
-def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Any:  # fmt: skip  # noqa: E501
+def ctc_loss(
+    target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0
+) -> Any:
     """-ln P(target) by all alignments: target (n, length), output (n, time, classes)."""
     return _ctc_loss(target, output, target_length, output_length, mask_index=mask_index)
 
 
 @function
-def _ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int) -> Any:  # fmt: skip  # noqa: E501
+def _ctc_loss(
+    target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int
+) -> Any:
     x = as_real(output)
     return F.ctc_loss(
         F.log_softmax(x.transpose(0, 1), -1), to_tensor(target).to(dtypes.int64),
@@ -140,7 +159,9 @@ def ctc_decode(
     if strategy == "greedy":
         return _greedy(x, lengths, merge_repeated, mask_index)
     if strategy != "beam_search":
-        raise ValueError(f"Invalid strategy {strategy}. Supported values are 'greedy' and 'beam_search'.")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Invalid strategy {strategy}. Supported values are 'greedy' and 'beam_search'."
+        )
     return _beams(x, lengths, beam_width, top_paths, mask_index)
 
 
@@ -197,7 +218,9 @@ def _beams(x: np.ndarray, lengths: np.ndarray, width: int, paths: int, blank: in
 
 
 @function
-def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:  # fmt: skip  # noqa: E501
+def one_hot(
+    x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
+) -> Any:
     """Indicator vectors of class numbers; numbers outside give none."""
     if sparse:
         raise NotImplementedError("sparse tensors do not exist here; leave sparse=False")
@@ -209,7 +232,14 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
 
 
 @function
-def multi_hot(inputs: Any, num_classes: Any = None, axis: int = -1, dtype: Any = None, sparse: bool = False, **kwargs: Any) -> Any:  # fmt: skip  # noqa: E501
+def multi_hot(
+    inputs: Any,
+    num_classes: Any = None,
+    axis: int = -1,
+    dtype: Any = None,
+    sparse: bool = False,
+    **kwargs: Any,
+) -> Any:
     """Which class numbers are in each row."""
     num_classes = kwargs.pop("num_tokens", num_classes)
     if num_classes is None:
@@ -276,7 +306,11 @@ def conv(
     steps, rates = several(strides, rank), several(dilation_rate, rank)
     channels, inside = int(x.shape[1]), int(w.shape[-2])
     if channels % inside:
-        raise ValueError(f"The number of input channels must be evenly divisible by kernel's in_channels. Received input channels {channels} and kernel in_channels {inside}. ")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "The number of input channels must be evenly divisible by kernel's "
+            f"in_channels. Received input channels {channels} and kernel in_channels "
+            f"{inside}. "
+        )
     if _padding(padding) == "same":
         x = _widened(x, _same_pads(x.shape[2:], w.shape[:rank], steps, rates))
     weight = w.permute(rank + 1, rank, *range(rank))
@@ -355,7 +389,13 @@ _MEAN = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
 @function
-def max_pool(inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None) -> Any:  # fmt: skip  # noqa: E501
+def max_pool(
+    inputs: Any,
+    pool_size: Any,
+    strides: Any = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Any:
     """The largest of every window."""
     x, kind = _first(inputs, data_format)
     rank = x.ndim - 2
@@ -368,7 +408,13 @@ def max_pool(inputs: Any, pool_size: Any, strides: Any = None, padding: str = "v
 
 
 @function
-def average_pool(inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None) -> Any:  # fmt: skip  # noqa: E501
+def average_pool(
+    inputs: Any,
+    pool_size: Any,
+    strides: Any = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Any:
     """The mean of every window, of what is there."""
     x, kind = _first(as_real(inputs), data_format)
     rank = x.ndim - 2
@@ -501,7 +547,9 @@ def normalize(x: Any, axis: Any = -1, order: Any = 2, epsilon: float | None = No
 
 
 @function
-def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:  # fmt: skip  # noqa: E501
+def rms_normalization(
+    x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None
+) -> Any:
     """x / √(mean of x² + epsilon) · scale."""
     x = to_tensor(x)
     wide = x if x.dtype is dtypes.float64 else x.to(dtypes.float32)
@@ -545,7 +593,9 @@ def psnr(x1: Any, x2: Any, max_val: Any) -> Any:
     """10 log₁₀(max² / mean squared difference)."""
     a, b = together(x1, x2)
     if a.shape != b.shape:
-        raise ValueError(f"Input shapes {tuple(a.shape)} and {tuple(b.shape)} must match for PSNR calculation. ")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Input shapes {tuple(a.shape)} and {tuple(b.shape)} must match for PSNR calculation. "
+        )
     a, b = as_real(a), as_real(b)
     top = max_val if isinstance(max_val, Tensor) else float(np.asarray(max_val))
     return 20.0 * T.log10(to_tensor(top).to(a.dtype)) - 10.0 * T.log10(((a - b) * (a - b)).mean())
@@ -563,7 +613,11 @@ def dot_product_attention(
     """softmax(q kᵀ scale + bias) v; shapes (n, length, heads, size)."""
     q, k, v = (as_real(x) for x in together(query, key, value))
     if q.ndim != 4:
-        raise ValueError(f"`dot_product_attention` only supports 4D inputs. Received: query.shape={tuple(q.shape)}, key.shape={tuple(k.shape)}, value.shape={tuple(v.shape)}.")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "`dot_product_attention` only supports 4D inputs. Received: "
+            f"query.shape={tuple(q.shape)}, key.shape={tuple(k.shape)}, "
+            f"value.shape={tuple(v.shape)}."
+        )
     if flash_attention:
         raise ValueError(
             "Flash attention is not supported on this device; leave flash_attention=None"

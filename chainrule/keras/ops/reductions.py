@@ -104,18 +104,31 @@ _every = _truth(lambda x, a, k: x.amin(a, keepdim=k))
 sum = _reduction("sum", _sum, "The sum", _wide)
 mean = _reduction("mean", lambda x, a, k: x.mean(a, keepdim=k), "The mean", lambda x: _mean_of(x))
 var = _reduction("var", _var, "The variance", lambda x: _mean_of(x))
-std = _reduction("std", lambda x, a, k: T.sqrt(_var(x, a, k)), "The standard deviation", lambda x: _mean_of(x))  # fmt: skip
+std = _reduction(
+    "std", lambda x, a, k: T.sqrt(_var(x, a, k)), "The standard deviation", lambda x: _mean_of(x)
+)
 any = _reduction("any", _truth(lambda x, a, k: x.amax(a, keepdim=k)), "Whether any is true")
 all = _reduction("all", _every, "Whether all are true")
 amax = _reduction("amax", lambda x, a, k: _extreme(x, a, k, True), "The largest")
 amin = _reduction("amin", lambda x, a, k: _extreme(x, a, k, False), "The smallest")
-ptp = _reduction("ptp", lambda x, a, k: x.amax(a, keepdim=k) - x.amin(a, keepdim=k), "The largest minus the smallest")  # fmt: skip
-logsumexp = _reduction("logsumexp", lambda x, a, k: T.logsumexp(x, a, keepdim=k), "ln Σ eˣ", as_real)  # fmt: skip
+ptp = _reduction(
+    "ptp",
+    lambda x, a, k: x.amax(a, keepdim=k) - x.amin(a, keepdim=k),
+    "The largest minus the smallest",
+)
+logsumexp = _reduction(
+    "logsumexp", lambda x, a, k: T.logsumexp(x, a, keepdim=k), "ln Σ eˣ", as_real
+)
 nansum = _reduction("nansum", _without_nan(0.0, _sum), "The sum of what is a number", _wide)
 nanprod = _reduction("nanprod", _without_nan(1.0, _prod), "The product of what is a number", _wide)
 nanmean = _reduction("nanmean", _nanmean, "The mean of what is a number", lambda x: _mean_of(x))
 nanvar = _reduction("nanvar", _nanvar, "The variance of what is a number", lambda x: _mean_of(x))
-nanstd = _reduction("nanstd", lambda x, a, k: T.sqrt(_nanvar(x, a, k)), "The standard deviation of what is a number", lambda x: _mean_of(x))  # fmt: skip
+nanstd = _reduction(
+    "nanstd",
+    lambda x, a, k: T.sqrt(_nanvar(x, a, k)),
+    "The standard deviation of what is a number",
+    lambda x: _mean_of(x),
+)
 nanmax = _reduction("nanmax", _nanmax, "The largest of what is a number")
 nanmin = _reduction("nanmin", _nanmin, "The smallest of what is a number")
 
@@ -152,10 +165,7 @@ def _with_initial(x: Tensor, axis: Any, keep: bool, initial: Any, largest: bool)
             raise ValueError("Cannot compute the max of an empty tensor.")
         shape = [n for i, n in enumerate(x.shape) if i not in _positive(x, all_axes(x, axis))]
         return creation.full(tuple(shape), initial, dtype=x.dtype)
-    if not x.ndim:
-        found = x
-    else:
-        found = _extreme(x, all_axes(x, axis), keep, largest)
+    found = _extreme(x, all_axes(x, axis), keep, largest) if x.ndim else x
     if initial is None:
         return found
     return T.clamp(found, min=initial) if largest else T.clamp(found, max=initial)

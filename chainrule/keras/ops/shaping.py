@@ -328,7 +328,9 @@ def rot90(array: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     """Turned k times by a quarter in the plane of two axes."""
     x = to_tensor(array)
     if x.ndim < 2:
-        raise ValueError(f"Input array must have at least 2 dimensions. Received: array.ndim={x.ndim}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Input array must have at least 2 dimensions. Received: array.ndim={x.ndim}"
+        )
     if len(axes) != 2 or axes[0] == axes[1]:
         raise ValueError(f"Invalid axes: {axes}. Axes must be a tuple of two different dimensions.")
     return T.rot90(x, k, tuple(axes))
@@ -490,7 +492,11 @@ def dstack(xs: Any) -> Any:
 def unstack(x: Any, num: int | None = None, axis: int = 0) -> Any:
     """The slices along `axis`."""
     if num is None and isinstance(x, KerasTensor) and x.shape[axis] is None:
-        raise ValueError(f"Cannot infer argument `num` from shape {x.shape}. Either provide a tensor with a concrete shape in the `axis` dimension or explicitly pass the `num` argument.")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Cannot infer argument `num` from shape {x.shape}. Either provide a tensor "
+            "with a concrete shape in the `axis` dimension or explicitly pass the `num` "
+            "argument."
+        )
     return _unstack(x, num=num, axis=axis)
 
 
@@ -579,7 +585,9 @@ def take_along_axis(x: Any, indices: Any, axis: Any = None) -> Any:
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     """x1 where the condition holds, else x2; without them the places where it holds."""
     if (x1 is None) != (x2 is None):
-        raise ValueError("`x1` and `x2` either both should be `None` or both should have non-None value.")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "`x1` and `x2` either both should be `None` or both should have non-None value."
+        )
     return _where(condition, x1, x2)
 
 
@@ -650,7 +658,8 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
     row = to_tensor(sorted_sequence)
     if row.ndim != 1:
         raise ValueError(
-            "`searchsorted` only supports 1-D sorted sequences. You can use `keras.ops.vectorized_map` to extend it to N-D sequences. Received: "  # noqa: E501
+            "`searchsorted` only supports 1-D sorted sequences. You can use "
+            "`keras.ops.vectorized_map` to extend it to N-D sequences. Received: "
             f"sorted_sequence.shape={tuple(row.shape)}"
         )
     row, found = together(row, to_tensor(values))
@@ -698,7 +707,11 @@ def _sized(values: Any, index: Any, counts: Any, size: int, fill: Any, axis: int
         return np.take(values, np.arange(size), axis), index[:size], counts[:size]
     more = [(0, 0)] * values.ndim
     more[axis] = (0, size - n)
-    filled = np.take(values, [0], axis) if fill is None else np.full_like(np.take(values, [0], axis), fill)  # fmt: skip
+    filled = (
+        np.take(values, [0], axis)
+        if fill is None
+        else np.full_like(np.take(values, [0], axis), fill)
+    )
     rest = np.repeat(filled, size - n, axis)
     values = np.concatenate([values, rest], axis)
     return values, np.pad(index, (0, size - n)), np.pad(counts, (0, size - n))
@@ -736,7 +749,9 @@ def histogram(x: Any, bins: Any = 10, range: Any = None) -> Any:
     counts, edges = np.histogram(values, bins or 10, range or None)
     wanted = to_tensor(x).dtype
     kind = wanted if wanted.is_floating_point else to_dtype(floatx())
-    return creation.from_owned(counts).to(kind if wanted.is_floating_point else dtypes.int32), creation.from_owned(edges).to(kind)  # fmt: skip  # noqa: E501
+    return creation.from_owned(counts).to(
+        kind if wanted.is_floating_point else dtypes.int32
+    ), creation.from_owned(edges).to(kind)
 
 
 # Facts --------------------------------------------------------------------------------------------

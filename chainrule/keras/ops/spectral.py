@@ -20,7 +20,12 @@ def _segments(name: str, reduce: str, empty: Any) -> Any:
     def call(data: Any, segment_ids: Any, num_segments: Any = None, sorted: bool = False) -> Any:
         x, ids = to_tensor(data), to_tensor(segment_ids).to(dtypes.int64)
         if ids.ndim != 1:
-            raise ValueError(f"Argument `segment_ids` should be an 1-D vector, got shape: {len(ids.shape)}. Consider either flatten input with segment_ids.reshape((-1)) and data.reshape((-1, ) + data.shape[len(segment_ids.shape):]) or vectorize with vmap.")  # fmt: skip  # noqa: E501
+            raise ValueError(
+                "Argument `segment_ids` should be an 1-D vector, got shape: "
+                f"{len(ids.shape)}. Consider either flatten input with "
+                "segment_ids.reshape((-1)) and data.reshape((-1, ) + "
+                "data.shape[len(segment_ids.shape):]) or vectorize with vmap."
+            )
         n = int(ids.detach().max().item()) + 1 if num_segments is None else int(num_segments)
         inside = (ids >= 0) & (ids < n)
         # What belongs to no segment goes to one more, which is cut off.
@@ -80,10 +85,16 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any
 
 def _complex(x: Any) -> Tensor:
     if not isinstance(x, tuple | list) or len(x) != 2:
-        raise ValueError(f"Input `x` should be a tuple of two tensors - real and imaginary. Received: x={x}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            f"Input `x` should be a tuple of two tensors - real and imaginary. Received: x={x}"
+        )
     a, b = (as_real(p) for p in x)
     if a.shape != b.shape:
-        raise ValueError(f"Input `x` should be a tuple of two tensors - real and imaginary. Both the real and imaginary parts should have the same shape. Received: x[0].shape = {tuple(a.shape)}, x[1].shape = {tuple(b.shape)}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "Input `x` should be a tuple of two tensors - real and imaginary. Both the "
+            "real and imaginary parts should have the same shape. Received: x[0].shape = "
+            f"{tuple(a.shape)}, x[1].shape = {tuple(b.shape)}"
+        )
     return T.complex(a, b)
 
 
@@ -134,13 +145,19 @@ def _window(window: Any, length: int, size: int, dtype: Any) -> Any:
         made = np.ones(length)
     elif isinstance(window, str):
         if window not in ("hann", "hamming"):
-            raise ValueError(f"If a string is passed to `window`, it must be one of `\"hann\"`, `\"hamming\"`. Received: window={window}")  # fmt: skip  # noqa: E501
+            raise ValueError(
+                "If a string is passed to `window`, it must be one of 'hann', 'hamming'. "
+                f"Received: window={window}"
+            )
         f = np.hanning if window == "hann" else np.hamming
         made = f(length + 1)[:-1]
     else:
         made = to_tensor(window).detach().numpy()
         if made.shape != (length,):
-            raise ValueError(f"The shape of `window` must be equal to [sequence_length].Received: window shape={made.shape}")  # fmt: skip  # noqa: E501
+            raise ValueError(
+                "The shape of `window` must be equal to [sequence_length].Received: "
+                f"window shape={made.shape}"
+            )
     left = (size - length) // 2
     return creation.from_owned(np.pad(made, (left, size - length - left)).astype(dtype.np))
 
@@ -152,7 +169,10 @@ def stft(
 ) -> Any:  # fmt: skip
     """Fourier's transforms of runs, windowed."""
     if fft_length < sequence_length:
-        raise ValueError(f"`fft_length` must equal or larger than `sequence_length`. Received: sequence_length={sequence_length}, fft_length={fft_length}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "`fft_length` must equal or larger than `sequence_length`. Received: "
+            f"sequence_length={sequence_length}, fft_length={fft_length}"
+        )
     x = as_real(x)
     if center:
         lead = tuple(x.shape[:-1])
@@ -194,7 +214,10 @@ def view_as_complex(x: Any) -> Any:
     """Pairs of numbers as complex numbers."""
     x = to_tensor(x)
     if x.ndim < 1 or int(x.shape[-1]) != 2:
-        raise ValueError(f"Last dimension of input must be size 2 (real and imaginary). Received shape: {tuple(x.shape)}")  # fmt: skip  # noqa: E501
+        raise ValueError(
+            "Last dimension of input must be size 2 (real and imaginary). Received "
+            f"shape: {tuple(x.shape)}"
+        )
     return T.complex(x[..., 0], x[..., 1])
 
 
