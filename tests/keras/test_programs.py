@@ -47,3 +47,12 @@ def test_a_train_step_returns_the_result_of_each_metric_also_of_those_in_one() -
     model.compile("sgd", "mse", metrics=["mae"])
     history = model.fit(*data(), verbose=0).history
     assert set(history) == {"loss", "mae"}
+
+
+def test_train_on_batch_says_the_loss_of_its_batch_not_of_all_so_far() -> None:
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.set_weights([np.ones((1, 1))])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    x = np.ones((2, 1), np.float32)
+    assert [float(model.train_on_batch(x, x + error)) for error in (1.0, 3.0)] == [1.0, 9.0]
+    assert float(model.test_on_batch(x, x + 2.0)) == 4.0

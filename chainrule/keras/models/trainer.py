@@ -252,7 +252,7 @@ class Trainer(Trainable):
         class_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """One step on one batch; the metrics so far (they are not reset)."""
+        """One step on one batch: its loss, and its metrics."""
         self._require_compiled("train_on_batch")
         if class_weight is not None and sample_weight is not None:
             raise ValueError(
@@ -264,7 +264,7 @@ class Trainer(Trainable):
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """Loss and metrics of one batch; the metrics so far (they are not reset)."""
+        """Loss and metrics of one batch."""
         self._require_compiled("test_on_batch")
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
@@ -274,6 +274,7 @@ class Trainer(Trainable):
         steps = self._single_steps(what)
         rows = len(next(leaves(x)))
         batches = as_batches(x, y, weight, batch_size=max(rows, 1), class_weight=class_weight)
+        self.reset_metrics()
         logs = steps.results(steps.step(next(batches.epoch())))
         return logs if return_dict else self._in_order(logs)
 
