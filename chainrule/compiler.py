@@ -119,7 +119,7 @@ NATIVE: tuple[Stage, ...] = (
 )
 
 #: A graph of so few nodes that compute, and so few elements in all, is not worth compiling before
-#: it has run so often.
+#: it has run so often (with `config.patience` 0: ever).
 TINY, OFTEN = (12, 4096), 256
 
 #: Check the graph after every stage (tests turn it on; it costs as much as compiling).
@@ -161,16 +161,16 @@ class Program:
     any plan, or as machine code. `config` says which; otherwise it is a question of what pays.
     """
 
-    __slots__ = ("_broken", "_native", "_nodes", "_patience", "_plain", "_ran", "recorded")
+    __slots__ = ("_broken", "_left", "_native", "_nodes", "_plain", "_runs", "_since", "recorded")
 
     def __init__(self, outputs: Sequence[Node]) -> None:
         self.recorded = tuple(outputs)
         self._nodes: tuple[Node, ...] | None = None
         self._native: Any = None
         self._plain: reference.Executable | None = None
-        self._ran = False
         self._broken = False  # the compiler made a mistake
-        self._patience: int | None = None  # so many runs more before it is compiled
+        self._runs: int | None = None  # so many are the reference's; not known yet: None
+        self._since = self._left = -1  # which beginning they are counted from, and what is left
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -184,13 +184,16 @@ class Program:
     ) -> list[np.ndarray]:
         """Values of the outputs, as `programs.run` describes them."""
         if config.backend == "llvm" and not config.nan_guard:
-            if not self._ran and (order := self._first()) is not None:
+            if not (self._broken or self._waits()):
+                if self._native is None:
+                    self._compile()
+                if self._native is not None:
+                    values: list[np.ndarray] = self._native(arrays, donated)
+                    return values
+            if self._nodes is None and self._left + 1 == self._runs:
+                # It may never come again: no stages, no plan.
+                order = topological(self.recorded, below=below)
                 return _alone(reference.run_once(self.recorded, order, arrays), arrays)
-            if self._native is None and not self._broken and not self._waits():
-                self._compile()
-            if self._native is not None:
-                values: list[np.ndarray] = self._native(arrays, donated)
-                return values
         elif config.backend not in ("llvm", "reference"):
             raise ChainruleError(
                 f"config.backend is {config.backend!r}: choose 'llvm' or 'reference' (the "
@@ -198,26 +201,20 @@ class Program:
             )
         return self._by_reference(arrays)
 
-    def _first(self) -> list[Node] | None:
-        """At the first run: what to compute one after another, if that takes so little that it may
-        well stay the only run.
-        """
-        self._ran = True
-        if not config.patience:
-            return None
-        order = topological(self.recorded, below=below)
-        return order if patience(order) >= CHEAP else None
-
     def _waits(self) -> bool:
-        """Whether the reference computes this run, because there may not be many."""
-        if self._patience is None:
-            if is_tiny(self.nodes):
-                self._patience = OFTEN
-            else:
-                runs = patience(topological(self.nodes))
-                self._patience = runs if runs > 0 and _is_moving(self.nodes) else 0
-        self._patience -= 1
-        return self._patience >= 0
+        """Whether the reference computes this run, because there may not be many.
+
+        The reference and machine code round differently, so what comes after `manual_seed` must not
+        depend on what ran before it: runs are counted from there.
+        """
+        if self._runs is None:
+            self._runs = _runs_before(self.recorded)
+        if not config.patience:
+            return self._runs == OFTEN
+        if self._since != _beginnings:
+            self._since, self._left = _beginnings, self._runs
+        self._left -= 1
+        return self._left >= 0
 
     def _compile(self) -> None:
         try:
@@ -256,12 +253,31 @@ def _alone(values: list[np.ndarray], arrays: Sequence[np.ndarray]) -> list[np.nd
     return values
 
 
-def is_tiny(nodes: Sequence[Node]) -> bool:
+#: How often programs began anew (`restart`).
+_beginnings = 0
+
+
+def restart() -> None:
+    """Count runs from here: a program that is seeded again computes bit for bit the same again."""
+    global _beginnings
+    _beginnings += 1
+
+
+def _runs_before(outputs: Sequence[Node]) -> int:
+    """How many runs of a new program are left to the reference."""
+    order = topological(outputs, below=below)
+    if is_tiny(order):
+        return OFTEN
+    soon, whole = patience(order)
+    return min(whole if whole > 0 and _is_moving(outputs) else soon, config.patience)
+
+
+def is_tiny(order: Sequence[Node]) -> bool:
     """Whether compiling would take as long as very many runs of the reference."""
     most, elements = TINY
     count = total = 0
-    for n in topological(nodes):
-        if n.op.name in ("const", "item"):
+    for n in order:
+        if n.op.name in ("const", "item") or not n.op.is_primitive:
             continue
         total += count_elements(n)
         if n.op.name != "input":
@@ -269,8 +285,6 @@ def is_tiny(nodes: Sequence[Node]) -> bool:
         if n.op.name == "contract":
             a, b = (count_elements(i) for i in n.inputs)
             total += int((a * b * max(count_elements(n), 1)) ** 0.5)  # its multiplications
-        if not n.op.is_primitive:
-            return False
         if n.op.name == "scan":
             body = n.attr("body")
             length = n.inputs[n.attr("carries")].shape[0]
@@ -287,21 +301,22 @@ COMPILED, NODE, ELEMENT, MULTIPLIED, SUMMED = 1000.0, 6.0, 0.002, 0.00005, 0.003
 #: As long as these: random numbers, whose place in their stream makes each a kernel of its own (the
 #: first values of a network), to compile, and an element of them.
 DRAWN, DRAW = 30_000.0, 0.035
-#: What takes as long to compile as so many runs by the reference is not even planned at its first.
-CHEAP = 4
+#: So many runs by the reference must take less than so long (or than a tenth of compiling), or a
+#: program is compiled at once.
+CHEAP, SOON = 4, 50_000.0
 
 
-def patience(order: Sequence[Node]) -> int:
-    """How many runs by the reference take as long as compiling."""
+def patience(order: Sequence[Node]) -> tuple[int, int]:
+    """How many runs of a graph are left to the reference, because all of them take no time that
+    anybody would notice; and how many take as long as compiling.
+    """
     compiled = run = 0.0
     for n in order:
-        if n.op.name in ("const", "input", "item"):
+        if n.op.name in ("const", "input", "item") or not n.op.is_primitive:
             continue
         drawn = n.op.name == "random_uniform"
         compiled += DRAWN if drawn else COMPILED
         run += NODE + (DRAW if drawn else ELEMENT) * count_elements(n)
-        if not n.op.is_primitive:
-            run += 10 * NODE
         if n.op.name == "contract":
             a, b = (count_elements(i) for i in n.inputs)
             products = (a * b * max(count_elements(n), 1)) ** 0.5
@@ -311,7 +326,8 @@ def patience(order: Sequence[Node]) -> int:
             inside = topological(n.attr("body").outputs)
             length = n.inputs[n.attr("carries")].shape[0]
             run += length * sum(NODE + ELEMENT * count_elements(i) for i in inside)
-    return min(int(compiled / max(run, 1.0)), config.patience)
+    soon = int(min(compiled, max(SOON, compiled / 10)) / max(run, 1.0))
+    return soon if soon >= CHEAP else 0, int(compiled / max(run, 1.0))
 
 
 def _llvm() -> Any:

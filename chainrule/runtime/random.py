@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from chainrule import config, devices
+from chainrule import compiler, config, devices
 from chainrule.runtime.mersenne import Twister
 
 #: Here a worker of a DataLoader keeps PyTorch's generator of its own (`own_twister`).
@@ -133,6 +133,7 @@ def stream(name: str = "default") -> Generator:
 
 def manual_seed(seed: int) -> Generator:
     """Restart all streams from one seed; each still has numbers of its own."""
+    compiler.restart()
     for s in _streams.values():
         s.manual_seed(seed)
     return _streams["default"]

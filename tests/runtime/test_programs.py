@@ -9,6 +9,7 @@ from chainrule import compiler, config, dtypes, ops
 from chainrule.backends import reference
 from chainrule.ir.node import Node
 from chainrule.runtime import programs
+from chainrule.runtime.random import manual_seed
 
 
 def x(index=0, shape=(3,)):
@@ -141,11 +142,33 @@ def test_first_values_of_a_deep_network_are_drawn_without_compiling_a_kernel_for
 
 def test_a_tiny_graph_is_compiled_once_it_has_run_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiler, "OFTEN", 3)
+    monkeypatch.setattr(config, "patience", 32)
     program = compiler.Program([ops.exp(x(shape=(2,))) * 3.5])
     runs = [program([np.array([0.0, 1.0])])[0] for _ in range(5)]
     assert program._native is not None
     for value in runs:
         np.testing.assert_allclose(value, [3.5, 3.5 * np.e], rtol=1e-15)
+
+
+def test_what_comes_after_a_seed_does_not_depend_on_what_ran_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The reference and machine code round differently; so do runs 1 and 40 of a program."""
+    monkeypatch.setattr(config, "patience", 32)
+    w = ops.input(index=0, shape=(64, 64), dtype=dtypes.float32)
+    program = compiler.Program([ops.softmax(ops.tanh(ops.matmul(w, w)) * 1.7, axis=1)])
+
+    def training() -> list[bytes]:
+        manual_seed(0)
+        value, seen = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32), []
+        for _ in range(40):
+            (value,) = program([value * 8])
+            seen.append(value.tobytes())
+        return seen
+
+    first = training()
+    assert program._native is not None and program._runs
+    assert training() == first
 
 
 @pytest.mark.parametrize("dtype", [dtypes.float64, dtypes.float32, dtypes.bfloat16])
