@@ -55,12 +55,14 @@ PLACES: dict[str, tuple[str, ...]] = {
     "trainers.trainer": ("models.trainer",),
     "trainers.compile_utils": ("models.compiled",),
     "layers.preprocessing.image_preprocessing": ("layers.augmentation", "layers.augmentation.boxes"),
+    "trainers.data_adapters.py_dataset_adapter": ("utils.batches",),
     "layers.rnn.conv_lstm": ("layers.conv_recurrent",),
     "layers.rnn.dropout_rnn_cell": ("layers.cells",),
     "layers.layer": ("layers.base", "layers"),
     "layers.core.einsum_dense": ("=keras_suite.einsum_dense",),
     "quantizers": ("=keras_suite.quantizers",),
     "callbacks": ("callbacks", "callbacks.monitor", "callbacks.tensorboard"),
+    "dtype_policies": ("dtype_policies", "settings"),
     "applications": ("applications",),
 }  # fmt: skip
 OURS = "chainrule.keras"
