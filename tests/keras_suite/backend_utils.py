@@ -18,10 +18,10 @@ def compute_conv_transpose_output_shape(
     dilation_rate: Any = 1,
 ) -> list[Any]:
     """What a transposed convolution makes of a shape."""
-    kind = getattr(layers, f"Conv{len(input_shape) - 2}DTranspose")
-    layer = kind(
-        filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate
-    )
+    rank = len(input_shape) - 2
+    kind = getattr(layers, f"Conv{rank}DTranspose")
+    size = kernel_size if isinstance(kernel_size, int) else tuple(kernel_size)[:rank]
+    layer = kind(filters, size, strides, padding, output_padding, data_format, dilation_rate)
     return list(layer.compute_output_shape(tuple(input_shape)))
 
 

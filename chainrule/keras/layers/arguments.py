@@ -12,16 +12,18 @@ def to_tuple(value: Any, rank: int, name: str, *, allow_zero: bool = False) -> t
     (3, 3)
     """
     least = 0 if allow_zero else 1
-    wanted = f"{rank} {'non-negative' if allow_zero else 'positive'} integer(s)"
+    message = f"The `{name}` argument must be a tuple of {rank} integers. Received {name}={value}"
     try:
         values = (value,) * rank if isinstance(value, int) else tuple(value)
     except TypeError:
         values = ()
-    whole = all(isinstance(v, int) and not isinstance(v, bool) for v in values)
-    if len(values) != rank or not whole or isinstance(value, str) or any(v < least for v in values):
-        raise ValueError(
-            f"The `{name}` argument must be a tuple of {wanted}. Received: {name}={value}"
-        )
+    whole = all(hasattr(v, "__index__") and not isinstance(v, bool) for v in values)
+    if len(values) != rank or not whole or isinstance(value, str):
+        raise ValueError(message)
+    wrong = {v for v in values if v < least}
+    if wrong:
+        asked = ">= 0" if allow_zero else "> 0"
+        raise ValueError(f"{message}, including values {wrong} that do not satisfy `value {asked}`")
     return tuple(int(v) for v in values)
 
 

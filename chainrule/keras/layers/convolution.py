@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 from chainrule.keras import activations, constraints, initializers, regularizers
 from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.arguments import to_tuple
-from chainrule.keras.layers.base import Layer
-from chainrule.keras.layers.core import check_last, check_rank
+from chainrule.keras.layers.core import check_rank
+from chainrule.keras.layers.input_spec import InputSpec
+from chainrule.keras.layers.lora import LowRank
 from chainrule.keras.registry import known
 from chainrule.keras.settings import standardize_data_format
 from chainrule.keras.variables import Variable
@@ -59,7 +60,7 @@ def pad_flat(pads: list[tuple[int, int]]) -> list[int]:
     return [n for pair in reversed(pads) for n in pair]
 
 
-class Convolution(Layer):
+class Convolution(LowRank):
     """What the convolutions share."""
 
     rank: ClassVar[int] = 2
@@ -83,22 +84,44 @@ class Convolution(Layer):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        kind = type(self).__name__
         if filters is not None and (int(filters) != filters or filters < 1):
-            raise ValueError(f"{kind}: filters must be a positive whole number, got {filters!r}")
+            raise ValueError(
+                "Invalid value for argument `filters`. Expected a strictly positive value. "
+                f"Received filters={filters}."
+            )
+        if groups <= 0:
+            raise ValueError(
+                f"The number of groups must be a positive integer. Received: groups={groups}."
+            )
+        if filters is not None and filters % groups:
+            raise ValueError(
+                "The number of filters must be evenly divisible by the number of groups. "
+                f"Received: groups={groups}, filters={filters}."
+            )
         self.filters = filters
         self.groups = groups
+        self._prepare_lora(lora_rank, lora_alpha)
         self.kernel_size = to_tuple(kernel_size, self.rank, "kernel_size")
         self.strides = to_tuple(strides, self.rank, "strides")
         self.dilation_rate = to_tuple(dilation_rate, self.rank, "dilation_rate")
         self.padding = str(padding).lower()
         allowed = ("valid", "same", "causal") if self.rank == 1 else ("valid", "same")
         if self.padding not in allowed:
-            raise ValueError(f"{kind}: padding must be one of {allowed}, got {padding!r}")
+            raise ValueError(
+                f"The `padding` argument must be one of {allowed}. Received: padding={padding}"
+            )
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                "`strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: "
+                f"strides={self.strides} and dilation_rate={self.dilation_rate}"
+            )
         self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
@@ -116,6 +139,7 @@ class Convolution(Layer):
     def _channels(self, input_shape: Any) -> int:
         check_rank(self, input_shape, self.rank + 2, _SPELLED[self.rank])
         channels = input_shape[self.channel_axis]
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={self.channel_axis: channels})
         if channels is None:
             raise ShapeError(
                 f"layer {self.name!r} needs a known number of channels, got the input shape "
@@ -135,13 +159,13 @@ class Convolution(Layer):
 
     def build(self, input_shape: Any) -> None:
         channels = self._channels(input_shape)
-        if channels % self.groups or (self.filters or 0) % self.groups:
+        if channels % self.groups:
             raise ValueError(
-                f"layer {self.name!r}: {channels} channels and {self.filters} filters must both be "
-                f"multiples of groups={self.groups}"
+                "The number of input channels must be evenly divisible by the number of groups. "
+                f"Received groups={self.groups}, but the input has {channels} channels (full input "
+                f"shape is {tuple(input_shape)})."
             )
-        self._in_channels = channels
-        self.kernel = self.add_weight(
+        self._kernel = self.add_weight(
             name="kernel",
             shape=(*self.kernel_size, channels // self.groups, self.filters),
             initializer=self.kernel_initializer,
@@ -150,10 +174,13 @@ class Convolution(Layer):
         )
         self._add_bias(int(self.filters or 0))
         self.built = True
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank, self.lora_alpha)
 
-    def _check(self, inputs: Tensor) -> None:
-        check_rank(self, tuple(inputs.shape), self.rank + 2, _SPELLED[self.rank])
-        check_last(self, inputs, self._in_channels, self.channel_axis)
+    @property
+    def kernel(self) -> Any:
+        """(space…, in / groups, out), with what LoRA has learned."""
+        return self._adapted_kernel()
 
     def _convolve(
         self, x: Tensor, weight: Tensor, groups: int, bias: Tensor | None = None
@@ -163,7 +190,8 @@ class Convolution(Layer):
         spans = [(k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate, strict=True)]
         if any(a + int(n) + b < k for n, (a, b), k in zip(x.shape[2:], pads, spans, strict=True)):
             raise ShapeError(
-                f"layer {self.name!r} ({type(self).__name__}) has a kernel of {self.kernel_size}, "
+                "Computed output size would be zero or negative. "
+                f"Layer {self.name!r} ({type(self).__name__}) has a kernel of {self.kernel_size}, "
                 f"which is larger than its input of shape {tuple(back(x, self.data_format).shape)}"
             )
         x = apply(
@@ -193,7 +221,6 @@ class Convolution(Layer):
         ]
 
     def call(self, inputs: Tensor) -> Tensor:
-        self._check(inputs)
         x = channels_first(inputs, self.data_format)
         weight = self.kernel.permute(self.rank + 1, self.rank, *range(self.rank))
         x = self._convolve(x, weight, self.groups, self.bias)
@@ -253,6 +280,11 @@ class _Depthwise(Convolution):
             use_bias, "glorot_uniform", bias_initializer, None, bias_regularizer,
             activity_regularizer, None, bias_constraint, **kwargs,
         )  # fmt: skip
+        if depth_multiplier is None or depth_multiplier < 1:
+            raise ValueError(
+                "Invalid value for argument `depth_multiplier`. Expected a strictly positive "
+                f"value. Received depth_multiplier={depth_multiplier}."
+            )
         self.depth_multiplier = int(depth_multiplier)
         self.depthwise_initializer = initializers.get(depthwise_initializer)
         self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
@@ -260,27 +292,26 @@ class _Depthwise(Convolution):
 
     def build(self, input_shape: Any) -> None:
         self._in_channels = self._channels(input_shape)
-        self._add_depthwise()
+        self._kernel = self._add_depthwise("kernel")
         self._add_bias(self._in_channels * self.depth_multiplier)
         self.built = True
 
-    def _add_depthwise(self) -> None:
-        self.depthwise_kernel = self.add_weight(
-            name="depthwise_kernel",
+    def _add_depthwise(self, name: str) -> Variable:
+        return self.add_weight(
+            name=name,
             shape=(*self.kernel_size, self._in_channels, self.depth_multiplier),
             initializer=self.depthwise_initializer,
             regularizer=self.depthwise_regularizer,
             constraint=self.depthwise_constraint,
         )
 
-    def _depthwise(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        kernel = self.depthwise_kernel.permute(self.rank, self.rank + 1, *range(self.rank))
-        weight = kernel.reshape(self._in_channels * self.depth_multiplier, 1, *self.kernel_size)
+    def _depthwise(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        apart = kernel.permute(self.rank, self.rank + 1, *range(self.rank))
+        weight = apart.reshape(self._in_channels * self.depth_multiplier, 1, *self.kernel_size)
         return self._convolve(x, weight, self._in_channels, bias)
 
     def call(self, inputs: Tensor) -> Tensor:
-        self._check(inputs)
-        x = self._depthwise(channels_first(inputs, self.data_format), self.bias)
+        x = self._depthwise(channels_first(inputs, self.data_format), self._kernel, self.bias)
         return self.activation(back(x, self.data_format))
 
 
@@ -330,6 +361,11 @@ class _Separable(_Depthwise):
             bias_regularizer, activity_regularizer, depthwise_constraint, bias_constraint,
             **kwargs,
         )  # fmt: skip
+        if filters is None or filters < 1:
+            raise ValueError(
+                "Invalid value for argument `filters`. Expected a strictly positive value. "
+                f"Received filters={filters}."
+            )
         self.filters = int(filters)
         self.pointwise_initializer = initializers.get(pointwise_initializer)
         self.pointwise_regularizer = regularizers.get(pointwise_regularizer)
@@ -337,7 +373,7 @@ class _Separable(_Depthwise):
 
     def build(self, input_shape: Any) -> None:
         self._in_channels = self._channels(input_shape)
-        self._add_depthwise()
+        self.depthwise_kernel = self._add_depthwise("depthwise_kernel")
         self.pointwise_kernel = self.add_weight(
             name="pointwise_kernel",
             shape=(*(1,) * self.rank, self._in_channels * self.depth_multiplier, self.filters),
@@ -349,8 +385,8 @@ class _Separable(_Depthwise):
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
-        self._check(inputs)
-        x = self._depthwise(channels_first(inputs, self.data_format), None)
+        x = channels_first(inputs, self.data_format)
+        x = self._depthwise(x, self.depthwise_kernel, None)
         weight = self.pointwise_kernel.permute(self.rank + 1, self.rank, *range(self.rank))
         once = {"stride": (1,) * self.rank, "dilation": (1,) * self.rank}
         none = (0,) * self.rank
@@ -405,16 +441,24 @@ class _Transpose(Convolution):
         if output_padding is None:
             self.output_padding = None
         else:
-            given = (
-                (output_padding,) * self.rank if isinstance(output_padding, int) else output_padding
+            self.output_padding = to_tuple(
+                output_padding, self.rank, "output_padding", allow_zero=True
             )
-            self.output_padding = tuple(given)
+            for axis, (added, stride) in enumerate(
+                zip(self.output_padding, self.strides, strict=True)
+            ):
+                if added >= stride:
+                    raise ValueError(
+                        "`output_padding` must be strictly less than `strides` for all "
+                        f"dimensions. At dimension {axis}, `output_padding` is {added} but "
+                        f"`strides` is {stride}. Received: output_padding={self.output_padding}, "
+                        f"strides={self.strides}"
+                    )
 
     def build(self, input_shape: Any) -> None:
-        self._in_channels = self._channels(input_shape)
-        self.kernel = self.add_weight(
+        self._kernel = self.add_weight(
             name="kernel",
-            shape=(*self.kernel_size, self.filters, self._in_channels),
+            shape=(*self.kernel_size, self.filters, self._channels(input_shape)),
             initializer=self.kernel_initializer,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
@@ -423,7 +467,6 @@ class _Transpose(Convolution):
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
-        self._check(inputs)
         x = channels_first(inputs, self.data_format)
         sizes = [int(n) for n in x.shape[2:]]
         weight = self.kernel.permute(self.rank + 1, self.rank, *range(self.rank))
@@ -450,15 +493,15 @@ class _Transpose(Convolution):
     def _cut(self, axis: int, size: int, full: int) -> tuple[int, int]:
         stride = self.strides[axis]
         span = (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1
-        if self.output_padding is None:
-            if self.padding == "valid":
-                return 0, size * stride + max(span - stride, 0) - full
+        more = None if self.output_padding is None else self.output_padding[axis]
+        if self.padding == "valid":
+            added = max(stride - span, 0) if more is None else more
+            return 0, (size - 1) * stride + span + added - full
+        if more is None:
             wanted = size * stride
-            before = max((size - 1) * stride + span - wanted, 0) // 2
         else:
-            trimmed = span // 2 if self.padding == "same" else 0
-            wanted = (size - 1) * stride + span - 2 * trimmed + self.output_padding[axis]
-            before = trimmed
+            wanted = (size - 1) * stride + span - 2 * (span // 2) + more
+        before = max((size - 1) * stride + span - wanted, 0) // 2
         return -before, wanted - (full - before)
 
 
@@ -476,6 +519,14 @@ class Conv2DTranspose(_Transpose):
     rank = 2
 
 
+@known
+class Conv3DTranspose(_Transpose):
+    """Transposed convolution over three axes."""
+
+    rank = 3
+
+
+Convolution3DTranspose = Conv3DTranspose
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
 SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
 Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose

@@ -67,7 +67,8 @@ class _Pooling(Layer):
         sizes = zip(x.shape[2:], pads, self.pool_size, strict=True)
         if any(a + int(n) + b < k for n, (a, b), k in sizes):
             raise ShapeError(
-                f"layer {self.name!r} ({type(self).__name__}) has windows of {self.pool_size}, "
+                "Computed output size would be zero or negative. "
+                f"Layer {self.name!r} ({type(self).__name__}) has windows of {self.pool_size}, "
                 f"which are larger than its input of shape {tuple(back(x, self.data_format).shape)}"
             )
         pooled: Tensor = apply(
