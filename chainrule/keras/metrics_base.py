@@ -14,7 +14,7 @@ from chainrule.keras.arrays import align_ranks, to_tensor
 from chainrule.keras.losses import CLASSES as LOSSES
 from chainrule.keras.losses import FUNCTIONS as LOSS_FUNCTIONS
 from chainrule.keras.losses.base import apply_mask
-from chainrule.keras.naming import auto_name
+from chainrule.keras.naming import auto_name, name_scope
 from chainrule.keras.registry import from_config, known, to_config
 from chainrule.keras.scopes import StatelessScope
 from chainrule.keras.settings import DTypePolicy, floatx, to_policy
@@ -79,14 +79,15 @@ class Metric:
         if isinstance(shape, str):  # Keras 2's order: name first
             shape, name = (), shape
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        variable = Variable(
-            initializers.get("zeros" if initializer is None else initializer),
-            shape,
-            dtype,
-            trainable=False,
-            aggregation=aggregation,
-            name=name,
-        )
+        with name_scope(self.name, caller=self):
+            variable = Variable(
+                initializers.get("zeros" if initializer is None else initializer),
+                shape,
+                dtype,
+                trainable=False,
+                aggregation=aggregation,
+                name=name,
+            )
         self._own.append(variable)
         return variable
 

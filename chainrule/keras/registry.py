@@ -511,8 +511,9 @@ def _instance(cls: Any, inner: dict[str, Any], config: dict[str, Any]) -> Any:
         made = cls.from_config(dict(inner))
     except TypeError as error:
         raise TypeError(
-            f"{cls} could not be deserialized properly. Objects (layers, models, ...) that "
-            "`get_config()` returns must be deserialized by the class's `from_config()`.\n\n"
+            f"{cls} could not be deserialized properly. Please ensure that objects (layers, "
+            "models, ...) that `get_config()` returns are explicitly deserialized in the class's "
+            "`from_config()`.\n\n"
             f"config={config}.\n\nException encountered: {error}"
         ) from error
     build = config.get("build_config")

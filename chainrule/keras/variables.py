@@ -243,7 +243,7 @@ class Variable(Parameter):
 
     def numpy(self, **options: Any) -> np.ndarray:
         """A copy of the values."""
-        return np.array(self.detach().numpy(force=True))
+        return np.array(self.detach()._concrete())  # bfloat16 too, which `numpy` refuses
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.numpy(), dtype=dtype)

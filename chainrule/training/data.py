@@ -7,8 +7,8 @@ batch is `(x, y, sample_weight)` with None for what is missing.
 
 from __future__ import annotations
 
-import itertools
 import functools
+import itertools
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping

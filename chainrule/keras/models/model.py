@@ -409,10 +409,12 @@ class Model(Trainer):
         for kind, values in state_tree.items():
             if kind not in kinds:
                 raise ValueError(f"Unknown variable name: {kind}")
-            flat = {"/".join(path): value for path, value in tree.flatten_with_path(values)}
             for variable in kinds[kind]:
-                if variable.path in flat:
-                    variable.assign(flat[variable.path])
+                value = values
+                for part in variable.path.split("/"):
+                    value = value.get(part) if isinstance(value, dict) else None
+                if value is not None:
+                    variable.assign(value)
 
 
 @known_as("keras.src.models.functional", "Functional")

@@ -304,7 +304,7 @@ def _packed(batch: Any) -> Any:
 
 
 def _array(value: Any) -> np.ndarray:
-    return np.array(value.detach().numpy()) if isinstance(value, Tensor) else np.asarray(value)
+    return np.array(value.detach()._concrete()) if isinstance(value, Tensor) else np.asarray(value)
 
 
 def _flat(values: Any) -> Iterator[tuple[str, Any]]:

@@ -378,6 +378,7 @@ def load_weights_from_hdf5_group(group: Any, model: Any, skip_mismatch: bool = F
         values = _read_weights(safe_get_h5_group(group, name))
         where = f"layer #{index} (named {layer.name} in the current model, {name} in the save file)"
         _take(_in_old_order(layer), values, where, skip_mismatch)
+        _finish(layer)
     _take_top_level(group, model, skip_mismatch)
 
 
@@ -393,7 +394,14 @@ def load_weights_from_hdf5_group_by_name(
         for layer in by_name.get(name, []):
             where = f"layer #{index} (named {layer.name})"
             _take(_in_old_order(layer), values, where, skip_mismatch, skip_count=skip_mismatch)
+            _finish(layer)
     _take_top_level(group, model, skip_mismatch)
+
+
+def _finish(layer: Any) -> None:
+    """Let a layer compute what follows from its weights."""
+    if hasattr(layer, "finalize_state"):
+        layer.finalize_state()
 
 
 def _take_top_level(group: Any, model: Any, skip_mismatch: bool) -> None:

@@ -48,7 +48,10 @@ def h5py_module() -> Any:
 
 
 def as_array(value: Any) -> np.ndarray:
-    return value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    """The values; those of bfloat16 too, which `Tensor.numpy` refuses."""
+    if isinstance(value, Tensor):
+        return value.numpy() if hasattr(value, "refresh") else value.detach()._concrete()
+    return np.asarray(value)
 
 
 def _size(count: float) -> str:
