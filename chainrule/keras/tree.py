@@ -61,7 +61,7 @@ def _rebuilt(structure: Any, children: list[Any]) -> Any:
     if _is_named(structure):
         return type(structure)(*children)
     if isinstance(structure, deque):
-        return deque(children, structure.maxlen)
+        return type(structure)(children, structure.maxlen)
     return tuple(children) if isinstance(structure, tuple) else list(children)
 
 
@@ -119,14 +119,16 @@ def _compare(a: Any, b: Any, path: str = "") -> None:
     where = f" at {path}" if path else ""
     if is_nested(a) != is_nested(b):
         raise ValueError(
-            f"the structures differ{where}: expected {type(a).__name__}, got {type(b).__name__}: "
-            f"{a!r} and {b!r}"
+            f"the structures don't have the same nested parts{where}: expected {_kind(a)}, got "
+            f"{_kind(b)}: {a!r} and {b!r}"
         )
     if not is_nested(a):
         return
     if isinstance(a, dict) and isinstance(b, dict):
         if set(a) != set(b):
-            raise ValueError(f"the keys differ{where}: {list(a)} and {list(b)}")
+            raise ValueError(
+                f"the structures don't have the same nested keys{where}: {list(a)} and {list(b)}"
+            )
         for key in a:
             _compare(a[key], b[key], f"{path}[{key!r}]")
         return
@@ -137,12 +139,21 @@ def _compare(a: Any, b: Any, path: str = "") -> None:
     )
     if kind_a is not kind_b:
         raise ValueError(
-            f"the types differ{where}: expected {type(a).__name__}, got {type(b).__name__}"
+            f"the structures don't have the same nested types{where}: expected {_kind(a)}, got "
+            f"{_kind(b)}"
         )
     if len(a) != len(b):
-        raise ValueError(f"the lengths differ{where}: {len(a)} and {len(b)}")
+        raise ValueError(
+            f"the structures don't have the same nested number of parts{where}: {len(a)} and "
+            f"{len(b)}"
+        )
     for i, (x, y) in enumerate(zip(a, b, strict=True)):
         _compare(x, y, f"{path}[{i}]")
+
+
+def _kind(x: Any) -> str:
+    name = type(x).__name__
+    return f"namedtuple {name}" if _is_named(x) else name
 
 
 def assert_same_structure(a: Any, b: Any, check_types: Any = None) -> None:
@@ -162,8 +173,9 @@ def assert_same_paths(a: Any, b: Any) -> None:
     paths_a, paths_b = ({path for path, _ in _walk(x)} for x in (a, b))
     if paths_a != paths_b:
         raise ValueError(
-            f"the paths differ: only in the first {sorted(map(str, paths_a - paths_b))}, "
-            f"only in the second {sorted(map(str, paths_b - paths_a))}"
+            "the structures don't have the same paths: only in the first "
+            f"{sorted(map(str, paths_a - paths_b))}, only in the second "
+            f"{sorted(map(str, paths_b - paths_a))}"
         )
 
 
@@ -230,12 +242,13 @@ def pack_sequence_as(structure: Any, flat_sequence: Any) -> Any:
     {'b': 2, 'a': [1]}
     """
     if not isinstance(flat_sequence, list | tuple | deque):
-        raise TypeError(f"flat_sequence must be a sequence, got {flat_sequence!r}")
+        raise TypeError(f"flat_sequence must be an iterable with a length, got {flat_sequence!r}")
     flat = list(flat_sequence)
     count = len(flatten(structure))
     if count != len(flat):
         raise ValueError(
-            f"the structure {structure!r} has {count} leaves, flat_sequence has {len(flat)}"
+            f"too few or too many leaves: the structure {structure!r} holds {count}, flat_sequence "
+            f"has {len(flat)}"
         )
     values = iter(flat)
     return _mapped(lambda _: next(values), (structure,), True)
@@ -255,15 +268,13 @@ def _is_shape(x: Any) -> bool:
 
 
 def map_shape_structure(func: Callable[[Any], Any], structure: Any) -> Any:
-    """`map_structure` over shapes: a tuple of sizes (None where one is open) is a leaf.
+    """`map_structure` over shapes: a list or tuple of sizes (None where one is open) is a leaf.
 
     >>> map_shape_structure(len, {"a": (2, None), "b": [(3,), ()]})
     {'a': 2, 'b': [1, 0]}
     """
     if not callable(func):
         raise TypeError(f"`func` must be callable, got {func!r}")
-    if _is_shape(structure):
-        return func(tuple(structure))
-    if not is_nested(structure):
-        raise ValueError(f"expected a structure of shapes, got {structure!r}")
+    if _is_shape(structure) or not is_nested(structure):
+        return func(structure)
     return _rebuilt(structure, [map_shape_structure(func, c) for c in _children(structure)])

@@ -34,7 +34,9 @@ scipy = LazyModule("scipy")
 jax = LazyModule("jax", available=False)
 torchvision = LazyModule("torchvision", available=False)
 torch_xla = LazyModule("torch_xla", available=False)
-optree = LazyModule("optree", available=False)
+#: Keras tests its tree functions where one of the packages is there that compute them; ours are
+#: found under the name of this one.
+optree = LazyModule("optree", available=True)
 dmtree = LazyModule("tree", available=False)
 tf2onnx = LazyModule("tf2onnx", available=False)
 litert = LazyModule("ai_edge_litert", available=False)
