@@ -20,6 +20,7 @@ import numpy as np
 
 from chainrule.errors import DataError, ShapeError
 from chainrule.runtime.random import stream
+from chainrule.strings import StringTensor, as_strings, is_string, made
 from chainrule.tensor import Tensor, creation
 from chainrule.training.tree import flatten, map_leaves
 
@@ -297,7 +298,8 @@ def unpack(item: Any) -> Batch:
 
 
 def as_array(x: Any) -> np.ndarray:
-    """A NumPy array of a dtype that a network takes: floats become float32, other kinds stay.
+    """A NumPy array of a dtype that a network takes: floats become float32, strings bytes, other
+    kinds stay.
 
     float64 data come from a division by 255.0 far more often than from a wish for 53 bits, and
     Keras does the same. None, for an input that is optional, stays. A column of a table has a last
@@ -307,6 +309,8 @@ def as_array(x: Any) -> np.ndarray:
         return None  # type: ignore[return-value]  # no array: an input that is optional
     if type(x).__name__ == "Series" and hasattr(x, "to_numpy"):
         x = x.to_numpy()[:, None]
+    if is_string(x):
+        return as_strings(x).array
     array = _numpy(x)
     if array.dtype == np.float64:
         return array.astype(np.float32)
@@ -324,9 +328,10 @@ def as_array(x: Any) -> np.ndarray:
 
 def as_tensor(x: Any) -> Any:
     """A tensor over the array without a copy where the array allows it."""
-    if x is None or isinstance(x, Tensor):
+    if x is None or isinstance(x, Tensor | StringTensor):
         return x
-    return creation.from_owned(as_array(x))
+    array = as_array(x)
+    return made(array) if array.dtype == object else creation.from_owned(array)
 
 
 def class_weights(y: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarray:

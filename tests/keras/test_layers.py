@@ -244,8 +244,7 @@ def test_preprocessing(rng):
     np.testing.assert_allclose(
         array(norm(x)).reshape(-1, 3), (flat - flat.mean(0)) / flat.std(0), rtol=1e-3, atol=1e-4
     )
-    with pytest.raises(ValueError, match="adapt"):
-        layers.Normalization()(x)
+    np.testing.assert_allclose(array(layers.Normalization()(x)), x, rtol=1e-6)  # until it adapts
     np.testing.assert_array_equal(array(layers.CenterCrop(2, 4)(x)), x[:, 2:4, 2:6])
     assert layers.Resizing(3, 4)(x).shape == (4, 3, 4, 3)
     flipped = array(layers.RandomFlip("horizontal")(x, training=True))
@@ -270,8 +269,8 @@ def test_augmentation_moves_pixels_and_invents_none(rng):
     places = [(i, j) for i in range(6) for j in range(5)]
     assert any(np.allclose(crop, x[:, i : i + 3, j : j + 4]) for i, j in places)
     np.testing.assert_array_equal(array(layers.RandomRotation(0.5)(x, training=False)), x)
-    with pytest.raises(ValueError, match="fill_mode"):
-        layers.RandomRotation(0.1, fill_mode="wrap")
+    with pytest.raises(NotImplementedError, match="fill_mode"):
+        layers.RandomRotation(0.1, fill_mode="mirror")
 
 
 def test_names_are_numbered():

@@ -45,7 +45,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "utils.model_visualization": ("plotting",),
     "utils.traceback_utils": ("config",),
     "utils.tracking": ("=keras_suite.tracking",),
-    "utils": ("utils", "settings", "naming"),
+    "utils": ("utils", "settings", "naming", "=keras_suite.python_utils"),
     "models.model": ("models.model", "models"),
     "models.functional": ("models.model", "models"),
     "models.sequential": ("models.sequential", "models"),

@@ -56,6 +56,7 @@ class Layer(State):
 
     #: Inputs that this layer computes with are cast to its float type, integers included.
     casts_integers = False
+    _unbuilt_is_known = False
     #: Has nothing to build, so that it is built when it is made (unless a subclass has a `build`).
     builds_at_once = False
 

@@ -17,6 +17,7 @@ from chainrule.keras.models import operations as functions
 from chainrule.keras.saving.legacy import modern
 from chainrule.keras.settings import to_dtype
 from chainrule.keras.symbolic import FunctionOp, KerasTensor, Node, Operation, fill
+from chainrule.strings import as_strings, is_string
 from chainrule.tensor import Tensor, creation
 from chainrule.training.tree import map_leaves
 
@@ -158,7 +159,9 @@ class Graph:
                     "provide a valid tensor."
                 )
             return None
-        if isinstance(value, np.ndarray | int | float | list):
+        if is_string(value):
+            value = as_strings(value)
+        elif isinstance(value, np.ndarray | int | float | list):
             value = creation.from_owned(np.array(value))
         if symbolic.dtype != "string" and isinstance(value, Tensor):
             dtype = to_dtype(symbolic.dtype)

@@ -1,14 +1,24 @@
 """`keras.utils`."""
 
+from chainrule.keras.backend import clear_session
 from chainrule.keras.files import get_file
 from chainrule.keras.images import array_to_img, img_to_array, load_img, save_img
+from chainrule.keras.layers.preprocessing.feature_space import FeatureSpace
 from chainrule.keras.plotting import model_to_dot, plot_model
+from chainrule.keras.registry import CustomObjectScope as CustomObjectScope
 from chainrule.keras.registry import (
     custom_object_scope,
     get_custom_objects,
+    get_registered_name,
+    get_registered_object,
     register_keras_serializable,
 )
+from chainrule.keras.registry import from_config as deserialize_keras_object
+from chainrule.keras.registry import to_config as serialize_keras_object
+from chainrule.keras.settings import standardize_dtype
 from chainrule.keras.sources import get_source_inputs
+from chainrule.keras.symbolic import is_keras_tensor
+from chainrule.keras.utils import bounding_boxes
 from chainrule.keras.utils.batches import (
     PyDataset,
     Sequence,
@@ -33,12 +43,14 @@ from chainrule.training.messages import (
 from chainrule.training.progress import Progbar
 
 __all__ = [
-    "Config", "Progbar", "PyDataset", "Sequence", "array_to_img", "audio_dataset_from_directory",
-    "custom_object_scope", "disable_interactive_logging", "enable_interactive_logging",
-    "get_custom_objects", "get_file", "get_source_inputs", "is_interactive_logging_enabled",
-    "image_dataset_from_directory", "img_to_array", "load_img",
-    "model_to_dot", "normalize", "pack_x_y_sample_weight", "pad_sequences", "plot_model",
-    "register_keras_serializable", "save_img", "set_random_seed", "split_dataset",
+    "Config", "CustomObjectScope", "FeatureSpace", "Progbar", "PyDataset", "Sequence",
+    "array_to_img", "audio_dataset_from_directory", "bounding_boxes", "clear_session",
+    "custom_object_scope", "deserialize_keras_object", "disable_interactive_logging",
+    "enable_interactive_logging", "get_custom_objects", "get_file", "get_registered_name",
+    "get_registered_object", "get_source_inputs", "image_dataset_from_directory", "img_to_array",
+    "is_interactive_logging_enabled", "is_keras_tensor", "load_img", "model_to_dot", "normalize",
+    "pack_x_y_sample_weight", "pad_sequences", "plot_model", "register_keras_serializable",
+    "save_img", "serialize_keras_object", "set_random_seed", "split_dataset", "standardize_dtype",
     "text_dataset_from_directory", "timeseries_dataset_from_array", "to_categorical",
     "unpack_x_y_sample_weight",
 ]  # fmt: skip

@@ -79,6 +79,11 @@ class BaseImagePreprocessingLayer(DataLayer):
             )
         self.value_range = sorted(value_range)
 
+    @staticmethod
+    def _given(factor: Any) -> Any:
+        """A factor as a config has it."""
+        return tuple(factor) if isinstance(factor, list) else factor
+
     def _set_seed(self, seed: int | None) -> None:
         self.seed = seed
         self.generator = SeedGenerator(seed)
@@ -227,6 +232,9 @@ class BaseImagePreprocessingLayer(DataLayer):
     def _boxes(self, bounding_boxes: Any, size: Any, after: Any, change: Any) -> Any:
         """Boxes as left, top, right, bottom, changed, clipped and in their own format again."""
         own = self.bounding_box_format or "xyxy"
+        if len(bounding_boxes["boxes"].shape) == 2:  # of one image
+            lifted = {name: to_tensor(v).unsqueeze(0) for name, v in bounding_boxes.items()}
+            return {n: v[0] for n, v in self._boxes(lifted, size, after, change).items()}
         found = box_tools.convert_format(bounding_boxes, own, "xyxy", *size)
         found = {**found, "boxes": change(found["boxes"])}
         found = box_tools.clip_to_image_size(found, *after, "xyxy")

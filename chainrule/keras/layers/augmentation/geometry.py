@@ -195,9 +195,9 @@ class RandomZoom(Affine):
         **kwargs: Any,
     ) -> None:
         super().__init__(data_format=data_format, **kwargs)
-        self.height_factor = height_factor
+        self.height_factor = self._given(height_factor)
         self._height = self._within(height_factor, "height_factor")
-        self.width_factor = width_factor
+        self.width_factor = self._given(width_factor)
         self._width = None if width_factor is None else self._within(width_factor, "width_factor")
         self._set_seed(seed)
         self._set_filling(fill_mode, interpolation, fill_value)
@@ -249,9 +249,9 @@ class RandomTranslation(Affine):
         **kwargs: Any,
     ) -> None:
         super().__init__(data_format=data_format, **kwargs)
-        self.height_factor = height_factor
+        self.height_factor = self._given(height_factor)
         self._height = self._pair(height_factor, "height_factor", (-1, 1))
-        self.width_factor = width_factor
+        self.width_factor = self._given(width_factor)
         self._width = self._pair(width_factor, "width_factor", (-1, 1))
         self._set_seed(seed)
         self._set_filling(fill_mode, interpolation, fill_value)
@@ -329,8 +329,8 @@ def _part(images: Any, axis: int, top: Any, left: Any, height: int, width: int) 
 
 @known
 class RandomCrop(BaseImagePreprocessingLayer):
-    """A part of the given size, the same for the whole batch; outside of training the images as
-    they are. Smaller images are cut to the proportions and resized.
+    """A part of the given size, the same for the whole batch. Outside of training, and where images
+    are smaller, what has the proportions is resized.
     """
 
     _USE_BASE_FACTOR = False
@@ -363,7 +363,7 @@ class RandomCrop(BaseImagePreprocessingLayer):
     def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
         images = as_images(images, self.compute_dtype)
         if not training:
-            return images
+            return smart_resize(images, (self.height, self.width), data_format=self.data_format)
         top, left = transformation
         axis = self._height_axis
         if isinstance(top, Tensor):

@@ -174,7 +174,7 @@ class RandomErasing(_Patches):
         self._set_factor(factor)
         self.scale = self._pair(scale, "scale", self._FACTOR_BOUNDS)
         self.fill_value = fill_value
-        self.value_range = value_range
+        self.value_range = list(value_range)
         self._set_seed(seed)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
@@ -236,7 +236,7 @@ class RandAugment(BaseImagePreprocessingLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(data_format=data_format, **kwargs)
-        self.value_range = value_range
+        self.value_range = list(value_range)
         self.num_ops = num_ops
         self._set_factor(factor)
         self.interpolation = interpolation

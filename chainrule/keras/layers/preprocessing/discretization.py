@@ -14,6 +14,7 @@ from chainrule.keras.layers.preprocessing.encoding import (
     refuse_sparse,
 )
 from chainrule.keras.registry import known
+from chainrule.keras.symbolic import KerasTensor
 from chainrule.tensor import Tensor, creation
 from chainrule.tensor import functions as T
 
@@ -136,6 +137,9 @@ class Discretization(DataLayer):
 
     def _output_dtype(self, tensor: Any) -> str:
         return self.output_dtype
+
+    def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Any:
+        return KerasTensor(self.compute_output_shape(inputs.shape), self.output_dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -28,6 +28,7 @@ class Rows:
         self.rows = rows
 
 
+@known
 class IndexLookup(EagerLayer):
     """Tokens to places in a vocabulary: the mask token (if there is one) is 0, then come the places
     of unknown tokens, then the vocabulary in order.

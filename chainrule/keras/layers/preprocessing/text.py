@@ -109,6 +109,7 @@ class TextVectorization(EagerLayer):
             encoding=encoding,
             vocabulary_size=size,
         )
+        self._lookup_layer.built = True  # it has no weights
 
     @property
     def compute_dtype(self) -> str:
