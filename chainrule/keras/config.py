@@ -2,10 +2,13 @@
 
 from chainrule.keras.backend import backend
 from chainrule.keras.settings import (
+    disable_flash_attention,
     dtype_policy,
+    enable_flash_attention,
     epsilon,
     floatx,
     image_data_format,
+    is_flash_attention_enabled,
     set_dtype_policy,
     set_epsilon,
     set_floatx,
@@ -35,6 +38,9 @@ def is_traceback_filtering_enabled() -> bool:
 
 
 __all__ = [
+    "disable_flash_attention",
+    "enable_flash_attention",
+    "is_flash_attention_enabled",
     "disable_interactive_logging",
     "disable_traceback_filtering",
     "enable_interactive_logging",

@@ -238,3 +238,20 @@ def set_dtype_policy(policy: str | DTypePolicy) -> None:
             f"DTypePolicy, got {policy!r} of type {type(policy).__name__}"
         )
     _state["dtype_policy"] = to_policy(policy)
+
+
+def enable_flash_attention() -> None:
+    """Attention layers promise that nobody asks for their scores. (Large attention is computed
+    without its matrix of scores in any case.)
+    """
+    _state["flash_attention"] = True
+
+
+def disable_flash_attention() -> None:
+    """Attention layers may be asked for their scores, as they may unless told otherwise."""
+    _state["flash_attention"] = False
+
+
+def is_flash_attention_enabled() -> bool:
+    """Whether `enable_flash_attention` holds."""
+    return bool(_state.get("flash_attention"))
