@@ -42,13 +42,16 @@ def _speaks(names: dict[str, Any]) -> bool:
 
 
 def is_keras_program() -> bool:
-    """Whether a program on the stack speaks TensorFlow or Keras, in which a value can always be
-    looked at. Slow: only for what is an error otherwise.
+    """Whether the nearest program on the stack that uses this package speaks TensorFlow or Keras,
+    in which a value can always be looked at. Slow: only for what is an error otherwise.
     """
     frame: FrameType | None = sys._getframe(1)
+    top = sys.modules["chainrule"]
     while frame is not None:
         names = frame.f_globals
         if not str(names.get("__name__", "")).startswith("chainrule."):
+            if names.get("torch") is top:
+                return False
             for name in ("keras", "tf", "tensorflow", "layers", "K"):
                 found = names.get(name) or frame.f_locals.get(name)
                 module = getattr(found, "__name__", "")

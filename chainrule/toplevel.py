@@ -91,7 +91,8 @@ _TENSORFLOW = """
     clip_by_value compat constant control_dependencies convert_to_tensor custom_gradient debugging
     distribute ensure_shape executing_eagerly expand_dims experimental floordiv floormod foldl
     foldr function gather_nd get_static_value global_norm grad_pass_through gradients group
-    identity image init_scope initializers is_symbolic_tensor lookup losses metrics map_fn math mod name_scope nest
+    identity image init_scope initializers is_symbolic_tensor lookup losses map_fn math metrics mod
+    name_scope nest
     no_op numpy_function ones_initializer optimizers pad print py_function rank
     recompute_grad reduce_all reduce_any reduce_logsumexp reduce_max reduce_mean reduce_min
     reduce_prod reduce_std reduce_sum reduce_variance reverse reverse_sequence

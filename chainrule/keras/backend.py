@@ -1,23 +1,109 @@
-"""`keras.backend`: settings, and the few functions that old programs still call as `K.…`."""
+"""`keras.backend`: settings, and the functions that old programs still call as `K.…`."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from chainrule.keras import naming, ops
-from chainrule.keras import random as keras_random
-from chainrule.keras.activations import relu, sigmoid, softmax, tanh
-from chainrule.keras.losses import binary_crossentropy, categorical_crossentropy
-from chainrule.keras.ops import (
-    abs,
+from chainrule.keras import naming
+from chainrule.keras.activations import softmax
+from chainrule.keras.legacy_backend import (
     arange,
     argmax,
+    argmin,
+    batch_dot,
+    batch_flatten,
+    batch_get_value,
+    batch_normalization,
+    batch_set_value,
+    bias_add,
+    cast_to_floatx,
+    clip,
+    concatenate,
+    constant,
+    conv1d,
+    conv2d,
+    conv2d_transpose,
+    conv3d,
+    count_params,
+    ctc_batch_cost,
+    ctc_decode,
+    cumprod,
+    cumsum,
+    depthwise_conv2d,
+    dropout,
+    eval,
+    expand_dims,
+    eye,
+    flatten,
+    foldl,
+    foldr,
+    gather,
+    get_value,
+    gradients,
+    in_top_k,
+    int_shape,
+    is_sparse,
+    l2_normalize,
+    learning_phase,
+    manual_variable_initialization,
+    map_fn,
+    moving_average_update,
+    ndim,
+    one_hot,
+    ones,
+    ones_like,
+    permute_dimensions,
+    pool2d,
+    pool3d,
+    pow,
+    random_bernoulli,
+    random_normal,
+    random_normal_variable,
+    random_uniform,
+    random_uniform_variable,
+    relu,
+    repeat,
+    repeat_elements,
+    resize_images,
+    resize_volumes,
+    reverse,
+    separable_conv2d,
+    set_learning_phase,
+    set_value,
+    sparse_categorical_crossentropy,
+    spatial_2d_padding,
+    spatial_3d_padding,
+    squeeze,
+    stop_gradient,
+    switch,
+    temporal_padding,
+    to_dense,
+    truncated_normal,
+    update,
+    update_add,
+    update_sub,
+    variable,
+    zeros,
+    zeros_like,
+)
+from chainrule.keras.losses import binary_focal_crossentropy, categorical_focal_crossentropy
+from chainrule.keras.naming import get_uid, name_scope
+from chainrule.keras.ops import (
+    abs,
+    all,
+    any,
+    binary_crossentropy,
     cast,
+    categorical_crossentropy,
     cos,
+    dot,
+    dtype,
+    elu,
     equal,
     exp,
-    expand_dims,
     greater,
+    greater_equal,
+    hard_sigmoid,
+    less,
+    less_equal,
     log,
     max,
     maximum,
@@ -25,23 +111,26 @@ from chainrule.keras.ops import (
     min,
     minimum,
     not_equal,
-    ones,
-    ones_like,
     prod,
     reshape,
+    round,
     shape,
+    sigmoid,
+    sign,
     sin,
+    softplus,
+    softsign,
     sqrt,
     square,
-    squeeze,
     stack,
     std,
     sum,
+    tanh,
     tile,
     transpose,
-    zeros,
-    zeros_like,
+    var,
 )
+from chainrule.keras.ops.promotion import result_type
 from chainrule.keras.settings import (
     epsilon,
     floatx,
@@ -53,17 +142,32 @@ from chainrule.keras.settings import (
     set_image_data_format,
     standardize_dtype,
 )
+from chainrule.keras.symbolic import is_keras_tensor
 from chainrule.keras.variables import Variable
 
 __all__ = [
-    "Variable", "abs", "arange", "argmax", "backend", "binary_crossentropy", "cast",
-    "categorical_crossentropy", "clear_session", "clip", "concatenate", "cos", "dot", "epsilon",
-    "equal", "exp", "expand_dims", "flatten", "floatx", "get_value", "greater", "image_data_format",
-    "int_shape", "is_float_dtype", "is_int_dtype", "log", "max", "maximum", "mean", "min", "minimum", "ndim", "not_equal", "ones",
-    "ones_like", "permute_dimensions", "pow", "prod", "random_normal", "random_uniform", "relu",
-    "reshape", "result_type", "set_epsilon", "set_floatx", "set_image_data_format", "set_value",
-    "shape", "sigmoid", "sin", "softmax", "sqrt", "square", "squeeze", "stack", "standardize_dtype", "std", "sum",
-    "tanh", "tile", "transpose", "variable", "zeros", "zeros_like",
+    "Variable", "abs", "all", "any", "arange", "argmax", "argmin", "backend", "batch_dot",
+    "batch_flatten", "batch_get_value", "batch_normalization", "batch_set_value", "bias_add",
+    "binary_crossentropy", "binary_focal_crossentropy", "cast", "cast_to_floatx",
+    "categorical_crossentropy", "categorical_focal_crossentropy", "clear_session", "clip",
+    "concatenate", "constant", "conv1d", "conv2d", "conv2d_transpose", "conv3d", "cos",
+    "count_params", "ctc_batch_cost", "ctc_decode", "cumprod", "cumsum", "depthwise_conv2d",
+    "dot", "dropout", "dtype", "elu", "epsilon", "equal", "eval", "exp", "expand_dims", "eye",
+    "flatten", "floatx", "foldl", "foldr", "gather", "get_uid", "get_value", "gradients",
+    "greater", "greater_equal", "hard_sigmoid", "image_data_format", "in_top_k", "int_shape",
+    "is_float_dtype", "is_int_dtype", "is_keras_tensor", "is_sparse", "l2_normalize",
+    "learning_phase", "less", "less_equal", "log", "manual_variable_initialization", "map_fn",
+    "max", "maximum", "mean", "min", "minimum", "moving_average_update", "name_scope", "ndim",
+    "not_equal", "one_hot", "ones", "ones_like", "permute_dimensions", "pool2d", "pool3d",
+    "pow", "prod", "random_bernoulli", "random_normal", "random_normal_variable",
+    "random_uniform", "random_uniform_variable", "relu", "repeat", "repeat_elements", "reshape",
+    "resize_images", "resize_volumes", "result_type", "reverse", "round", "separable_conv2d",
+    "set_epsilon", "set_floatx", "set_image_data_format", "set_learning_phase", "set_value",
+    "shape", "sigmoid", "sign", "sin", "softmax", "softplus", "softsign",
+    "sparse_categorical_crossentropy", "spatial_2d_padding", "spatial_3d_padding", "sqrt",
+    "square", "squeeze", "stack", "standardize_dtype", "std", "stop_gradient", "sum", "switch",
+    "tanh", "temporal_padding", "tile", "to_dense", "transpose", "truncated_normal", "update",
+    "update_add", "update_sub", "var", "variable", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -79,68 +183,3 @@ def backend() -> str:
 def clear_session(free_memory: bool = True) -> None:
     """Give names from the beginning again: the next Dense is "dense"."""
     naming.reset()
-
-
-def int_shape(x: Any) -> tuple[Any, ...]:
-    return tuple(x.shape)
-
-
-def ndim(x: Any) -> int:
-    return len(x.shape)
-
-
-def concatenate(tensors: Any, axis: int = -1) -> Any:
-    return ops.concatenate(tensors, axis=axis)
-
-
-def dot(x: Any, y: Any) -> Any:
-    return ops.dot(x, y)
-
-
-def clip(x: Any, min_value: Any, max_value: Any) -> Any:
-    return ops.clip(x, min_value, max_value)
-
-
-def pow(x: Any, a: Any) -> Any:
-    return ops.power(x, a)
-
-
-def flatten(x: Any) -> Any:
-    return ops.reshape(x, (-1,))
-
-
-def permute_dimensions(x: Any, pattern: Any) -> Any:
-    return ops.transpose(x, axes=pattern)
-
-
-def variable(value: Any, dtype: Any = None, name: str | None = None, **_: Any) -> Variable:
-    return Variable(value, dtype=dtype, name=name)
-
-
-def get_value(x: Any) -> Any:
-    return ops.convert_to_numpy(x)
-
-
-def set_value(x: Variable, value: Any) -> None:
-    x.assign(value)
-
-
-def random_normal(
-    shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None
-) -> Any:
-    return keras_random.normal(shape, mean, stddev, dtype, seed)
-
-
-def random_uniform(
-    shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None
-) -> Any:
-    return keras_random.uniform(shape, minval, maxval, dtype, seed)
-
-
-def result_type(*dtypes: Any) -> str:
-    """The type that numbers of these types meet in."""
-    from_shapes = [ops.zeros((1,), d) for d in dtypes]
-    total = from_shapes[0]
-    for tensor in from_shapes[1:]:
-        total = total + tensor
-    return str(total.dtype.name)

@@ -86,3 +86,28 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Tensor:
     """The entries along `axis` in another order."""
     order = _generator(seed).numpy().permutation(int(x.shape[axis]))
     return T.index_select(x, axis, creation.from_owned(order))
+
+
+def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Tensor:
+    """Gamma numbers with shape `alpha` and rate 1; their gradient is not followed."""
+    drawn = _generator(seed).numpy().gamma(_plain(alpha), 1.0, _sizes(shape))
+    return creation.from_owned(np.asarray(drawn, np.float32)).to(to_dtype(dtype))
+
+
+def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Tensor:
+    """Beta numbers, in [0, 1]."""
+    drawn = _generator(seed).numpy().beta(_plain(alpha), _plain(beta), _sizes(shape))
+    return creation.from_owned(np.asarray(drawn, np.float32)).to(to_dtype(dtype))
+
+
+def binomial(
+    shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None
+) -> Tensor:
+    """How many of `counts` trials succeed."""
+    trials = np.asarray(_plain(counts), np.int64)
+    drawn = _generator(seed).numpy().binomial(trials, _plain(probabilities), _sizes(shape))
+    return creation.from_owned(np.asarray(drawn, np.float32)).to(to_dtype(dtype))
+
+
+def _plain(x: Any) -> Any:
+    return x.detach().numpy() if isinstance(x, Tensor) else np.asarray(x)
