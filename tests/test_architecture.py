@@ -30,7 +30,7 @@ ORDER = [
     {"runtime"},
     {"tensor"},
     {"func"},
-    {"amp", "random", "types", "storage", "strings"},
+    {"amp", "random", "types", "storage", "strings", "hashes"},
     {"autograd", "linalg", "special", "legacy", "flags", "fft", "signal", "sparse"},
     {"masked"},
     {"cpu", "cuda", "mps", "xpu", "accelerator", "multiprocessing", "distributed", "overrides"},
