@@ -5,7 +5,10 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
+import numpy as np
+
 from chainrule import dtypes
+from chainrule.keras.context import get_keras_mask
 from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.registry import known
@@ -22,11 +25,31 @@ class _Merge(Layer):
     casts_integers = False
     _least = 2
 
+    def build(self, input_shape: Any) -> None:
+        shapes = input_shape
+        if not isinstance(shapes, list | tuple) or any(n is None or isinstance(n, int) for n in
+                                                       shapes):  # fmt: skip
+            raise ValueError(
+                f"A merge layer should be called on a list of inputs. Layer {self.name!r} "
+                f"({type(self).__name__}) received: input_shape={shapes} (not a list of shapes)"
+            )
+        if len(shapes) < 1:
+            raise ValueError(
+                "A merge layer should be called on a list of at least 1 input. "
+                f"Received {len(shapes)} inputs. Full input_shape received: {shapes}"
+            )
+        if len({shape[0] for shape in shapes if shape} - {None}) > 1:
+            raise ShapeError(
+                "Cannot merge tensors with different batch sizes. "
+                f"Received tensors with shapes {shapes}"
+            )
+        self.built = True
+
     def call(self, inputs: Any) -> Tensor:
         if not isinstance(inputs, list | tuple):
             raise ValueError(
-                f"layer {self.name!r} ({type(self).__name__}) takes a list of tensors, got one "
-                "tensor"
+                f"A merge layer should be called on a list of inputs. Layer {self.name!r} "
+                f"({type(self).__name__}) received one tensor"
             )
         if len(inputs) < self._least:
             raise ValueError(
@@ -44,7 +67,8 @@ class _Merge(Layer):
         for sizes in zip(*(x.shape for x in inputs), strict=True):
             if len({int(n) for n in sizes} - {1}) > 1:
                 raise ShapeError(
-                    f"layer {self.name!r} ({type(self).__name__}) got inputs of unlike shapes: "
+                    "Inputs have incompatible shapes. "
+                    f"Layer {self.name!r} ({type(self).__name__}) received shapes "
                     f"{', '.join(str(tuple(x.shape)) for x in inputs)}"
                 )
         return inputs
@@ -52,11 +76,49 @@ class _Merge(Layer):
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         raise NotImplementedError
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        masks = [m for m in (previous_mask or []) if m is not None]
-        if len(masks) < len(inputs):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Kept is what any of the inputs keeps, if all are masked."""
+        if mask is None:
             return None
-        return reduce(lambda a, b: a & b, masks)
+        _check_masks(inputs, mask)
+        if any(m is None for m in mask):
+            return None
+        return reduce(lambda a, b: a | b, [_truth(m) for m in mask])
+
+
+def _truth(mask: Any) -> Any:
+    """A mask of numbers as one of truth values."""
+    return mask.bool() if isinstance(mask, Tensor) else np.asarray(mask, bool)
+
+
+def _check_masks(inputs: Any, mask: Any) -> None:
+    for name, value in (("mask", mask), ("inputs", inputs)):
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"`{name}` should be a list. Received: {name}={value}")
+    if len(mask) != len(inputs):
+        raise ValueError(
+            "The lists `inputs` and `mask` should have the same length. Received: inputs of length "
+            f"{len(inputs)}, and mask of length {len(mask)}"
+        )
+
+
+def _wide_mask(x: Tensor) -> Any:
+    """The mask of a tensor in its own shape, or None."""
+    mask = get_keras_mask(x)
+    return None if mask is None else mask.bool().unsqueeze(-1).expand(x.shape)
+
+
+def _of_what_is_kept(op: Any, inputs: list[Tensor]) -> Tensor:
+    """`op` over the inputs, where a masked element leaves it to the others."""
+    output, kept = inputs[0], _wide_mask(inputs[0])
+    for x in inputs[1:]:
+        mask = _wide_mask(x)
+        other = x if mask is None else T.where(mask, x, output)
+        if kept is not None:
+            output = T.where(kept, output, other)
+        kept = kept | mask if kept is not None and mask is not None else None
+        output = op(output, other)
+    return output
 
 
 @known
@@ -73,9 +135,14 @@ class Add(_Merge):
 class Subtract(_Merge):
     """The first minus the second of two."""
 
+    _least = 1
+
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         if len(inputs) != 2:
-            raise ValueError(f"layer {self.name!r} (Subtract) takes two tensors, got {len(inputs)}")
+            raise ValueError(
+                "A `Subtract` layer should be called on exactly 2 inputs. "
+                f"Layer {self.name!r} received {len(inputs)}"
+            )
         return inputs[0] - inputs[1]
 
 
@@ -86,7 +153,13 @@ class Multiply(_Merge):
     _least = 1
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(lambda a, b: a * b, inputs)
+        masks = [_wide_mask(x) for x in inputs]
+        # A masked element leaves the others as they are; what all mask is 0.
+        kept = [x if m is None else T.where(m, x, 1.0) for x, m in zip(inputs, masks, strict=True)]
+        product = reduce(lambda a, b: a * b, kept)
+        if any(m is None for m in masks):
+            return product
+        return T.where(reduce(lambda a, b: a | b, masks), product, 0.0)
 
 
 @known
@@ -106,7 +179,7 @@ class Maximum(_Merge):
     _least = 1
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(T.maximum, inputs)
+        return _of_what_is_kept(T.maximum, inputs)
 
 
 @known
@@ -116,7 +189,7 @@ class Minimum(_Merge):
     _least = 1
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(T.minimum, inputs)
+        return _of_what_is_kept(T.minimum, inputs)
 
 
 @known
@@ -135,7 +208,8 @@ class Concatenate(_Merge):
         rests = {tuple(int(n) for a, n in enumerate(x.shape) if a != axis) for x in inputs}
         if len(rests) > 1:
             raise ShapeError(
-                f"layer {self.name!r} (Concatenate) needs equal shapes but for axis {self.axis}, "
+                "A `Concatenate` layer requires inputs with matching shapes except for the "
+                f"concatenation axis. Layer {self.name!r} joins along axis {self.axis}, "
                 f"got {', '.join(str(tuple(x.shape)) for x in inputs)}"
             )
         return inputs
@@ -143,18 +217,22 @@ class Concatenate(_Merge):
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         return T.cat(inputs, self.axis)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        masks = list(previous_mask or [])
-        if not any(m is not None for m in masks):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Kept are places where any of the joined features is kept."""
+        if mask is None:
             return None
-        axis = self.axis % inputs[0].ndim
-        full = [
-            creation.ones(tuple(x.shape[:-1]), dtype=dtypes.bool_) if m is None else m
-            for x, m in zip(inputs, masks, strict=True)
-        ]
-        if axis < full[0].ndim:
-            return T.cat(full, axis)
-        return reduce(lambda a, b: a & b, full)
+        _check_masks(inputs, mask)
+        if all(m is None for m in mask):
+            return None
+        full = []
+        for x, given in zip(inputs, mask, strict=True):
+            if given is None:
+                full.append(creation.ones(tuple(x.shape), dtype=dtypes.bool_))
+                continue
+            m = given if isinstance(given, Tensor) else creation.tensor(given)
+            m = m.bool()
+            full.append(m.unsqueeze(-1).expand(tuple(x.shape)) if m.ndim < x.ndim else m)
+        return T.cat(full, self.axis).any(-1)
 
 
 @known
@@ -192,7 +270,7 @@ class Dot(_Merge):
         shape = (*rest_a, *rest_b)
         return out.reshape(batch, *(shape or (1,)))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
 
 
