@@ -59,7 +59,7 @@ class MonitorCallback(Callback):
         name = self.monitor.removeprefix("val_")
         for metric in getattr(self.model, "metrics", ()):
             for one in (metric, *getattr(metric, "metrics", ())):
-                direction = getattr(one, "_direction", None) or getattr(one, "direction", None)
+                direction = getattr(one, "_direction", None)
                 if one.name == name and direction:
                     return bool(direction == "up")
         if name == "loss" or name.endswith("_loss"):
@@ -84,7 +84,7 @@ class MonitorCallback(Callback):
                 f"Available metrics are: {','.join(logs)}",
                 stacklevel=4,
             )
-        return value
+        return np.asarray(value) if isinstance(value, list) else value
 
     def training_state(self) -> dict[str, Any]:
         return {"best": self.best}

@@ -165,7 +165,7 @@ class Optimizer(Adjustments):
             return
         if self._schedule is not None:
             raise TypeError(
-                "This optimizer was created with a learning rate schedule, so that its learning "
+                "This optimizer was created with a `LearningRateSchedule`, so that its learning "
                 "rate cannot be set; give it a number to begin with, if you want to"
             )
         if isinstance(value, dict | str) or value is None:
