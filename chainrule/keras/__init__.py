@@ -24,21 +24,27 @@ from chainrule.keras import (
     ops,
     optimizers,
     preprocessing,
+    quantizers,
     random,
     regularizers,
     saving,
     tree,
     utils,
 )
+from chainrule.keras.context import RematScope, device, remat
 from chainrule.keras.initializers import Initializer
-from chainrule.keras.layers import Input, Layer
+from chainrule.keras.layers import Input, InputSpec, Layer
 from chainrule.keras.losses import Loss
 from chainrule.keras.metrics import Metric
 from chainrule.keras.models import Model, Sequential
+from chainrule.keras.models.function import Function
+from chainrule.keras.naming import name_scope
 from chainrule.keras.optimizers import Optimizer
+from chainrule.keras.quantizers import Quantizer
 from chainrule.keras.regularizers import Regularizer
+from chainrule.keras.scopes import StatelessScope
 from chainrule.keras.settings import DTypePolicy
-from chainrule.keras.symbolic import KerasTensor
+from chainrule.keras.symbolic import KerasTensor, Operation, SymbolicScope
 from chainrule.keras.variables import Variable
 
 #: The version of Keras whose behaviour this follows.
@@ -51,9 +57,11 @@ def version() -> str:
 
 
 __all__ = [
-    "DTypePolicy", "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model",
-    "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "applications", "backend",
-    "callbacks", "config", "constraints", "datasets", "dtype_policies", "initializers", "layers",
-    "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing",
-    "random", "regularizers", "saving", "tree", "utils", "version",
+    "DTypePolicy", "Function", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss",
+    "Metric", "Model", "Operation", "Optimizer", "Quantizer", "Regularizer", "RematScope",
+    "Sequential", "StatelessScope", "SymbolicScope", "Variable", "activations", "applications",
+    "backend", "callbacks", "config", "constraints", "datasets", "device", "dtype_policies",
+    "initializers", "layers", "losses", "metrics", "mixed_precision", "models", "name_scope", "ops",
+    "optimizers", "preprocessing", "quantizers", "random", "regularizers", "remat", "saving",
+    "tree", "utils", "version",
 ]  # fmt: skip

@@ -126,6 +126,18 @@ def inherit(training: bool | None) -> Iterator[Scope]:
         outer.training = before
 
 
+@contextmanager
+def device(device_name: str) -> Iterator[None]:
+    """Compute on a device inside: "cpu" and "cpu:0" are the one there is.
+
+    Raises ValueError for others.
+    """
+    kind = str(device_name).lower().removeprefix("/device:").partition(":")[0]
+    if kind != "cpu":
+        raise ValueError(f"there is no device {device_name!r}: chainrule computes on the 'cpu'")
+    yield
+
+
 # computed again instead of kept -------------------------------------------------------------
 
 

@@ -31,8 +31,10 @@ PLACES: dict[str, tuple[str, ...]] = {
         "backend", "settings", "variables", "scopes", "symbolic", "naming", "context", "ops",
         "random",
     ),
+    "ops.function": ("models.function", "models", "symbolic"),
     "backend.config": ("config",),
     "backend.common.backend_utils": ("=keras_suite.backend_utils",),
+    "backend.common.backend_utils": ("=keras_suite.backend_facts",),
     "backend.common.dtypes": ("ops.promotion", "backend", "=keras_suite.backend_facts"),
     "random": ("random",),
     "ops": ("ops", "symbolic", "backend", "=keras_suite.operations"),
@@ -66,7 +68,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "layers.core.einsum_dense": ("=keras_suite.einsum_dense",),
     "quantizers": ("=keras_suite.quantizers",),
     "callbacks": ("callbacks", "callbacks.monitor", "callbacks.tensorboard"),
-    "dtype_policies": ("dtype_policies", "settings"),
+    "dtype_policies": ("dtype_policies", "settings", "=keras_suite.quantizers"),
     "applications": ("applications",),
 }  # fmt: skip
 OURS = "chainrule.keras"
@@ -91,8 +93,7 @@ class Facade(ModuleType):
         if _on_disk(self.__path__, name):  # a module below this one, as a facade
             return importlib.import_module(f"{self.__name__}.{name}")
         for place in self._places:
-            module = _module(place)
-            found = getattr(module, name, None) if module is not None else None
+            found = _look(place, name)
             if found is not None:
                 return found
         raise AttributeError(f"chainrule.keras has no {name} for {self.__name__}")
@@ -129,6 +130,15 @@ def _module(place: str) -> ModuleType | None:
     except ModuleNotFoundError as error:
         if not place.startswith(error.name or "?"):
             raise
+        return None
+
+
+def _look(place: str, name: str) -> Any:
+    """What a module of ours has under a name, or None."""
+    module = _module(place)
+    try:
+        return getattr(module, name, None) if module is not None else None
+    except NotImplementedError:  # the module says why it has none
         return None
 
 
