@@ -154,11 +154,11 @@ def _boxes(model: Any, shown: _Shown, prefix: str = "") -> list[Box]:
     )
     chosen = {id(op): _box(op, shown, prefix) for op in operations}
     for node in graph.nodes:
-        box = chosen.get(id(node.operation))
-        for tensor in node.inputs if box is not None else ():
+        after = chosen.get(id(node.operation))
+        for tensor in node.inputs if after is not None else ():
             source = chosen.get(id(tensor.operation))
-            if source is not None and box is not None and source.key not in box.after:
-                box.after.append(source.key)
+            if source is not None and after is not None and source.key not in after.after:
+                after.after.append(source.key)
     found: list[Box] = []
     ends: dict[str, str] = {}  # a model that is drawn with its inside → its last box
     for op in operations:
@@ -226,7 +226,7 @@ def _dot(name: str, boxes: list[Box], rankdir: str, dpi: int, subgraph: bool) ->
 
 # the picture --------------------------------------------------------------------------------------
 
-_TITLE, _ROW, _PAD, _GAP = 26, 18, 12, 44  # pixels
+_TITLE, _ROW, _PAD, _GAP = 26.0, 18.0, 12.0, 44.0  # pixels
 _LETTER = 7.2  # width of a letter of 12 pixels, about
 _FILL = {True: "#e3f1e4", False: "#f3e6e4", None: "#ffffff"}  # trained, not trained, not said
 
@@ -245,7 +245,7 @@ def _laid_out(boxes: list[Box], rankdir: str) -> _Picture:
     """Rows of boxes; a row holds what is equally far from the beginning."""
     sizes = {
         b.key: (max(map(len, [b.title, *b.rows])) * _LETTER + 2 * _PAD,
-                _TITLE + _ROW * len(b.rows) + (6 if b.rows else 0))
+                _TITLE + _ROW * len(b.rows) + (6.0 if b.rows else 0.0))
         for b in boxes
     }  # fmt: skip
     depth: dict[str, int] = {}
@@ -353,5 +353,5 @@ def _png(picture: _Picture, path: Path, scale: float) -> None:
                        max(1, round(scale)))  # fmt: skip
         for i, text in enumerate([box.title, *box.rows]):
             at = y + (13 if i == 0 else _TITLE + 8 + (i - 1) * _ROW)
-            draw.text(tuple(scaled(x + w / 2, at)), text, "black", font, "mm")
+            draw.text((scale * (x + w / 2), scale * at), text, "black", font, "mm")
     image.save(path)

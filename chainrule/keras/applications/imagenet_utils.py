@@ -89,6 +89,6 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, fl
         )
     names = _class_index()
     return [
-        [(*names[str(i)], row[i]) for i in np.argsort(row)[: -top - 1 : -1]]  # type: ignore[misc]  # two names and a score
+        [(*names[str(i)], row[i]) for i in np.argsort(row)[: -top - 1 : -1]]
         for row in np.asarray(preds)
     ]

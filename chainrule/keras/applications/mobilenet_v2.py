@@ -71,7 +71,7 @@ def MobileNetV2(
     sides = (96, 128, 160, 192, 224)
     shape = input_shape
     if isinstance(input_tensor, KerasTensor):
-        shape = check_tensor(input_shape, input_tensor) or tuple(input_tensor.shape[1:])
+        shape = check_tensor(input_shape, input_tensor)
     known = side(shape) if shape else None
     frame = Frame(
         include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation,
@@ -105,8 +105,8 @@ def MobileNetV2(
     return frame.finish(x, name, trained, head=dense_head(gap=None))
 
 
-def check_tensor(shape: Any, tensor: KerasTensor) -> Any:
-    """`shape`, which must fit the tensor where both are given."""
+def check_tensor(shape: Any, tensor: Any) -> Any:
+    """The shape of a picture: `shape`, which must fit the tensor, or the tensor's."""
     if shape is not None:
         given = tensor.shape[1 if image_data_format() == "channels_first" else 2]
         if given != shape[1]:
@@ -114,7 +114,7 @@ def check_tensor(shape: Any, tensor: KerasTensor) -> Any:
                 "input_shape must fit input_tensor; Received `input_tensor.shape="
                 f"{tensor.shape}`, `input_shape={shape}`"
             )
-    return shape
+    return tuple(tensor.shape[1:]) if shape is None else shape
 
 
 preprocess_input = preprocessing("tf")

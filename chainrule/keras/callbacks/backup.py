@@ -33,8 +33,8 @@ class BackupAndRestore(Callback):
     arrays, data sets and loaders whose order comes from chainrule's, NumPy's or Python's random
     numbers. `double_checkpoint` keeps the backup before the last one too, for the case that the
     last cannot be read. Programs are compiled at once in such a run: bits must not depend on how
-    often a process has run one (`config.patience`). At the end of the training the files are removed, unless
-    `delete_checkpoint` is False.
+    often a process has run one (`config.patience`). At the end of the training the files are
+    removed, unless `delete_checkpoint` is False.
     """
 
     def __init__(
