@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from chainrule import names
 from chainrule.keras import context
 from chainrule.keras.arrays import to_tensor
 from chainrule.keras.registry import from_config, known, lookup, to_config
@@ -289,3 +290,6 @@ def serialize(activation: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """What `serialize` was given, or the function of that name."""
     return from_config(config, custom_objects=custom_objects, module_objects=_TABLE)
+
+
+__getattr__ = names.later(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule import names
 from chainrule.keras.arrays import to_tensor
 from chainrule.keras.registry import from_config, known, lookup, to_config
 from chainrule.keras.settings import epsilon
@@ -114,3 +115,6 @@ def serialize(constraint: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """What `serialize` was given, or the constraint of that name."""
     return from_config(config, custom_objects=custom_objects, module_objects=_TABLE)
+
+
+__getattr__ = names.later(__name__)

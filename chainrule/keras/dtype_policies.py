@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
+from chainrule import names
 from chainrule.keras.registry import from_config, known, to_config
 from chainrule.keras.settings import (
     DTypePolicy,
@@ -142,3 +143,15 @@ def serialize(dtype_policy: DTypePolicy) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """What `serialize` was given."""
     return from_config(config, custom_objects=custom_objects)
+
+
+__getattr__ = names.later(
+    __name__,
+    missing=dict.fromkeys(
+        (
+            "AWQDTypePolicy", "GPTQDTypePolicy", "Int4DTypePolicy", "QuantizedDTypePolicy",
+            "QuantizedFloat8DTypePolicy",
+        ),
+        "nothing here is quantised; DTypePolicy('mixed_bfloat16') computes in two bytes",
+    ),
+)  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule import names
 from chainrule.keras.naming import snake_case
 from chainrule.keras.registry import from_config, known, lookup, to_config
 from chainrule.keras.settings import to_dtype
@@ -448,3 +449,6 @@ def serialize(initializer: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """What `serialize` was given, or the initializer of that name."""
     return from_config(config, custom_objects=custom_objects, module_objects=_TABLE)
+
+
+__getattr__ = names.later(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from chainrule import names
 from chainrule.keras.arrays import to_tensor
 from chainrule.keras.registry import from_config, known, lookup, to_config
 from chainrule.tensor import Tensor
@@ -132,3 +133,6 @@ def serialize(regularizer: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """What `serialize` was given, or the regularizer of that name."""
     return from_config(config, custom_objects=custom_objects, module_objects=_TABLE)
+
+
+__getattr__ = names.later(__name__)

@@ -68,7 +68,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "layers.core.einsum_dense": ("=keras_suite.einsum_dense",),
     "quantizers": ("=keras_suite.quantizers",),
     "callbacks": ("callbacks", "callbacks.monitor", "callbacks.tensorboard"),
-    "dtype_policies": ("dtype_policies", "settings", "=keras_suite.quantizers"),
+    "dtype_policies": ("dtype_policies", "settings", "=keras_suite.policies"),
     "applications": ("applications",),
 }  # fmt: skip
 OURS = "chainrule.keras"

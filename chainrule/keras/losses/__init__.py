@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule import names
 from chainrule.keras.arrays import align_ranks, squeeze_or_expand_to_same_rank, to_tensor
 from chainrule.keras.losses.base import (
     Loss,
@@ -117,3 +118,6 @@ def serialize(loss: Any) -> Any:
 def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """What `serialize` was given, or the loss of that name."""
     return from_config(name, custom_objects=custom_objects, module_objects=_TABLE)
+
+
+__getattr__ = names.later(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule import names
 from chainrule.keras.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -146,3 +147,6 @@ def serialize(metric: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """What `serialize` was given, or the metric of that name."""
     return from_config(config, custom_objects=custom_objects, module_objects=_TABLE)
+
+
+__getattr__ = names.later(__name__)

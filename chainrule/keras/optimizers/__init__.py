@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from chainrule import names
 from chainrule.keras.optimizers import legacy, schedules
 from chainrule.keras.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
 from chainrule.keras.optimizers.base import Optimizer
@@ -63,3 +64,6 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
     if name.lower() in _TABLE:
         config = config | {"class_name": name.lower()}
     return from_config(config, custom_objects=custom_objects, module_objects=_TABLE)
+
+
+__getattr__ = names.later(__name__)

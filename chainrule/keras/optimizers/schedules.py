@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from chainrule import names
 from chainrule.keras.registry import from_config, known, to_config
 
 
@@ -224,3 +225,6 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """What `serialize` was given."""
     return from_config(config, custom_objects=custom_objects, module_objects=_TABLE)
+
+
+__getattr__ = names.later(__name__)
