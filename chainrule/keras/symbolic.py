@@ -45,6 +45,11 @@ class KerasTensor:
 
     __array_ufunc__ = None  # NumPy's operators leave the work to the ones below
 
+    shape: Shape  # these four cannot be changed: see `_immutable`
+    dtype: str
+    sparse: bool
+    ragged: bool
+
     def __init__(
         self,
         shape: Any,

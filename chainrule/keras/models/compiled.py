@@ -331,7 +331,7 @@ class CompileLoss(Loss):
         self._terms = list(_terms(wanted, y_true, y_pred, named, ()))
         if len(self._terms) > 1:
             self._trackers = [Mean(name=f"{term.name}_loss") for term in self._terms]
-        self._like = tuple(tree.map_structure(lambda _: None, y) for y in (y_true, y_pred))  # type: ignore[assignment]  # two of them
+        self._like = tuple(tree.map_structure(lambda _: None, y) for y in (y_true, y_pred))
         self.built = True
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:

@@ -358,7 +358,7 @@ def _written(op: Operation, ours: set[int], write: Any) -> dict[str, Any]:
             "module": module, "class_name": class_name, "registered_name": class_name,
             "config": {**registry.to_config(map_leaves(write, config)), "name": op.name},
         }  # fmt: skip
-        calls = [(called, {})]
+        calls: list[Any] = [(called, {})]
     else:
         entry = registry.to_config(op)
         calls = [(list(node.args), node.kwargs) for node in nodes]

@@ -32,6 +32,7 @@ class Model(Trainer):
 
     is_sequential = False
     graph: Graph | None = None
+    _path: str | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Model and _is_graph_call(args, kwargs):
@@ -352,7 +353,9 @@ class Model(Trainer):
             "`model.save_weights('name.weights.h5')` give the parts."
         )
 
-    def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
+    def quantize(
+        self, mode: Any = None, type_check: bool = True, config: Any = None, **kwargs: Any
+    ) -> None:
         """There is no quantization. Raises ValueError for a mode that Keras does not have either,
         NotImplementedError for others.
         """

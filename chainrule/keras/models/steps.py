@@ -30,6 +30,9 @@ class Trainable(Layer):
 
     #: Set by `compile`; before it there is none.
     optimizer: Any
+    _compile_loss: CompileLoss | None
+    _compile_metrics: CompileMetrics | None
+    _loss_tracker: Mean | None
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

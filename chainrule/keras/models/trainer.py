@@ -212,8 +212,8 @@ class Trainer(Trainable):
         """The values in the order of the metrics, then what else there is; one value by itself."""
         names: list[str] = []
         for metric in self.metrics:
-            compiled = isinstance(metric, CompileMetrics)
-            names += [m.name for m in metric.metrics] if compiled else [metric.name]
+            parts = metric.metrics if isinstance(metric, CompileMetrics) else [metric]
+            names += [part.name for part in parts]
         values = [logs[name] for name in names if name in logs]
         values += [logs[name] for name in sorted(logs) if name not in names]
         return values[0] if len(values) == 1 else values
@@ -231,7 +231,10 @@ class Trainer(Trainable):
         listed = self._callbacks(callbacks, verbose, epochs=1, steps=batches.steps)
         self.stop_predicting = False
         by_user = type(self).make_predict_function is not Trainer.make_predict_function
-        function = (self.make_predict_function() or self.predict_function) if by_user else None
+        function = None
+        if by_user:
+            made = self.make_predict_function()
+            function = self.predict_function if self.predict_function is not None else made
 
         def step(batch: Any) -> Any:
             with no_grad():

@@ -65,7 +65,8 @@ class KerasFileEditor:
             self.weights_dict: Tree = self._read(file, "")
 
     def _read(self, group: Any, path: str) -> Tree:
-        h5py, found = h5py_module(), {}
+        h5py = h5py_module()
+        found: Tree = {}
         for name in group:
             kind = group.get(name, getclass=True, getlink=True)
             if kind in (h5py.ExternalLink, h5py.SoftLink):

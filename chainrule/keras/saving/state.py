@@ -42,9 +42,8 @@ def _passed_over(kind: type) -> frozenset[str]:
 
 def _parts(saveable: Any) -> Iterator[tuple[str, Any]]:
     """Attributes with their names: a model's layers first, private ones last."""
-    kind = Layer if isinstance(saveable, Layer) else None
-    if kind is None:
-        kind = next((k for k in _SAVEABLE if isinstance(saveable, k)), Operation)
+    kinds: tuple[type, ...] = (Layer, *_SAVEABLE)
+    kind = next((k for k in kinds if isinstance(saveable, k)), Operation)
     known = _passed_over(kind)
     if getattr(saveable, "graph", None) is not None or getattr(saveable, "is_sequential", False):
         yield "layers", saveable.layers
