@@ -79,7 +79,7 @@ def main() -> None:
     given = _arguments()
     table = tomllib.loads((ROOT / "benchmarks" / "programs.toml").read_text())
     if given.fetch:
-        _fetch(table["repositories"], given.root)
+        fetch(table["repositories"], given.root)
     chosen = [Program(**row) for row in table["program"]]
     chosen = [program for program in chosen if re.search(given.only, program.name)]
     two_processors()
@@ -110,7 +110,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _fetch(repositories: dict[str, list[str]], root: Path) -> None:
+def fetch(repositories: dict[str, list[str]], root: Path) -> None:
     for name, (url, commit) in repositories.items():
         folder = root / name
         if not folder.exists():
@@ -129,7 +129,7 @@ def _failures(*outcomes: Outcome) -> str:
     return "; ".join(outcome.said for outcome in outcomes if outcome.report is None)
 
 
-def _same(ours: list[float], theirs: list[float]) -> int:
+def same(ours: list[float], theirs: list[float]) -> int:
     """For how many calls, from the first on, the losses agree."""
     for i, (x, y) in enumerate(zip(ours, theirs, strict=False)):
         if not abs(x - y) <= CLOSE * max(abs(y), 1e-2):
@@ -190,8 +190,8 @@ class Bench:
                 ours, theirs, nudged = (run.report["losses"] for run in runs if run.report)
                 ends = [f"{x[-1]:.6g}" if x else "" for x in (ours, theirs)]
                 calls = str(len(ours)) + f" ≠ {len(theirs)}" * (len(ours) != len(theirs))
-                same = str(_same(ours, theirs)), str(_same(nudged, theirs))
-                table.add(program.name, calls, *same, *ends)
+                agreed = str(same(ours, theirs)), str(same(nudged, theirs))
+                table.add(program.name, calls, *agreed, *ends)
             print("  ".join(table.rows[-1]), flush=True)
         return table
 

@@ -56,3 +56,20 @@ def test_train_on_batch_says_the_loss_of_its_batch_not_of_all_so_far() -> None:
     x = np.ones((2, 1), np.float32)
     assert [float(model.train_on_batch(x, x + error)) for error in (1.0, 3.0)] == [1.0, 9.0]
     assert float(model.test_on_batch(x, x + 2.0)) == 4.0
+
+
+class Doubled(keras.layers.Conv2D):
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        return super().convolution_op(inputs, 2 * kernel)
+
+
+def test_a_convolution_of_ones_own_keeps_bias_and_activation() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 6, 6, 3)).astype(np.float32)
+    plain, own = keras.layers.Conv2D(4, 3), Doubled(4, 3, activation="relu")
+    plain.build(x.shape)
+    own.build(x.shape)
+    bias = np.array([1.0, -2.0, 3.0, 0.0], np.float32)
+    plain.set_weights([plain.kernel, bias])
+    own.set_weights([plain.kernel, bias])
+    expected = np.maximum(2 * (plain(x).numpy() - bias) + bias, 0)
+    np.testing.assert_allclose(own(x).numpy(), expected, rtol=1e-5, atol=1e-5)

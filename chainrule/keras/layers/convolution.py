@@ -220,7 +220,18 @@ class Convolution(LowRank):
             )
         ]
 
+    def convolution_op(self, inputs: Any, kernel: Any) -> Tensor:
+        """The convolution alone, without bias and activation; a subclass may have its own."""
+        weight = kernel.permute(self.rank + 1, self.rank, *range(self.rank))
+        x = self._convolve(channels_first(inputs, self.data_format), weight, self.groups, None)
+        return back(x, self.data_format)
+
     def call(self, inputs: Tensor) -> Tensor:
+        if type(self).convolution_op is not Convolution.convolution_op:
+            x = channels_first(self.convolution_op(inputs, self.kernel), self.data_format)
+            if self.bias is not None:
+                x = x + self.bias.to(x.dtype).reshape(1, -1, *(1,) * self.rank)
+            return self.activation(back(x, self.data_format))
         x = channels_first(inputs, self.data_format)
         weight = self.kernel.permute(self.rank + 1, self.rank, *range(self.rank))
         x = self._convolve(x, weight, self.groups, self.bias)
