@@ -1,56 +1,32 @@
-"""`torch.fx`: PyTorch's symbolic tracer. Here every program is recorded; its graph is shown by
-`chainrule.explain`, and `torch.compile` is not needed. What changes graphs of PyTorch has nothing
-to change here.
+"""`torch.fx`: programs as graphs that can be read, changed and run as layers again.
+
+    traced = symbolic_trace(net)         a GraphModule: its graph, its code
+    for node in traced.graph.nodes: …    read it, change it
+    traced.recompile()                   and it runs
+
+Nothing has to be traced to be compiled here: every program is. This is for programs that look at
+and rewrite others; the graph that is compiled is shown by `chainrule.explain`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NoReturn
-
 from chainrule import names
-from chainrule.nn.modules.module import Module
+from chainrule.fx.graph import Graph as Graph
+from chainrule.fx.graph_module import GraphModule as GraphModule
+from chainrule.fx.interpreter import Interpreter as Interpreter
+from chainrule.fx.interpreter import Transformer as Transformer
+from chainrule.fx.node import Node as Node
+from chainrule.fx.node import has_side_effect as has_side_effect
+from chainrule.fx.node import map_arg as map_arg
+from chainrule.fx.proxy import Proxy as Proxy
+from chainrule.fx.subgraph_rewriter import replace_pattern as replace_pattern
+from chainrule.fx.tracer import Tracer as Tracer
+from chainrule.fx.tracer import symbolic_trace as symbolic_trace
+from chainrule.fx.tracer import wrap as wrap
 
-_WHY = "programs are recorded as they run; chainrule.explain shows the graph of a call"
+__all__ = [
+    "Graph", "GraphModule", "Interpreter", "Node", "Proxy", "Tracer", "Transformer",
+    "has_side_effect", "map_arg", "replace_pattern", "symbolic_trace", "wrap",
+]  # fmt: skip
 
-__getattr__ = names.absent(__name__, _WHY)
-
-
-def wrap(fn_or_name: str | Callable[..., Any]) -> Any:
-    """The function itself: nothing is traced through, so nothing has to be kept whole."""
-    if not callable(fn_or_name) and not isinstance(fn_or_name, str):
-        raise RuntimeError(
-            "Unsupported type for global function! Must be either a callable or string name"
-        )
-    return fn_or_name
-
-
-def has_side_effect(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The function itself."""
-    return fn
-
-
-def symbolic_trace(root: Any, concrete_args: dict[str, Any] | None = None) -> NoReturn:
-    """Raises NotImplementedError."""
-    raise NotImplementedError(f"torch.fx.symbolic_trace: {_WHY}")
-
-
-class GraphModule(Module):
-    """For `isinstance`: no layer is one here."""
-
-    def __init__(self, root: Any, graph: Any, class_name: str = "GraphModule") -> None:
-        raise NotImplementedError(f"torch.fx.GraphModule: {_WHY}")
-
-
-class Proxy:
-    """For `isinstance`: no value is one here."""
-
-    def __init__(self, node: Any, tracer: Any = None) -> None:
-        raise NotImplementedError(f"torch.fx.Proxy: {_WHY}")
-
-
-class Node:
-    """For `isinstance`: no value is one here."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError(f"torch.fx.Node: {_WHY}")
+__getattr__ = names.absent(__name__, "the graph of a call is shown by chainrule.explain")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from types import FunctionType
+from typing import Any, cast
 
 from chainrule.nn.modules.module import Module
 
@@ -56,11 +57,23 @@ def layer(
         known[n].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in settings.split()
     ]
     signature = inspect.Signature(taken)
-    return type(
-        name, (base,),
-        {
-            "function": staticmethod(function), "settings": signature,
-            "names": tuple(signature.parameters), "shown": tuple(shown.split()), "__doc__": doc,
-            "__module__": module, "__signature__": signature,
-        },
-    )  # fmt: skip
+    inside: dict[str, Any] = {
+        "function": staticmethod(function), "settings": signature,
+        "names": tuple(signature.parameters), "shown": tuple(shown.split()), "__doc__": doc,
+        "__module__": module, "__signature__": signature,
+    }  # fmt: skip
+    if base.forward is FunctionLayer.forward:
+        inputs = [
+            p for p in known.values() if p.default is p.empty and p.name not in inside["names"]
+        ]
+        inside["forward"] = _forward(inputs)
+    return type(name, (base,), inside)
+
+
+def _forward(inputs: list[inspect.Parameter]) -> Callable[..., Any]:
+    """`FunctionLayer.forward`, a copy that says what it takes."""
+    plain = FunctionLayer.forward
+    forward: Any = FunctionType(plain.__code__, plain.__globals__, plain.__name__)
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    forward.__signature__ = inspect.Signature([own, *inputs])
+    return cast(Callable[..., Any], forward)
