@@ -22,10 +22,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 #: Network, side of the pictures, and whether its file is legacy HDF5.
 NETWORKS = [
     ("VGG19", 32, True), ("ResNet50", 64, True), ("ResNet50V2", 64, False), ("Xception", 75, False),
-    ("InceptionV3", 75, True), ("MobileNet", 64, False), ("MobileNetV2", 64, True),
-    ("MobileNetV3Small", 64, False), ("MobileNetV3Large", 64, False), ("DenseNet121", 64, False),
-    ("EfficientNetB0", 64, False), ("EfficientNetV2B0", 64, True), ("InceptionResNetV2", 75, False),
-    ("ConvNeXtTiny", 64, False), ("NASNetLarge", 64, False),
+    ("InceptionV3", 75, True), ("MobileNetV2", 64, True), ("MobileNetV3Small", 64, False),
+    ("DenseNet121", 64, False), ("EfficientNetB0", 64, False), ("ConvNeXtTiny", 64, False),
 ]  # fmt: skip
 
 
