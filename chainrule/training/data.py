@@ -187,8 +187,10 @@ class _Items:
         self.shuffle = shuffle
 
     def _count(self) -> int | None:
-        count = getattr(self.source, "num_batches", self)
-        return len(self.source) if count is self else count
+        if not hasattr(self.source, "num_batches"):
+            return len(self.source)
+        count: int | None = self.source.num_batches
+        return count
 
     def __len__(self) -> int:
         count = self._count()

@@ -133,7 +133,7 @@ class RecurrentCell(DropoutRNNCell, Layer):
     def output_size(self) -> int:
         return self.units
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         self._size = last_size(self, input_shape)
         self.kernel = self.add_weight(
             name="kernel",
@@ -380,7 +380,7 @@ class StackedRNNCells(Layer):
     def output_size(self) -> Any:
         return output_size(self.cells[-1])
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         for cell in self.cells:
             build_cell(cell, input_shape)
             input_shape = (*input_shape[:-1], output_size(cell))

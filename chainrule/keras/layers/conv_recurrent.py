@@ -68,7 +68,9 @@ class ConvLSTMCell(LSTMCell):
     rank: int
     filters: int
 
-    def build(self, inputs_shape: Any, states_shape: Any = None) -> None:
+    def build(  # type: ignore[override]  # Keras names shapes by the arguments of call
+        self, inputs_shape: Any, states_shape: Any = None
+    ) -> None:
         self._size = inputs_shape[self.gate_axis]
         last = self.data_format == "channels_last"
         self._space = tuple(inputs_shape[1:-1] if last else inputs_shape[2:])

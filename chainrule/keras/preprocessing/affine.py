@@ -177,7 +177,8 @@ def random_zoom(
         raise ValueError(
             f"`zoom_range` should be a tuple or list of two floats. Received: {zoom_range}"
         )
-    zx, zy = (1, 1) if tuple(zoom_range) == (1, 1) else np.random.uniform(*zoom_range, 2)
+    low, high = zoom_range
+    zx, zy = (1, 1) if low == high == 1 else np.random.uniform(low, high, 2)
     return apply_affine_transform(
         x, zx=zx, zy=zy, row_axis=row_axis, col_axis=col_axis, channel_axis=channel_axis,
         fill_mode=fill_mode, cval=cval, order=interpolation_order,

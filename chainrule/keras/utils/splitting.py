@@ -52,7 +52,7 @@ def split_dataset(
     sizes = {len(a) for a in leaves(columns)}
     if len(sizes) > 1:
         raise ValueError(f"arrays of unlike lengths cannot be split together: {sorted(sizes)}")
-    parts = []
+    parts: list[Any] = []
     for at in _rows(sizes.pop() if sizes else 0, left_size, right_size, shuffle, seed):
         part = mapped(lambda a, at=at: a[at], columns)
         if preferred_backend == "torch":

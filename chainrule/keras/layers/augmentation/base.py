@@ -237,7 +237,7 @@ class BaseImagePreprocessingLayer(DataLayer):
             return {n: v[0] for n, v in self._boxes(lifted, size, after, change).items()}
         found = box_tools.convert_format(bounding_boxes, own, "xyxy", *size)
         found = {**found, "boxes": change(found["boxes"])}
-        found = box_tools.clip_to_image_size(found, *after, "xyxy")
+        found = box_tools.clip_to_image_size(found, after[0], after[1], "xyxy")
         return box_tools.convert_format(found, "xyxy", own, *after)
 
 

@@ -194,13 +194,14 @@ class RandomErasing(_Patches):
         low, high = self.value_range
         if self.fill_value is None:
             return (normal(shape, seed=self.generator) * float(high)).clamp(low, high)
-        several = isinstance(self.fill_value, tuple | list)
-        if several and len(self.fill_value) != 3:
+        given: Any = self.fill_value
+        several = isinstance(given, tuple | list)
+        if several and len(given) != 3:
             raise ValueError(
                 "The `fill_value` argument should be a number (or a list of three numbers). "
-                f"Received: fill_value={self.fill_value}"
+                f"Received: fill_value={given}"
             )
-        fill = creation.tensor(np.asarray(self.fill_value, np.float32).clip(low, high))
+        fill = creation.tensor(np.asarray(given, np.float32).clip(low, high))
         if several and self.data_format == "channels_first":
             fill = fill.reshape(-1, 1, 1)
         return fill.expand(shape)
@@ -241,7 +242,8 @@ class RandAugment(BaseImagePreprocessingLayer):
         self._set_factor(factor)
         self.interpolation = interpolation
         self._set_seed(seed)
-        f, shared = self.factor, {"data_format": data_format}
+        f = self.factor
+        shared: dict[str, Any] = {"data_format": data_format}
         moves = {**shared, "interpolation": interpolation, "seed": seed}
         paints = {**shared, "value_range": value_range, "seed": seed}
         bits = max(1, int(8 * f[1]))

@@ -20,6 +20,10 @@ class DataLayer(Layer):
     #: Whether several inputs come as a list or a tuple; else a list is one array.
     several_inputs = False
 
+    def _output_dtype(self, tensor: Any) -> str:
+        """The type of the output for an input like `tensor`."""
+        return self.compute_dtype
+
     def _convert(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {name: self._convert(part) for name, part in value.items()}

@@ -164,7 +164,7 @@ class HashedCrossing(EagerLayer):
         hashed = [np.full(shape, 0xDECAFCAFFE, object)]  # TensorFlow's key
         for column in columns:
             if isinstance(column, StringTensor):
-                array, hash_of = column.array, fingerprint64
+                array, hash_of = column.array, _fingerprint
             else:
                 array, hash_of = column.numpy().astype(np.int64), _as_it_is
             codes = [hash_of(v) for v in array.reshape(-1).tolist()]
@@ -235,5 +235,9 @@ class HashedCrossing(EagerLayer):
         }
 
 
-def _as_it_is(value: int) -> int:
-    return value & 0xFFFFFFFFFFFFFFFF
+def _fingerprint(value: Any) -> int:
+    return fingerprint64(value)
+
+
+def _as_it_is(value: Any) -> int:
+    return int(value) & 0xFFFFFFFFFFFFFFFF

@@ -65,7 +65,7 @@ class Normalization(DataLayer):
                     f"({len(axes)}). Received: mean shape {np.shape(mean)} for axis {axes}"
                 )
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         if input_shape is None:
             return
         ndim = len(input_shape)
