@@ -181,8 +181,10 @@ def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: An
     chances = ops.convert_to_tensor(y_pred)
     blank = int(chances.shape[-1]) - 1
     logits = ops.log(ops.add(chances, 1e-7))
-    lengths = (ops.reshape(ops.cast(n, "int32"), (-1,)) for n in (label_length, input_length))
-    return ops.expand_dims(ops.ctc_loss(y_true, logits, *lengths, mask_index=blank), 1)
+    labels, times = (
+        ops.reshape(ops.cast(n, "int32"), (-1,)) for n in (label_length, input_length)
+    )
+    return ops.expand_dims(ops.ctc_loss(y_true, logits, labels, times, blank), 1)
 
 
 def ctc_decode(

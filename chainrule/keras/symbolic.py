@@ -442,16 +442,50 @@ def is_symbolic(*structures: Any) -> bool:
 
 def infer(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """The symbolic outputs of `function`, found by recording it on placeholders of two sizes."""
-    results = [_run(function, args, kwargs, _PROBES[0])]
-    results.append(
-        _run(function, args, kwargs, _PROBES[1]) if _is_open(args, kwargs) else results[0]
-    )
+    try:
+        results = _probed(function, args, kwargs)
+    except (RuntimeError, ValueError):
+        closed = _closed(args, kwargs)
+        if closed is None:
+            raise
+        results = _probed(function, *closed)
     merged = map_leaves(_merge, *results)
     # What was recorded only for its shape must not number the inputs of the step that follows:
     # nobody holds it any more, so that this computes nothing and begins a new trace.
     results.clear()
     flush()
     return merged
+
+
+def _probed(function: Callable[..., Any], args: Any, kwargs: Any) -> list[Any]:
+    first = _run(function, args, kwargs, _PROBES[0])
+    return [first, _run(function, args, kwargs, _PROBES[1]) if _is_open(args, kwargs) else first]
+
+
+def _closed(args: Any, kwargs: Any) -> Any:
+    """The arguments with open sizes as large as what they meet there: (None, 3) beside (2, None)
+    can only be (2, 3) beside (2, 3). None where no other size says anything.
+    """
+    shapes = [tuple(t.shape) for t in leaves((args, kwargs)) if hasattr(t, "shape")]
+
+    def met(axis: int, rank: int) -> int | None:
+        at = axis - rank  # shapes meet at their ends
+        sizes = [s[at] for s in shapes if len(s) >= -at and s[at] not in (None, 1)]
+        return sizes[0] if sizes else None
+
+    changed = False
+
+    def close(leaf: Any) -> Any:
+        nonlocal changed
+        if not isinstance(leaf, KerasTensor) or None not in leaf.shape:
+            return leaf
+        rank = len(leaf.shape)
+        shape = [met(i, rank) if n is None else n for i, n in enumerate(leaf.shape)]
+        changed = changed or shape != list(leaf.shape)
+        return KerasTensor(shape, leaf.dtype)
+
+    found = map_leaves(close, (args, kwargs))
+    return found if changed else None
 
 
 def _run(function: Callable[..., Any], args: Any, kwargs: Any, probe: dict[bool, int]) -> Any:

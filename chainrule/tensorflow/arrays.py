@@ -296,7 +296,9 @@ def concat(values: Any, axis: Any, name: str | None = None) -> Any:
 
 
 def _is_strings(v: Any) -> bool:
-    return isinstance(v, str | bytes) or (isinstance(v, list) and v and isinstance(v[0], str))
+    return isinstance(v, str | bytes) or bool(
+        isinstance(v, list) and v and isinstance(v[0], str)
+    )
 
 
 @symbolic

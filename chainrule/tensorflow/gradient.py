@@ -198,8 +198,8 @@ class GradientTape:
         connected = derive(target, sources, _ones(target), retain_graph=True, allow_unused=True)
         asked = [s for s, g in zip(sources, connected, strict=True) if g is not None]
 
-        def pulled(row: Tensor) -> tuple[Tensor, ...]:
-            found: tuple[Tensor, ...] = derive(
+        def pulled(row: Tensor) -> tuple[Any, ...]:
+            found: tuple[Any, ...] = derive(
                 target, asked, row, retain_graph=True, create_graph=bool(_active)
             )
             return found

@@ -25,7 +25,7 @@ class Variable(_Variable):
     array([2., 3.], dtype=float32)
     """
 
-    def __new__(  # type: ignore[override]  # TensorFlow's arguments
+    def __new__(
         cls,
         initial_value: Any = None,
         trainable: bool | None = None,

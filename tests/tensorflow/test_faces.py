@@ -55,5 +55,6 @@ def test_values_can_be_looked_at_and_plus_equals_rebinds() -> None:
 
 def test_lists_and_arrays_take_the_tensors_type() -> None:
     x = tf.constant([1.0, 2.0])
-    for y in (x + [1, 2], x * np.ones(2), np.ones(2) - x, x / np.float64(2)):
+    pair = [1, 2]
+    for y in (x + pair, x * np.ones(2), np.ones(2) - x, x / np.float64(2)):
         assert y.dtype == tf.float32

@@ -253,7 +253,8 @@ def isclose(
     x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:
     """|x1 - x2| ≤ atol + rtol |x2|."""
-    return T.isclose(*together(x1, x2), rtol=rtol, atol=atol, equal_nan=equal_nan)
+    a, b = together(x1, x2)
+    return T.isclose(a, b, rtol, atol, equal_nan)
 
 
 @function
@@ -261,7 +262,8 @@ def allclose(
     x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:
     """Whether all elements are close."""
-    return T.isclose(*together(x1, x2), rtol=rtol, atol=atol, equal_nan=equal_nan).all()
+    a, b = together(x1, x2)
+    return T.isclose(a, b, rtol, atol, equal_nan).all()
 
 
 @function

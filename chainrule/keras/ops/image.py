@@ -351,14 +351,15 @@ def _sampled(x: Tensor, at: list[Any], order: int, mode: str, fill: Any) -> Any:
             low = T.floor(c)
             near = [(low, 1 - (c - low)), (low + 1, c - low)]
         found = []
-        for p, weight in near:
+        for p, share in near:
             i = p.to(dtypes.int64)
-            found.append((_folded(i, n, mode), weight, (i >= 0) & (i < n)))
+            found.append((_folded(i, n, mode), share, (i >= 0) & (i < n)))
         options.append(found)
     total: Any = None
+    weight: Any
     for corner in np.ndindex(*(len(o) for o in options)):
         place: Any = 0
-        weight: Any = None
+        weight = None
         inside: Any = None
         for axis, k in enumerate(corner):
             i, w, ok = options[axis][k]

@@ -205,9 +205,9 @@ def _beams(x: np.ndarray, lengths: np.ndarray, width: int, paths: int, blank: in
                     longer = new.setdefault((*labels, c), [-np.inf, -np.inf])
                     before = b if labels and labels[-1] == c else np.logaddexp(b, nb)
                     longer[1] = np.logaddexp(longer[1], before + logs[i, t, c])
-            kept = sorted(new.items(), key=lambda kv: -np.logaddexp(*kv[1]))[:width]
+            kept = sorted(new.items(), key=lambda kv: -np.logaddexp(kv[1][0], kv[1][1]))[:width]
             beams = {k: (v[0], v[1]) for k, v in kept}
-        ranked = sorted(beams.items(), key=lambda kv: -np.logaddexp(*kv[1]))[:paths]
+        ranked = sorted(beams.items(), key=lambda kv: -np.logaddexp(kv[1][0], kv[1][1]))[:paths]
         for p, (labels, (b, nb)) in enumerate(ranked):
             out[p, i, : len(labels)] = labels
             scores[i, p] = np.logaddexp(b, nb)

@@ -150,7 +150,7 @@ def linspace(
     a, b = _spaced(start), _spaced(stop)
     if isinstance(start, KerasTensor) or isinstance(stop, KerasTensor):
         return apply("linspace", start, stop, num=num, endpoint=endpoint, dtype=dtype, axis=axis)
-    made, step = np.linspace(a, b, num, endpoint, True, axis=axis)
+    made, step = np.linspace(a, b, num, endpoint=endpoint, retstep=True, axis=axis)
     out = creation.from_owned(np.asarray(made)).to(wanted)
     return (out, creation.from_owned(np.asarray(step)).to(wanted)) if retstep else out
 
