@@ -80,15 +80,17 @@ def test_weights_without_a_network(monkeypatch, tmp_path):
 
 def test_pixels():
     x = np.array([[[255, 0, 127.5]]])
-    np.testing.assert_allclose(imagenet_utils.preprocess_input(x, mode="tf"), [[[1, -1, 0]]])
+    tf = imagenet_utils.preprocess_input(x.copy(), mode="tf")
+    np.testing.assert_allclose(tf, [[[1, -1, 0]]])
     np.testing.assert_allclose(
-        applications.vgg16.preprocess_input(x), [[[127.5 - 103.939, -116.779, 255 - 123.68]]]
+        applications.vgg16.preprocess_input(x.copy()), [[[127.5 - 103.939, -116.779, 255 - 123.68]]]
     )
     np.testing.assert_allclose(
-        applications.densenet.preprocess_input(x),
+        applications.densenet.preprocess_input(x.copy()),
         [[[(1 - 0.485) / 0.229, -0.456 / 0.224, (0.5 - 0.406) / 0.225]]],
     )
-    assert x[0, 0, 0] == 255 and applications.efficientnet.preprocess_input(x) is x
+    assert applications.efficientnet.preprocess_input(x) is x and x[0, 0, 0] == 255
+    assert np.shares_memory(imagenet_utils.preprocess_input(x), x)  # as in Keras
     with pytest.raises(ValueError, match="mode"):
         imagenet_utils.preprocess_input(x, mode="other")
 

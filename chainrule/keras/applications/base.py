@@ -12,12 +12,12 @@ arguments, which mean the same everywhere:
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from chainrule.keras import activations, layers
+from chainrule.keras.applications.imagenet_utils import obtain_input_shape
 from chainrule.keras.files import get_file
 from chainrule.keras.models import Model
 from chainrule.keras.settings import image_data_format
@@ -150,7 +150,9 @@ class Frame:
         self.include_top, self.weights, self.pooling = include_top, weights, pooling
         self.classes, self.activation = classes, classifier_activation
         fixed = include_top if fixed is None else fixed
-        self.shape = picture_shape(input_shape, size, least, fixed=fixed, weights=weights)
+        self.shape = obtain_input_shape(
+            input_shape, size, least, image_data_format(), fixed, weights
+        )
         self.input_tensor = input_tensor
         if input_tensor is None:
             self.image = layers.Input(shape=self.shape)
@@ -186,52 +188,6 @@ class Frame:
         elif self.weights is not None:
             model.load_weights(self.weights)
         return model
-
-
-def picture_shape(
-    shape: Any, size: int, least: int, *, fixed: bool, weights: Any = None
-) -> tuple[int | None, ...]:
-    """The shape of one picture. `fixed`: a classifier needs to know it.
-
-    Raises ValueError where weights need another shape, or a side is shorter than `least`.
-    """
-    last = image_data_format() == "channels_last"
-
-    def whole(sides: Any, depth: Any) -> tuple[Any, ...]:
-        return (*sides, depth) if last else (depth, *sides)
-
-    if shape is not None and len(shape) != 3:
-        raise ValueError(f"`input_shape` must be a tuple of three integers. Received: {shape}")
-    depth = 3 if shape is None or weights == "imagenet" else shape[-1 if last else 0]
-    if depth not in (1, 3):
-        warnings.warn(
-            "This model usually expects 1 or 3 input channels. However, it was passed an "
-            f"input_shape with {depth} input channels.",
-            stacklevel=5,
-        )
-    usual = whole((size, size), depth)
-    if weights == "imagenet" and fixed:
-        if shape is not None and tuple(shape) != usual:
-            raise ValueError(
-                "When setting `include_top=True` and loading `imagenet` weights, `input_shape` "
-                f"should be {usual}. Received: input_shape={shape}"
-            )
-        return usual
-    if not shape:
-        return usual if fixed else whole((None, None), 3)
-    if weights == "imagenet" and shape[-1 if last else 0] != 3:
-        raise ValueError(f"The input must have 3 channels; Received `input_shape={shape}`")
-    sides = shape[:2] if last else shape[1:]
-    if any(side is not None and side < least for side in sides):
-        raise ValueError(
-            f"Input size must be at least {least}x{least}; Received: input_shape={shape}"
-        )
-    if fixed and None in shape:
-        raise ValueError(
-            "If `include_top` is True, you should specify a static `input_shape`. Received: "
-            f"input_shape={shape}"
-        )
-    return tuple(shape)
 
 
 def network(

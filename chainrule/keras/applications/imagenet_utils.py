@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -22,10 +23,11 @@ _BGR_MEANS = (103.939, 116.779, 123.68)
 
 
 def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe") -> Any:
-    """Pixels from 0 to 255, as a network expects them; `x` itself is left as it is.
+    """Pixels from 0 to 255, as a network expects them.
 
     `mode` "tf": x / 127.5 - 1. "torch": (x / 255 - mean) / deviation of each channel. "caffe":
-    channels in the order blue, green, red, minus their means. Raises ValueError for another mode.
+    channels in the order blue, green, red, minus their means. As in Keras, an array of floats is
+    written over: give a copy to keep it. Raises ValueError for another mode.
 
     >>> preprocess_input(np.full((1, 1, 3), 255.0), mode="tf").tolist()
     [[[1.0, 1.0, 1.0]]]
@@ -33,21 +35,39 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     if mode not in ("caffe", "tf", "torch"):
         raise ValueError(f"Expected mode to be one of `caffe`, `tf` or `torch`. Received: {mode=}")
     axis = -1 if standardize_data_format(data_format) == "channels_last" else -3
-    array = isinstance(x, np.ndarray)
-    if array and not np.issubdtype(x.dtype, np.floating):
-        x = x.astype(floatx())
+    if isinstance(x, np.ndarray):
+        return _array(x, axis, mode)
     if mode == "tf":
         return x / 127.5 - 1.0
 
     def along(values: tuple[float, ...]) -> Any:
-        """One value per channel, shaped to be combined with the picture."""
-        shaped = np.array(values).reshape(3, *[1] * (-1 - axis))
-        return shaped.astype(x.dtype) if array else ops.cast(shaped, x.dtype)
+        return ops.cast(_along(values, axis), x.dtype)
 
     if mode == "torch":
         return (x / 255.0 - along(MEANS)) / along(DEVIATIONS)
-    flipped = np.flip(x, axis) if array else ops.flip(x, axis)
-    return flipped - along(_BGR_MEANS)
+    return ops.flip(x, axis) - along(_BGR_MEANS)
+
+
+def _along(values: tuple[float, ...], axis: int) -> np.ndarray:
+    """One value per channel, shaped to be combined with a picture."""
+    return np.array(values).reshape(3, *[1] * (-1 - axis))
+
+
+def _array(x: np.ndarray, axis: int, mode: str) -> np.ndarray:
+    """In place, unless x holds whole numbers."""
+    if not np.issubdtype(x.dtype, np.floating):
+        x = x.astype(floatx())
+    if mode == "tf":
+        x /= 127.5
+        x -= 1.0
+    elif mode == "torch":
+        x /= 255.0
+        x -= _along(MEANS, axis)
+        x /= _along(DEVIATIONS, axis)
+    else:
+        x = np.flip(x, axis)
+        x -= _along(_BGR_MEANS, axis)
+    return x
 
 
 def preprocessing(mode: str) -> Callable[..., Any]:
@@ -64,6 +84,61 @@ def preprocessing(mode: str) -> Callable[..., Any]:
 def unchanged(x: Any, data_format: str | None = None) -> Any:
     """The pixels themselves: this network has its preprocessing inside."""
     return x
+
+
+def obtain_input_shape(
+    input_shape: Any,
+    default_size: int,
+    min_size: int,
+    data_format: str,
+    require_flatten: bool,
+    weights: Any = None,
+) -> tuple[int | None, ...]:
+    """The shape of one picture. `require_flatten`: a classifier needs to know it.
+
+    Raises ValueError where weights need another shape, or a side is shorter than `min_size`.
+    """
+    last = data_format == "channels_last"
+
+    def whole(sides: Any, depth: Any) -> tuple[Any, ...]:
+        return (*sides, depth) if last else (depth, *sides)
+
+    if input_shape is not None and len(input_shape) != 3:
+        raise ValueError(
+            f"`input_shape` must be a tuple of three integers. Received: {input_shape}"
+        )
+    given = None if input_shape is None else input_shape[-1 if last else 0]
+    depth = 3 if given is None or weights == "imagenet" else given
+    if depth not in (1, 3):
+        warnings.warn(
+            "This model usually expects 1 or 3 input channels. However, it was passed an "
+            f"input_shape with {depth} input channels.",
+            stacklevel=2,
+        )
+    usual = whole((default_size, default_size), depth)
+    if weights == "imagenet" and require_flatten:
+        if input_shape is not None and tuple(input_shape) != usual:
+            raise ValueError(
+                "When setting `include_top=True` and loading `imagenet` weights, `input_shape` "
+                f"should be {usual}. Received: input_shape={input_shape}"
+            )
+        return usual
+    if not input_shape:
+        return usual if require_flatten else whole((None, None), 3)
+    if weights == "imagenet" and given != 3:
+        raise ValueError(f"The input must have 3 channels; Received `input_shape={input_shape}`")
+    sides = input_shape[:2] if last else input_shape[1:]
+    if any(side is not None and side < min_size for side in sides):
+        raise ValueError(
+            f"Input size must be at least {min_size}x{min_size}; Received: "
+            f"input_shape={input_shape}"
+        )
+    if require_flatten and None in input_shape:
+        raise ValueError(
+            "If `include_top` is True, you should specify a static `input_shape`. Received: "
+            f"input_shape={input_shape}"
+        )
+    return tuple(input_shape)
 
 
 @functools.cache
