@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import functools
 import gzip
+import importlib
 import inspect
 import json
 import os
@@ -245,14 +246,13 @@ def main() -> None:
 
 def _library(name: str) -> tuple[Any, Callable[[np.ndarray], Any]]:
     """The Keras of a side, and what makes one of its tensors of float32."""
-    if name == "keras":
-        import keras
-
-        return keras, lambda array: keras.ops.convert_to_tensor(array.astype(np.float32))
-    import chainrule
-    from chainrule import keras as ours
-
-    return ours, lambda array: chainrule.tensor(array.astype(np.float32))
+    keras = importlib.import_module("keras" if name == "keras" else "chainrule.keras")
+    make = (
+        keras.ops.convert_to_tensor
+        if name == "keras"
+        else importlib.import_module("chainrule.tensor.creation").tensor
+    )
+    return keras, lambda array: make(array.astype(np.float32))
 
 
 if __name__ == "__main__":

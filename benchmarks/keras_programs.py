@@ -1,7 +1,7 @@
 """Public Keras programs, unchanged but for their import lines, beside Keras.
 
-    python -m benchmarks.keras_programs --root FOLDER --fetch    clone the repositories first
-    python -m benchmarks.keras_programs --root FOLDER --only P   those whose name matches the pattern
+    python -m benchmarks.keras_programs --root FOLDER --fetch     clone the repositories first
+    python -m benchmarks.keras_programs --root FOLDER --only P    those whose name matches
 
 Both sides start from the same initial weights, see the same data in the same order, and drop
 nothing (keras_launch.py); an epoch is a few batches. The table says for how many batches the losses
