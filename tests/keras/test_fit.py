@@ -294,7 +294,7 @@ def test_wrong_use_is_refused_with_names_and_shapes(blobs):
     with pytest.raises(ShapeError, match="categorical_crossentropy"):
         model.fit(x, np.eye(3)[y], verbose=0)
     with pytest.raises(TypeError, match="must be numbers"):
-        model.fit(np.array([["a"]]), [0], verbose=0)
+        model.fit(np.array([[1], [1, 2]], dtype=object), [0, 1], verbose=0)
     with pytest.raises(ValueError, match="batch_size"):
         model.fit(x, y, batch_size=0)
     with pytest.raises(ValueError, match="validation_split"):
