@@ -324,12 +324,13 @@ class Cellular(RNN):
         arguments = {k: v for k, v in arguments.items() if k not in ("self", "__class__")}
         options = arguments.pop("kwargs")
         own = {name: arguments.pop(name) for name in self._own if name in arguments}
-        use_cudnn = own.pop("use_cudnn", "auto")
+        use_cudnn = own.pop("use_cudnn", None)  # SimpleRNN has none
         if "implementation" in options:
             more["implementation"] = options.pop("implementation")
         shared = {"dtype": options.get("dtype"), "trainable": options.get("trainable", True)}
         RNN.__init__(self, self.cell_class(**arguments, **shared, **more), **own, **options)
-        self.use_cudnn = use_cudnn
+        if use_cudnn is not None:
+            self.use_cudnn = use_cudnn
 
     def __getattr__(self, name: str) -> Any:
         """What the layer itself has not (units, activation, kernel_initializer …) its cell has."""
