@@ -49,6 +49,14 @@ class SeedState(Variable):
         self._refresh_values()
         return super().numpy()
 
+    def detach(self) -> Tensor:
+        self._refresh_values()
+        return super().detach()  # type: ignore[misc]  # hung on tensors by methods.py
+
+    def _concrete(self) -> np.ndarray:
+        self._refresh_values()
+        return super()._concrete()
+
     def _enter(self, trace: Trace) -> Node:
         self._refresh_values()
         return super()._enter(trace)

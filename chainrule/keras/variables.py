@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.dtypes import promote
 from chainrule.ir.node import Node
 from chainrule.keras import initializers
 from chainrule.keras.errors import ShapeError
@@ -17,6 +18,7 @@ from chainrule.keras.naming import auto_name, check_name, current_path
 from chainrule.keras.scopes import as_tensor, get_autocast_scope, get_stateless_scope
 from chainrule.keras.settings import dtype_name, floatx, to_dtype
 from chainrule.tensor import Parameter, Tensor, creation, no_grad
+from chainrule.tensor import functions as T
 from chainrule.tensor.handle import become
 from chainrule.tensor.trace import Trace
 
@@ -112,7 +114,7 @@ class Variable(Parameter):
         self.autocast = bool(autocast)
         self.aggregation = aggregation or "none"
         self.synchronization = synchronization or "none"
-        self.initializer = initializer
+        self.initializer: Any = initializer
         self.regularizer = regularizer
         self.constraint = constraint
 
@@ -123,7 +125,6 @@ class Variable(Parameter):
         self._trainable = trainable
         self.autocast = True
         self.aggregation = self.synchronization = "none"
-        self.initializer: Any = None
         self._regularizer: Any = None
         self._constraint: Any = None
         self._overwrite_with_gradient = False
@@ -135,6 +136,7 @@ class Variable(Parameter):
             return parameter
         variable: Variable = become(parameter, cls)
         variable._manners(name.replace("/", "_"), bool(parameter.requires_grad))
+        variable.initializer = None
         return variable
 
     @property
@@ -254,6 +256,27 @@ class Variable(Parameter):
             f"dtype={dtype_name(self._dtype)}, value={self.numpy()}>"
         )
 
+    # Keras's operators, where they are not PyTorch's: & | ^ are logical, @ promotes ------------
+
+    def __and__(self, other: Any) -> Tensor:
+        return T.logical_and(self, as_tensor(other, self))
+
+    def __or__(self, other: Any) -> Tensor:
+        return T.logical_or(self, as_tensor(other, self))
+
+    def __xor__(self, other: Any) -> Tensor:
+        return T.logical_xor(self, as_tensor(other, self))
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __matmul__(self, other: Any) -> Tensor:
+        a, b = _promoted(self, as_tensor(other, self))
+        return T.matmul(a, b)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        b, a = _promoted(self, as_tensor(other, self))
+        return T.matmul(a, b)
+
     # standing for another tensor --------------------------------------------------------------
 
     def _stand_for(self, tensor: Tensor) -> None:
@@ -313,6 +336,14 @@ def _type_of(value: Any) -> Any:
     if kind == np.float64:
         return floatx()
     return "int32" if plain and kind == np.int64 else kind
+
+
+def _promoted(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in the type that they meet in."""
+    if a._dtype is b._dtype:
+        return a, b
+    meet = promote(a._dtype, b._dtype)
+    return a.to(meet), b.to(meet)
 
 
 @contextmanager

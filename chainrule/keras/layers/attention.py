@@ -138,9 +138,9 @@ class _Heads(Layer):
     def _make_dropout(self) -> None:
         self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
 
-    def compute_mask(self, query: Any, query_mask: Any = None, *more: Any, **named: Any) -> Any:
+    def compute_mask(self, inputs: Any, previous_mask: Any = None, *more: Any, **named: Any) -> Any:
         """The query's mask."""
-        return query_mask
+        return named.get("query_mask", previous_mask)
 
 
 def _again(initializer: Any) -> Any:

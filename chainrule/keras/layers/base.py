@@ -239,7 +239,7 @@ class Layer(State):
 
     # building -------------------------------------------------------------------------------------
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, *shapes: Any, **named: Any) -> None:
         """Make the weights for inputs of the given shape (a tuple, or a structure of tuples)."""
         self._check_super_called()
         if is_default_build(type(self)) and any(not layer.built for layer in self._sublayers()):
@@ -805,7 +805,7 @@ def _building(method: Any) -> Any:
             del self.__dict__["_building"]
         if not self.built:
             self.built = True
-        names = shape_names(method)
+        names = shape_names(method) or ["input_shape"]
         self._build_shapes_dict = dict(zip(names, args, strict=False)) | kwargs
         self._lock_state()
 

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from chainrule.keras import activations, naming, registry
 from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.base import Layer

@@ -283,8 +283,8 @@ class EinsumDense(LowRank):
         if all(getattr(initializer, name) is not None for name in axes):
             return initializer
         scaled = copy.copy(initializer)
-        scaled.input_axes = product.input_axes  # type: ignore[attr-defined]  # asked for above
-        scaled.output_axes = product.output_axes  # type: ignore[attr-defined]  # asked for above
+        scaled.input_axes = product.input_axes
+        scaled.output_axes = product.output_axes
         return scaled
 
     @property

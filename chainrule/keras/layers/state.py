@@ -37,10 +37,11 @@ class State(Operation, Guest):
     wrapper: Callable[[Module], State]
 
     _trainable: bool
+    _locked: bool
+    _path: str | None
     _trainable_variables: list[Variable]
     _non_trainable_variables: list[Variable]
     built: bool
-    _locked: bool
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         instance = super().__new__(cls, *args, **kwargs)
