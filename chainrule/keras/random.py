@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.keras.arrays import to_tensor
 from chainrule.keras.initializers import draw_truncated as _truncated
 from chainrule.keras.seeds import SeedGenerator
 from chainrule.keras.settings import to_dtype
@@ -65,6 +66,7 @@ def truncated_normal(
 
 def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> Tensor:
     """Zeros with probability `rate`; the others divided by 1 - rate."""
+    inputs = to_tensor(inputs)
     if noise_shape is None and seed is None:
         return F.dropout(inputs, rate, training=True)
     shape = _sizes(noise_shape if noise_shape is not None else inputs.shape)
@@ -76,6 +78,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
     """Class numbers drawn with the probabilities softmax(logits): (n, classes) → (n,
     num_samples).
     """
+    logits = to_tensor(logits)
     size = (logits.shape[0], num_samples, logits.shape[-1])
     u = T.clamp(creation.rand(size, generator=_generator(seed)), min=1e-20)
     # The largest of logits plus Gumbel noise is a draw from the softmax.
@@ -84,6 +87,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
 
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Tensor:
     """The entries along `axis` in another order."""
+    x = to_tensor(x)
     order = _generator(seed).numpy().permutation(int(x.shape[axis]))
     return T.index_select(x, axis, creation.from_owned(order))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from chainrule.names import absent
+from chainrule.names import later
 
-__getattr__ = absent(__name__, "save with model.save('model.keras') and keras.models.load_model")
+_WHY = "save with model.save('model.keras') and keras.models.load_model"
+__getattr__ = later(
+    __name__, missing=dict.fromkeys(("save", "load", "SaveOptions", "LoadOptions"), _WHY)
+)

@@ -34,7 +34,6 @@ PLACES: dict[str, tuple[str, ...]] = {
     "ops.function": ("models.function", "models", "symbolic"),
     "backend.config": ("config",),
     "backend.common.backend_utils": ("=keras_suite.backend_utils",),
-    "backend.common.backend_utils": ("=keras_suite.backend_facts",),
     "backend.common.dtypes": ("ops.promotion", "backend", "=keras_suite.backend_facts"),
     "random": ("random",),
     "ops": ("ops", "symbolic", "backend", "=keras_suite.operations"),
