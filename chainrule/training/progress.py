@@ -116,6 +116,11 @@ class Progbar:
         """`n` more steps are done."""
         self.update(self._seen + n, values)
 
+    def take_time(self, seconds: float) -> None:
+        """A drawing, with the values for it, took so long: draw so seldom that it costs 1 %."""
+        if self._on_screen:
+            self._wait = max(self.interval, min(100 * seconds, 1.0))
+
     def end(self) -> None:
         """Leave an unfinished line as it is: what follows begins a new one."""
         if self._on_screen and self._width_before:
@@ -277,8 +282,11 @@ class ProgbarLogger(Callback):
     def _advance(self, batch: int, logs: Mapping[str, Any]) -> None:
         self.seen = batch + 1
         bar = self.progbar
-        if bar is not None and bar.due(self.seen):
-            bar.update(self.seen, logs.items(), finalize=False)
+        if bar is None or not bar.due(self.seen):
+            return
+        began = time.time()
+        bar.update(self.seen, logs.items(), finalize=False)
+        bar.take_time(time.time() - began)
 
     def _finish(self, logs: Values) -> None:
         if self.progbar is None:

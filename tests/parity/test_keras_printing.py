@@ -66,7 +66,7 @@ def last_drawn(text: str) -> list[str]:
     for line in text.split("\n"):
         line = line.split("\r")[-1].replace("\b", "").rstrip()
         line = re.sub(r"\d+(:\d+)*s(\x1b\[0m)? -? ?\d+(ms|us|s)/step", "TIME", line)
-        lines.append(re.sub(r"\d\.\d{4}(e-\d\d)?", "0.0", line))
+        lines.append(re.sub(r"\d+\.\d{4}(e-\d\d)?", "0.0", line))
     return lines
 
 

@@ -124,8 +124,8 @@ def obtain_input_shape(
             )
         return usual
     if not input_shape:
-        return usual if require_flatten else whole((None, None), 3)
-    if weights == "imagenet" and given != 3:
+        input_shape = usual if require_flatten else whole((None, None), 3)
+    if weights == "imagenet" and given not in (None, 3):
         raise ValueError(f"The input must have 3 channels; Received `input_shape={input_shape}`")
     sides = input_shape[:2] if last else input_shape[1:]
     if any(side is not None and side < min_size for side in sides):
