@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -125,10 +126,19 @@ class IterableBatches(Batches):
                 yield self._standard(item)
             if done < limit:
                 if restarted or iter(self.source) is self.source:
-                    raise DataError(
-                        f"the data ran out after {done} of {limit} steps; "
-                        "give fewer steps_per_epoch or a source that goes on"
+                    if not done:
+                        raise DataError(
+                            f"the data ran out after {done} of {limit} steps; "
+                            "give fewer steps_per_epoch or a source that goes on"
+                        )
+                    warnings.warn(
+                        f"Your input ran out of data; interrupting training after {done} of "
+                        f"{limit} steps. Make sure that your dataset or generator can generate at "
+                        "least `steps_per_epoch * epochs` batches: `.repeat()` makes a dataset "
+                        "go on.",
+                        stacklevel=2,
                     )
+                    return
                 self._running, restarted = None, True
 
     def pass_by(self) -> None:

@@ -303,8 +303,10 @@ def test_wrong_use_is_refused_with_names_and_shapes(blobs):
         model.fit(x, y, callbacks=[callbacks.EarlyStopping])
     with pytest.raises(ValueError, match="needs targets"):
         model.fit(x, verbose=0)
-    with pytest.raises(DataError, match="ran out"):
+    with pytest.warns(UserWarning, match="ran out"):
         model.fit(iter([(x, y)]), steps_per_epoch=3, verbose=0)
+    with pytest.raises(DataError, match="ran out"):
+        model.fit(iter([]), steps_per_epoch=3, verbose=0)
     bad = Sequential([Input((3,)), layers.Dense(2)])
     bad.compile("sgd", "mse")
     with pytest.raises(ShapeError, match=r"mean_squared_error.*\(32,\).*\(32, 2\)"):
