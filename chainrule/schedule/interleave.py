@@ -39,11 +39,11 @@ def lower_interleave(graph: Graph) -> Lowered:
     lead, rows, length = len(shape) - len(counts), math.prod(shape[:-1]), shape[-1]
     with b.kernel("interleave", rows, 2.0 * length * len(node.inputs)) as i:
         row = unravel(Index.of(i), shape[:-1])
-        with b.loop(0, length) as x:
-            at = (*row, Index.of(x))
+        with b.loop(0, length) as k:
+            at = (*row, Index.of(k))
             starts = itertools.product(*map(range, counts))
             for start, part in zip(starts, node.inputs, strict=True):
-                spread = (k * s + a for k, s, a in zip(at[lead:], counts, start, strict=True))
+                spread = (j * s + a for j, s, a in zip(at[lead:], counts, start, strict=True))
                 to = linear((*at[:lead], *spread), node.shape)
                 b.store(out, emit(b, to), b.cast(read.at(part, at), kind))
     kernel = b.finish()
