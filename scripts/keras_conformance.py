@@ -45,7 +45,6 @@ AREAS: dict[str, list[str]] = {
         "tree", "utils", "dtype_policies", "backend/common", "datasets", "applications",
     )
 }  # fmt: skip
-AREAS["layers/layer_test.py"] += ["layers/input_spec.py"]
 #: What `make parity` runs.
 SAMPLE = ("losses", "metrics", "initializers", "regularizers", "activations", "models")
 

@@ -374,7 +374,7 @@ def _names_for_code() -> dict[str, Any]:
 
 
 UNSAFE = (
-    "Requested the deserialization of a Python lambda, which can run any code: this carries a "
+    "Requested the deserialization of a Python lambda (of a `Lambda` layer, say), which carries a "
     "potential risk of arbitrary code execution. If you trust the source of the file, pass "
     "`safe_mode=False` to the loading function, or call "
     "`keras.config.enable_unsafe_deserialization()`."
