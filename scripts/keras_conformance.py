@@ -148,7 +148,8 @@ def run(root: Path, name: str) -> Area:
              "-c", os.devnull, "--rootdir", str(root), "-p", "no:cacheprovider", "-q",
              "--import-mode=prepend", "--continue-on-collection-errors", "--tb=line",
              "--timeout=120", f"--junitxml={report}", "-o", "junit_family=xunit1"],
-            cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            cwd=folder, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         if not report.is_file():
             print(done.stdout[-3000:])

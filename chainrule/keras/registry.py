@@ -580,7 +580,8 @@ def _retrieve(name: str, config: dict[str, Any], *, function: bool) -> Any:
 
 
 def _legacy(name: str) -> Any:
-    for room in ("layers", "", "src.models.functional", "optimizers", "optimizers.schedules", "initializers",
+    for room in ("layers", "", "src.models.functional", "optimizers", "optimizers.schedules",
+                 "initializers",
                  "regularizers", "constraints", "losses", "metrics"):  # fmt: skip
         found = _of_keras(f"keras.{room}".rstrip("."), name)
         if found is not None:
