@@ -157,7 +157,7 @@ def get_registered_object(
 ) -> Any:
     """The object of that name in the scope, the registry or the given tables, or None."""
     for table in (_scopes.objects, GLOBAL_CUSTOM_OBJECTS, custom_objects, module_objects):
-        if table and name in table:
+        if table and name is not None and name in table:
             return table[name]
     return None
 
@@ -415,7 +415,7 @@ def _from_table(config: Any, table: dict[str, Any]) -> Any:
         if name == "function":
             custom = custom or (get_registered_object(inner) if isinstance(inner, str) else None)
             named = inner if config.get("module") == "builtins" else config.get("registered_name")
-            return custom if custom is not None else table.get(named, named)
+            return custom if custom is not None else table.get(str(named), named)
         if custom is None:
             if config.get("module", "_") is None:
                 raise TypeError(_unregistered(name))
@@ -539,7 +539,7 @@ def _retrieve(name: str, config: dict[str, Any], *, function: bool) -> Any:
         return custom
     module = config.get("module")
     if module == "keras" or (module or "").startswith("keras."):
-        found = _of_keras(module, name)
+        found = _of_keras(str(module), name)
         if found is not None:
             explicit = config.get("registered_name")
             if explicit and explicit not in (name, config.get("class_name")):

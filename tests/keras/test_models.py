@@ -100,7 +100,7 @@ class Net(Model):
 
 def test_subclassed_models(rng):
     net = Net(4)
-    with pytest.raises(ValueError, match="isn.t built"):
+    with pytest.raises(ValueError, match=r"isn.t built"):
         net.count_params()
     net.build((None, 2))
     assert net.count_params() == 2 * 4 + 4 + 4 + 1

@@ -4,8 +4,8 @@ from chainrule.keras.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softm
 from chainrule.keras.layers.attention import (
     AdditiveAttention,
     Attention,
-    GroupQueryAttention,
     GroupedQueryAttention,
+    GroupQueryAttention,
     MultiHeadAttention,
 )
 from chainrule.keras.layers.augmentation import (

@@ -98,9 +98,7 @@ class RNN(Layer):
         """The states of a stateful layer, as variables; None before the first call."""
         return None if self._kept is None else self._kept.states
 
-    def build(  # type: ignore[override]  # Keras names shapes by the arguments of call
-        self, sequences_shape: Any, initial_state_shape: Any = None
-    ) -> None:
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         check_rank(self, sequences_shape, self.ndim, self.spelled)
         build_cell(self.cell, (sequences_shape[0], *sequences_shape[2:]))
         if self.stateful:

@@ -145,9 +145,7 @@ class Bidirectional(Layer):
                     f'attribute "{name}", got "{a}" for forward layer and "{b}" for backward layer'
                 )
 
-    def build(  # type: ignore[override]  # Keras names shapes by the arguments of call
-        self, sequences_shape: Any, initial_state_shape: Any = None
-    ) -> None:
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         for layer in (self.forward_layer, self.backward_layer):
             if not layer.built:
                 layer.build(sequences_shape)

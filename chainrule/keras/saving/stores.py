@@ -420,7 +420,7 @@ class NpzIOStore:
         if self.mode == "r":
             self.contents.close()
             return
-        flat = {
+        flat: Any = {
             f"{path}/vars/{key}": as_array(value)
             for path, group in self.contents.items()
             for key, value in group.items()
