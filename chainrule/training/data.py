@@ -71,7 +71,7 @@ class ArrayBatches(Batches):
             last = min(first + self.batch_size, self.count)
             rows: Any = slice(first, last) if order is None else order[first:last]
             yield map_leaves(
-                lambda a, rows=rows: None if a is None else as_tensor(a[rows]), self.data
+                lambda a, rows=rows: None if a is None else as_tensor(_rows(a, rows)), self.data
             )
 
     def _order(self) -> np.ndarray | None:
@@ -86,6 +86,13 @@ class ArrayBatches(Batches):
             rows.append(np.arange(len(full) * self.batch_size, self.count))
             return np.concatenate(rows)
         return generator.permutation(self.count)
+
+
+def _rows(a: Any, rows: Any) -> Any:
+    """Some rows, whose places are known to exist: `take` needs half the time of an index."""
+    if type(a) is np.ndarray and type(rows) is np.ndarray:
+        return a.take(rows, axis=0, mode="clip")
+    return a[rows]
 
 
 class IterableBatches(Batches):
