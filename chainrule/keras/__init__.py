@@ -28,6 +28,7 @@ from chainrule.keras import (
     random,
     regularizers,
     saving,
+    testing,
     tree,
     utils,
 )
@@ -63,5 +64,5 @@ __all__ = [
     "backend", "callbacks", "config", "constraints", "datasets", "device", "dtype_policies",
     "initializers", "layers", "losses", "metrics", "mixed_precision", "models", "name_scope", "ops",
     "optimizers", "preprocessing", "quantizers", "random", "regularizers", "remat", "saving",
-    "tree", "utils", "version",
+    "testing", "tree", "utils", "version",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.autograd import grad
 from chainrule.keras import activations, losses, ops
 from chainrule.keras import random as chance
+from chainrule.keras.models.function import Function
 from chainrule.keras.naming import name_scope
 from chainrule.keras.settings import floatx, standardize_data_format, to_dtype
 from chainrule.keras.variables import Variable
@@ -247,6 +248,26 @@ def foldl(fn: Callable[..., Any], elems: Any, initializer: Any = None, name: Any
 def foldr(fn: Callable[..., Any], elems: Any, initializer: Any = None, name: Any = None) -> Any:
     """`foldl` from the last row to the first."""
     return foldl(fn, ops.flip(elems, 0), initializer)
+
+
+def function(
+    inputs: Any, outputs: Any, updates: Any = None, name: str | None = None, **kwargs: Any
+) -> Callable[[Any], list[np.ndarray]]:
+    """A callable from arrays for symbolic `inputs` to arrays of symbolic `outputs`, as programs for
+    Keras 2 look into a model: `K.function([model.input], [model.layers[1].output])([x])`.
+
+    Raises ValueError for `updates`: there is no graph that a call could change.
+    """
+    if updates:
+        raise ValueError("K.function takes no `updates`: assign to variables in a train_step")
+    one = not isinstance(outputs, list | tuple)
+    made = Function(list(inputs), [outputs] if one else list(outputs), name=name)
+
+    def call(values: Any) -> Any:
+        found = [np.asarray(ops.convert_to_numpy(v)) for v in made(list(values))]
+        return found[0] if one else found
+
+    return call
 
 
 def gather(reference: Any, indices: Any) -> Any:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
+
+import numpy as np
 
 
 def to_tuple(value: Any, rank: int, name: str, *, allow_zero: bool = False) -> tuple[int, ...]:
@@ -14,7 +17,8 @@ def to_tuple(value: Any, rank: int, name: str, *, allow_zero: bool = False) -> t
     least = 0 if allow_zero else 1
     message = f"The `{name}` argument must be a tuple of {rank} integers. Received {name}={value}"
     try:
-        values = (value,) * rank if isinstance(value, int) else tuple(value)
+        single = np.ndim(value) == 0 and hasattr(value, "__index__")
+        values = (value,) * rank if single else tuple(value)
     except TypeError:
         values = ()
     whole = all(hasattr(v, "__index__") and not isinstance(v, bool) for v in values)
@@ -33,7 +37,8 @@ def to_pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, ...], ...]:
     >>> to_pairs(((1, 2), 3), 2, "padding")
     ((1, 2), (3, 3))
     """
-    if isinstance(value, int) and not isinstance(value, bool):
+    if hasattr(value, "__index__") and not isinstance(value, bool) and not np.ndim(value):
+        value = operator.index(value)
         if value < 0:
             raise ValueError(f"`{name}` cannot be negative. Received: {name}={value}.")
         return ((value, value),) * rank
