@@ -171,7 +171,7 @@ DIGEST = """
 
 
 def test_a_cold_and_a_warm_cache_give_the_same_bits(tmp_path):
-    folder = {"CHAINRULE_CACHE": str(tmp_path)}
+    folder = {"CHAINRULE_CACHE": str(tmp_path), "CHAINRULE_PATIENCE": "0"}
     cold = in_a_process(DIGEST, **folder, CHAINRULE_NUM_THREADS="1")
     assert any(tmp_path.rglob("*")), "nothing was kept"
     assert in_a_process(DIGEST, **folder, CHAINRULE_NUM_THREADS="3") == cold

@@ -189,8 +189,8 @@ def test_summary_is_the_table_that_keras_prints(capsys):
                  "Non-trainable params: 256 (1.00 KB)"):  # fmt: skip
         assert part in text
     lines = []
-    two_branches().summary(print_fn=lines.append, line_length=120)
-    assert "Connected to" in lines[0] and "shared[0][0], shared[1][0]" in lines[0]
+    two_branches().summary(print_fn=lines.append, line_length=79)
+    assert "Connected to" in lines[0] and "shared[0][0]" in lines[0]
     unbuilt = Net()
     with pytest.warns(UserWarning, match="isn.t built"):
         unbuilt.summary()

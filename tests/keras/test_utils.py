@@ -160,4 +160,4 @@ def test_a_model_as_a_drawing(tmp_path):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
     utils.plot_model(model, tmp_path / "m.dot", show_shapes=True)
     text = (tmp_path / "m.dot").read_text()
-    assert '-> "head"' in text and "(None, 2)" in text
+    assert '"head" [label=' in text and "(None, 2)" in text

@@ -207,7 +207,7 @@ class EinsumDense(LowRank):
 
     >>> from chainrule.keras import Input
     >>> EinsumDense("abc,cde->abde", (None, 2, 5), bias_axes="de")(Input((7, 3))).shape
-    (None, 7, 2, 5)
+    (None, None, 2, 5)
     """
 
     casts_integers = True
