@@ -23,7 +23,7 @@ random: str = os.environ.get("CHAINRULE_RANDOM", "philox")
 #: At most so many runs of a program are left to NumPy where compiling it would take longer (see
 #: `compiler.patience`); 0 compiles everything at once. The environment variable CHAINRULE_PATIENCE
 #: says what it is at first.
-patience: int = int(os.environ.get("CHAINRULE_PATIENCE", "32"))
+patience: int = int(os.environ.get("CHAINRULE_PATIENCE", "256"))
 
 #: Compute every operation at once through the reference backend (for debugging: slow, and easy to
 #: step through).
