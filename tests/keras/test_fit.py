@@ -359,3 +359,11 @@ def test_equal_seeds_train_equally(blobs):
 
     for a, b in zip(final(), final(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_class_that_does_not_exist_is_told_with_the_ranges_of_the_batch():
+    model = Sequential([Input((4,)), layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(IndexError, match="7") as told:
+        model.fit(np.ones((8, 4)), np.full(8, 7), verbose=0)
+    assert "targets int64[8] from 7 to 7" in "".join(told.value.__notes__)

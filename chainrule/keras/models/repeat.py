@@ -30,6 +30,13 @@ class Repeated:
         self._last: dict[Any, Step | None] = {}
 
     def __call__(self, batch: Any) -> None:
+        try:
+            self._once(batch)
+        except IndexError as error:
+            error.add_note(_ranges(batch))
+            raise
+
+    def _once(self, batch: Any) -> None:
         optimizer = self.model.optimizer if self.trains else None
         if self.model.run_eagerly or not (optimizer is None or optimizer.repeatable):
             self.record(batch)
@@ -71,6 +78,20 @@ class Repeated:
         slots = [] if optimizer is None else optimizer.slot_tensors
         metrics = [v for m in self.model.metrics for v in m.variables]
         return [*self.model.weights, *metrics, *slots]
+
+
+def _ranges(batch: Any) -> str:
+    """What numbers a batch brought: an index out of range is mostly a class or a word."""
+    x, y, _ = batch
+    told = []
+    for name, part in (("inputs", x), ("targets", y)):
+        for t in leaves(part):
+            if isinstance(t, Tensor) and t.numel() and not t.dtype.is_complex:
+                told.append(f"{name} {t.dtype.name}{list(t.shape)} from {t.min()} to {t.max()}")
+    return (
+        f"In this batch: {'; '.join(told)}. Class numbers for sparse_categorical_crossentropy must "
+        "be in [0, number of the model's outputs), words for an Embedding in [0, input_dim)."
+    )
 
 
 def _key(data: list[Any], optimizer: Any) -> Any:
