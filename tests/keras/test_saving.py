@@ -196,3 +196,13 @@ def test_losses_and_metrics_of_one_name_are_two_things():
             keras.saving.serialize_keras_object(room.MeanSquaredError())
         )
         assert type(again) is room.MeanSquaredError
+
+
+def test_every_convolution_keeps_its_weights_in_a_file(tmp_path):
+    kinds = (layers.Conv2D, layers.SeparableConv2D, layers.Conv2DTranspose)
+    parts = [kind(3, 3, padding="same") for kind in kinds] + [layers.DepthwiseConv2D(3)]
+    model = keras.Sequential([keras.Input((8, 8, 2)), *parts])
+    model.save(tmp_path / "m.keras")
+    again = keras.models.load_model(tmp_path / "m.keras")
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

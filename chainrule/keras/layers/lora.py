@@ -86,6 +86,9 @@ class LowRank(Layer):
 
     def save_own_variables(self, store: Any) -> None:
         """What was learned is added to the large weight."""
+        if not self.lora_enabled:
+            super().save_own_variables(store)
+            return
         for index, weight in enumerate(self._plain_weights()):
             value = self._adapted_kernel() if weight is self._kernel else weight
             store[str(index)] = value.detach().numpy()
