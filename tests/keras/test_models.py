@@ -192,7 +192,7 @@ def test_summary_is_the_table_that_keras_prints(capsys):
     two_branches().summary(print_fn=lines.append, line_length=79)
     assert "Connected to" in lines[0] and "shared[0][0]" in lines[0]
     unbuilt = Net()
-    with pytest.warns(UserWarning, match="isn.t built"):
+    with pytest.warns(UserWarning, match="no weights yet"):
         unbuilt.summary()
 
 
