@@ -32,6 +32,8 @@ ROOM = 2e-4
 
 def ours(name: str):
     room, _, plain = name.rpartition(".")
+    if not room and not hasattr(torch, plain):  # `slice` is TensorFlow's
+        return None
     return getattr(fft if room == "fft" else cr, plain, None) if room in ("", "fft") else None
 
 
