@@ -161,7 +161,10 @@ class Program:
     any plan, or as machine code. `config` says which; otherwise it is a question of what pays.
     """
 
-    __slots__ = ("_broken", "_left", "_native", "_nodes", "_plain", "_runs", "_since", "recorded")
+    __slots__ = (
+        "_broken", "_left", "_native", "_nodes", "_plain", "_restarts", "_runs", "_since",
+        "recorded",
+    )  # fmt: skip
 
     def __init__(self, outputs: Sequence[Node]) -> None:
         self.recorded = tuple(outputs)
@@ -171,6 +174,7 @@ class Program:
         self._broken = False  # the compiler made a mistake
         self._runs: int | None = None  # so many are the reference's; not known yet: None
         self._since = self._left = -1  # which beginning they are counted from, and what is left
+        self._restarts = 0
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -205,13 +209,17 @@ class Program:
         """Whether the reference computes this run, because there may not be many.
 
         The reference and machine code round differently, so what comes after `manual_seed` must not
-        depend on what ran before it: runs are counted from there.
+        depend on what ran before it: runs are counted from there. A program that seeds again and
+        again (in every step, say) is compiled all the same.
         """
         if self._runs is None:
             self._runs = _runs_before(self.recorded)
         if not config.patience:
             return self._runs == OFTEN
         if self._since != _beginnings:
+            self._restarts += self._left > 0
+            if self._restarts > RESTARTS and self._runs != OFTEN:
+                self._runs = 0
             self._since, self._left = _beginnings, self._runs
         self._left -= 1
         return self._left >= 0
@@ -253,6 +261,8 @@ def _alone(values: list[np.ndarray], arrays: Sequence[np.ndarray]) -> list[np.nd
     return values
 
 
+#: So often may a program begin anew before its runs by the reference are over.
+RESTARTS = 32
 #: How often programs began anew (`restart`).
 _beginnings = 0
 

@@ -171,6 +171,16 @@ def test_what_comes_after_a_seed_does_not_depend_on_what_ran_before(
     assert training() == first
 
 
+def test_a_program_that_seeds_in_every_step_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "patience", 32)
+    monkeypatch.setattr(compiler, "TINY", (0, 0))
+    program = compiler.Program([ops.exp(x(shape=(2,))) * 4.5])
+    for _ in range(compiler.RESTARTS + 2):
+        manual_seed(0)
+        program([np.zeros(2)])
+    assert program._native is not None
+
+
 @pytest.mark.parametrize("dtype", [dtypes.float64, dtypes.float32, dtypes.bfloat16])
 def test_the_first_run_without_a_plan_gives_what_later_runs_give(
     monkeypatch: pytest.MonkeyPatch, dtype: dtypes.DType
