@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ir.node import Node
 from chainrule.keras.naming import auto_name, name_scope
 from chainrule.keras.registry import known
-from chainrule.keras.variables import Variable
+from chainrule.keras.variables import Shown
 from chainrule.runtime.random import Generator, stream
 from chainrule.tensor import Tensor, creation
-from chainrule.tensor.trace import Trace
 
 
-class SeedState(Variable):
+class SeedState(Shown):
     """(seed, position) of a generator; assigning to it makes the generator go on there."""
 
     generator: Generator
@@ -25,41 +23,10 @@ class SeedState(Variable):
     def _known(self) -> np.ndarray:
         return np.array([self.generator.initial_seed(), self.generator.position], np.int64)
 
-    def _refresh_values(self) -> None:
-        if self.stands_for is None:
-            self.data = creation.from_owned(self._known())
-
-    def _write(self, value: Any) -> None:
-        self._go_on(value)
-        self._refresh_values()
-
     def _go_on(self, value: Any) -> None:
         seed, position = (int(n) for n in np.asarray(value).reshape(-1))
         self.generator.manual_seed(seed)
         self.generator.position = position
-
-    def _begin(self, value: Any) -> np.ndarray:
-        """Go on from `value` for a while; gives where to go on after it."""
-        before = self._known()
-        if value is not self:
-            self._go_on(value)
-        return before
-
-    def numpy(self, **options: Any) -> np.ndarray:
-        self._refresh_values()
-        return super().numpy()
-
-    def detach(self) -> Tensor:
-        self._refresh_values()
-        return super().detach()  # type: ignore[misc]  # hung on tensors by methods.py
-
-    def _concrete(self) -> np.ndarray:
-        self._refresh_values()
-        return super()._concrete()
-
-    def _enter(self, trace: Trace) -> Node:
-        self._refresh_values()
-        return super()._enter(trace)
 
 
 @known

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -319,6 +319,53 @@ class Variable(Parameter):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _rebuilt, (type(self), self.numpy(), self._dtype.name, self._facts())
+
+
+class Shown(Variable):
+    """A variable whose value is kept elsewhere: looked up when it is read, so that a change there
+    costs nothing; assigning to it changes what is kept. Subclasses say how.
+    """
+
+    def _known(self) -> np.ndarray:
+        """What is kept now."""
+        raise NotImplementedError
+
+    def _go_on(self, value: Any) -> None:
+        """Keep `value` from now on."""
+        raise NotImplementedError
+
+    def refresh(self) -> Self:
+        """Have the value of now."""
+        if self.stands_for is None:
+            self.data = creation.from_owned(self._known())
+        return self
+
+    def _write(self, value: Any) -> None:
+        self._go_on(value)
+        self.refresh()
+
+    def _begin(self, value: Any) -> np.ndarray:
+        """Go on from `value` for a while; gives where to go on after it."""
+        before = self._known()
+        if value is not self:
+            self._go_on(value)
+        return before
+
+    def numpy(self, **options: Any) -> np.ndarray:
+        self.refresh()
+        return super().numpy()
+
+    def detach(self) -> Tensor:
+        self.refresh()
+        return super().detach()  # type: ignore[misc]  # hung on tensors by methods.py
+
+    def _concrete(self) -> np.ndarray:
+        self.refresh()
+        return super()._concrete()
+
+    def _enter(self, trace: Trace) -> Node:
+        self.refresh()
+        return super()._enter(trace)
 
 
 def _rebuilt(cls: type[Variable], array: Any, dtype: str, facts: dict[str, Any]) -> Variable:

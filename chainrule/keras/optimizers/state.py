@@ -10,18 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ir.node import Node
 from chainrule.keras import initializers
 from chainrule.keras.naming import name_scope
-from chainrule.keras.variables import Variable
-from chainrule.tensor import creation
-from chainrule.tensor.trace import Trace
+from chainrule.keras.variables import Shown, Variable
 
 
-class Mirrored(Variable):
-    """A number of the optimizer's as a variable: looked up when it is read, so that counting steps
-    costs nothing; assigning to it changes the optimizer's number.
-    """
+class Mirrored(Shown):
+    """A number of the optimizer's as a variable."""
 
     _get: Callable[[], Any]
     _set: Callable[[Any], None]
@@ -37,36 +32,8 @@ class Mirrored(Variable):
     def _known(self) -> np.ndarray:
         return np.array(self._get(), self._dtype.np)
 
-    def refresh(self) -> Mirrored:
-        """Have the number of now as the value."""
-        if self.stands_for is None:
-            self.data = creation.from_owned(self._known())
-        return self
-
-    def _write(self, value: Any) -> None:
-        self._go_on(value)
-        self.refresh()
-
     def _go_on(self, value: Any) -> None:
         self._set(np.asarray(value.numpy() if hasattr(value, "numpy") else value).item())
-
-    def _begin(self, value: Any) -> np.ndarray:
-        """Go on from `value` for a while; gives where to go on after it."""
-        before = self._known()
-        if value is not self:
-            self._go_on(value)
-        return before
-
-    def item(self) -> Any:
-        return self.refresh()._concrete().reshape(-1)[0].item()
-
-    def numpy(self, **options: Any) -> np.ndarray:
-        self.refresh()
-        return super().numpy()
-
-    def _enter(self, trace: Trace) -> Node:
-        self.refresh()
-        return super()._enter(trace)
 
 
 class State:
