@@ -172,7 +172,7 @@ class Program:
         self._native: Any = None
         self._plain: reference.Executable | None = None
         self._broken = False  # the compiler made a mistake
-        self._runs: int | None = None  # so many are the reference's; not known yet: None
+        self._runs = -1  # so many are the reference's; not known yet: -1
         self._since = self._left = -1  # which beginning they are counted from, and what is left
         self._restarts = 0
 
@@ -188,15 +188,17 @@ class Program:
     ) -> list[np.ndarray]:
         """Values of the outputs, as `programs.run` describes them."""
         if config.backend == "llvm" and not config.nan_guard:
+            order = None
+            if self._runs < 0:
+                order = topological(self.recorded, below=below)
+                self._runs = _runs_before(self.recorded, order)
             if not (self._broken or self._waits()):
                 if self._native is None:
                     self._compile()
                 if self._native is not None:
                     values: list[np.ndarray] = self._native(arrays, donated)
                     return values
-            if self._nodes is None and self._left + 1 == self._runs:
-                # It may never come again: no stages, no plan.
-                order = topological(self.recorded, below=below)
+            if order is not None and config.patience:  # it may never come again: no plan
                 return _alone(reference.run_once(self.recorded, order, arrays), arrays)
         elif config.backend not in ("llvm", "reference"):
             raise ChainruleError(
@@ -212,8 +214,6 @@ class Program:
         depend on what ran before it: runs are counted from there. A program that seeds again and
         again (in every step, say) is compiled all the same.
         """
-        if self._runs is None:
-            self._runs = _runs_before(self.recorded)
         if not config.patience:
             return self._runs == OFTEN
         if self._since != _beginnings:
@@ -273,9 +273,10 @@ def restart() -> None:
     _beginnings += 1
 
 
-def _runs_before(outputs: Sequence[Node]) -> int:
-    """How many runs of a new program are left to the reference."""
-    order = topological(outputs, below=below)
+def _runs_before(outputs: Sequence[Node], order: Sequence[Node]) -> int:
+    """How many runs of a new program are left to the reference. `order`: all its nodes, with the
+    formulas of composites.
+    """
     if is_tiny(order):
         return OFTEN
     soon, whole = patience(order)
