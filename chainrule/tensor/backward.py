@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,18 +17,16 @@ import numpy as np
 
 from chainrule import config, ops
 from chainrule.autodiff import Derivative, derivative
-from chainrule.autodiff.reverse import placeholder, through
+from chainrule.autodiff.reverse import through
 from chainrule.errors import GradientError
-from chainrule.ir.graph import ancestors, substitute, topological
+from chainrule.ir.graph import ancestors, topological
 from chainrule.ir.node import Node
 from chainrule.ir.op import registry
 from chainrule.runtime import programs
 from chainrule.tensor import gradfn
 from chainrule.tensor.gradfn import name_of
 from chainrule.tensor.handle import (
-    TENSOR_TYPES,
     Tensor,
-    blank,
     from_array,
     node_of,
     result,
@@ -36,10 +34,10 @@ from chainrule.tensor.handle import (
 )
 from chainrule.tensor.hooks import RemovableHandle
 from chainrule.tensor.mutate import assign
+from chainrule.tensor.placing import Placing, overwritten
 from chainrule.tensor.record import apply
 from chainrule.tensor.trace import (
     Entry,
-    Storage,
     Trace,
     flush,
     flush_if_due,
@@ -58,14 +56,6 @@ _TWICE = (
     "access saved tensors "
     "after calling backward."
 )
-_OVERWRITTEN = (
-    "one of the variables needed for gradient computation has been modified by an inplace "
-    "operation: [torch.{type} {shape}], which is output 0 of {op}, is at version {now}; expected "
-    "version {then} instead. Hint: use the out-of-place form (x = x + y instead of x += y), or "
-    "clone() before writing."
-)
-
-
 #: A walk places the gradients of so few closed traces into the current one. A longer way back (a
 #: look in every step of a long loop) is computed trace by trace: equal steps are equal programs,
 #: while the whole would be another graph for every number of steps.
@@ -140,7 +130,7 @@ class _Pass:
 
     def _computed(self, trace: Trace, cts: dict[Node, Cotangent]) -> None:
         inputs = [e for e in grad_inputs(trace) if self._leads(e)]
-        placing = _Placing(trace, False, False)
+        placing = Placing(trace, False, False)
         seeds = [placing.cotangent(n, n) for n in cts]
         d = derivative(list(cts), seeds, [e.node for e in inputs])
         _check_overwritten(trace, d)
@@ -160,7 +150,7 @@ class _Pass:
         inputs = [e for e in grad_inputs(trace) if self._leads(e)]
         extra = self.wanted.get(trace, {})
         wrt = [*(e.node for e in inputs), *extra]
-        placing = _Placing(trace, here, self.create_graph)
+        placing = Placing(trace, here, self.create_graph)
         seeds = [ct if here else placing.cotangent(n, ct) for n, ct in cts.items()]
         watch = self._watch(trace, placing)
         d = derivative(list(cts), seeds, wrt, watch)
@@ -199,7 +189,7 @@ class _Pass:
             self.leading[e.history] = found
         return found
 
-    def _watch(self, trace: Trace, placing: _Placing) -> dict[Node, Callable[[Any], Any]]:
+    def _watch(self, trace: Trace, placing: Placing) -> dict[Node, Callable[[Any], Any]]:
         def meeting(n: Node, w: Any) -> Callable[[Any], Any]:
             return lambda g: w.meet(g, n, placing, self.create_graph)
 
@@ -217,119 +207,7 @@ def _sum(have: Cotangent, more: Cotangent) -> Cotangent:
     return np.add(have, more, out=have)
 
 
-#: Of the same step before: what nodes read of a closed trace, and where they were placed.
-_read: dict[tuple[Any, ...], list[Node]] = {}
-_placed: dict[tuple[Any, ...], tuple[Node, ...]] = {}
-_apart: dict[tuple[Any, ...], tuple[Node, ...]] = {}
-
-
-def _remembered(memo: dict[tuple[Any, ...], Any], key: tuple[Any, ...], value: Any) -> Any:
-    if len(memo) > 4096:
-        memo.clear()
-    memo[key] = value
-    return value
-
-
-class _Placing:
-    """Where the nodes of a trace are in the current one: the same, or replaced by what was kept."""
-
-    def __init__(self, trace: Trace, same: bool, create_graph: bool) -> None:
-        self.trace, self.same, self.create_graph = trace, same, create_graph
-        self.mapping: dict[Node, Node] = {}
-        self.count = 0
-        self.versions: dict[Node, tuple[Tensor, int]] = {}
-        if not same:
-            for e in trace.inputs:
-                if e.tensor is not None:
-                    self.versions[e.node] = (e.tensor, e.version)
-
-    def cotangent(self, y: Node, value: Node) -> Node:
-        """A name for a value of the current trace, inside the closed one."""
-        if self.same:
-            return value
-        p = placeholder(y, self.count)
-        self.count += 1
-        self.mapping[p] = value
-        return p
-
-    def here(self, nodes: Sequence[Node | None]) -> list[Node | None]:
-        """Nodes of the trace as nodes of the current one."""
-        if self.same:
-            return list(nodes)
-        some = tuple(n for n in nodes if n is not None)
-        mapping, saved = self.mapping, self.trace.saved
-        for n in self._reads(some):
-            mapping[n] = node_of(self._kept(n) if n in saved else self._input(n))
-        where = (some, *mapping.items())
-        found = _placed.get(where)
-        if found is None:
-            found = _remembered(_placed, where, substitute(some, mapping))
-        placed = iter(found)
-        return [None if n is None else next(placed) for n in nodes]
-
-    def apart(self, nodes: Sequence[Node]) -> tuple[tuple[Node, ...], list[np.ndarray]]:
-        """Nodes of the trace as a program of its own, whose first inputs are the cotangents; and
-        the arrays that it reads beside these.
-        """
-        some = tuple(nodes)
-        read, saved = self._reads(some), self.trace.saved
-        where = (some, *self.mapping, None, *read)
-        found = _apart.get(where)
-        if found is None:
-            names = {
-                n: ops.input(index=i, shape=n.shape, dtype=n.dtype)
-                for i, n in enumerate((*self.mapping, *read))
-            }
-            found = _remembered(_apart, where, substitute(some, names))
-        kept = (self._kept(n) if n in saved else self._input(n) for n in read)
-        return found, [t._concrete() for t in kept]
-
-    def _reads(self, nodes: tuple[Node, ...]) -> list[Node]:
-        """`_find_read`, as it was found in the same step before."""
-        known = (nodes, *self.mapping, None, *self.trace.saved, None, *self.versions)
-        read = _read.get(known)
-        if read is None:
-            read = _remembered(_read, known, self._find_read(nodes))
-        return read
-
-    def _find_read(self, nodes: Iterable[Node]) -> list[Node]:
-        """What was kept of the closed trace, or entered it, and is read by nodes."""
-        stack, seen = list(nodes), set()
-        found: list[Node] = []
-        while stack:
-            n = stack.pop()
-            if n in seen or n in self.mapping:
-                continue
-            seen.add(n)
-            if n in self.trace.saved or n in self.versions:
-                found.append(n)
-            else:
-                stack.extend(n.inputs)
-        return found
-
-    def _kept(self, n: Node) -> Tensor:
-        value = self.trace.saved[n]
-        if isinstance(value, tuple):
-            s, version = value
-            if s.counted != version:
-                raise GradientError(_message(n, s.counted, version))
-        else:
-            s = Storage(value, None, None)
-        t: Tensor = blank(Tensor, s, n.shape, n.dtype)
-        if (
-            self.create_graph and n.dtype.is_differentiable
-        ):  # the gradient of the gradient goes on behind it
-            t.level, t.leaf, t.history = 1, False, (self.trace, n)
-        return t
-
-    def _input(self, n: Node) -> Tensor:
-        t, version = self.versions[n]
-        if t.storage.counted != version:
-            raise GradientError(_message(n, t.storage.counted, version))
-        return t
-
-
-def _check_finite(d: Derivative, placing: _Placing) -> None:
+def _check_finite(d: Derivative, placing: Placing) -> None:
     """Name the operation whose rule gave the first NaN."""
     made = [(n, i, g) for n, (_, parts) in d.produced.items() for i, g in enumerate(parts)]
     trace = state.trace
@@ -345,12 +223,6 @@ def _given(nodes: Sequence[Node | None]) -> list[Node]:
     return [n for n in nodes if n is not None]
 
 
-def _message(n: Node, now: int, then: int) -> str:
-    return _OVERWRITTEN.format(
-        type=TENSOR_TYPES[n.dtype.name], shape=list(n.shape), op=name_of(n), now=now, then=then
-    )
-
-
 def _check_overwritten(trace: Trace, d: Derivative) -> None:
     gone = trace.overwritten
     if not gone or _lenient:
@@ -360,7 +232,7 @@ def _check_overwritten(trace: Trace, d: Derivative) -> None:
         for n, readers in read[root]:
             if not _made_in_place(gone[root], readers, root):
                 now, then = _versions(trace, root)
-                raise GradientError(_message(n, now, then))
+                raise GradientError(overwritten(n, now, then))
 
 
 def _versions(trace: Trace, old: Node) -> tuple[int, int]:
@@ -648,7 +520,7 @@ class Hooks:
         self.functions: OrderedDict[int, Callable[[Tensor], Tensor | None]] = OrderedDict()
         self.retain = False
 
-    def meet(self, g: Node, node: Node, placing: _Placing, create_graph: bool) -> Node:
+    def meet(self, g: Node, node: Node, placing: Placing, create_graph: bool) -> Node:
         """The cotangent is complete: show it, take what comes back."""
         (real,) = placing.here([g])
         assert real is not None
@@ -676,7 +548,7 @@ class CustomFunction:
         self.fills, self.name = fills, name
 
     def meet(
-        self, g: dict[int, Node], node: Node, placing: _Placing, create_graph: bool
+        self, g: dict[int, Node], node: Node, placing: Placing, create_graph: bool
     ) -> dict[Node, Node]:
         """Gradients for the inputs, by way of the user's backward()."""
         given: list[Tensor | None] = []
