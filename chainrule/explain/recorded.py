@@ -26,7 +26,11 @@ class Recorded(NamedTuple):
     leaves: dict[Node, Tensor | None]
 
 
-Place = tuple[Trace, Node]
+class Place(NamedTuple):
+    """A value, in the numbering of its own trace."""
+
+    trace: Trace
+    node: Node
 
 
 def place_of(t: Tensor) -> Place | None:
@@ -34,21 +38,23 @@ def place_of(t: Tensor) -> Place | None:
     s = t.storage
     trace = state.trace
     if t.seen_in == trace.serial and t.node is not None and t.version == s.version:
-        return trace, t.node
+        return Place(trace, t.node)
     if s.trace is not None and s.node is not None:
         node = s.node
         for op, attrs in t.chain:
             node = op.make((node,), attrs)
-        return s.trace, node
-    return t.history
+        return Place(s.trace, node)
+    return None if t.history is None else Place(*t.history)
 
 
 def recorded(subjects: Sequence[Any]) -> Recorded:
-    """The graphs behind tensors, under one numbering of inputs. Nodes are taken as they are."""
+    """The graphs behind tensors and places, under one numbering of inputs. Nodes are taken as they
+    are.
+    """
     stitch = _Stitch()
     places: list[Place | None] = []
     for x in subjects:
-        place = place_of(x) if isinstance(x, Tensor) else None
+        place = place_of(x) if isinstance(x, Tensor) else x if isinstance(x, Place) else None
         places.append(place)
         if place is not None:
             stitch.ask(place)
@@ -58,8 +64,10 @@ def recorded(subjects: Sequence[Any]) -> Recorded:
         if isinstance(x, Node):
             nodes.append(x)
             stitch.leaves.update((n, None) for n in topological([x]) if n.op.name == "input")
+        elif place is not None:
+            nodes.append(stitch.done[place])
         elif isinstance(x, Tensor):
-            nodes.append(stitch.done[place] if place is not None else stitch.leaf(x, id(x)))
+            nodes.append(stitch.leaf(x, id(x)))
         else:
             raise TypeError(f"explain takes tensors, nodes and graphs, got {type(x).__name__}")
     return Recorded(nodes, stitch.leaves)
@@ -91,7 +99,7 @@ class _Stitch:
             for n in topological([node]):
                 entry = _entry(trace, n)
                 if entry is not None and entry.history is not None:
-                    stack.append(entry.history)
+                    stack.append(Place(*entry.history))
 
     def build(self) -> None:
         """Give every wanted node its form under the common numbering."""
@@ -104,14 +112,14 @@ class _Stitch:
                 if entry is None:
                     mapping[n] = self.leaf(None, (trace.serial, n), n)
                 elif entry.history is not None:
-                    mapping[n] = self.done[entry.history]
+                    mapping[n] = self.done[Place(*entry.history)]
                 elif entry.tensor is None and n.shape == ():
                     mapping[n] = _number(trace, n)
                 else:
                     key = id(entry.tensor) if entry.tensor is not None else (trace.serial, n)
                     mapping[n] = self.leaf(entry.tensor, key, n)
             for node, new in zip(wanted, substitute(wanted, mapping), strict=True):
-                self.done[trace, node] = new
+                self.done[Place(trace, node)] = new
 
     def leaf(self, t: Tensor | None, key: Any, like: Node | None = None) -> Node:
         """The input that stands for an array; for a view of data, that view of its base's input."""

@@ -13,7 +13,7 @@ import itertools
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -293,10 +293,12 @@ def _new_input(index: int, shape: tuple[int, ...], dtype: DType) -> Node:
 class Here:
     """What one thread has for itself."""
 
-    __slots__ = ("current", "grad", "hold", "lanes", "levels", "pause")
+    __slots__ = ("current", "grad", "hold", "lanes", "levels", "pause", "values")
 
     def __init__(self) -> None:
         self.current = Trace()
+        #: What a new trace keeps its values in, while somebody wants to be told (see `witness`).
+        self.values: Callable[[Trace], list[Node]] | None = None
         self.grad = True
         #: > 0: an operation in several steps is under way, so nothing is computed of itself.
         self.pause = 0
@@ -314,6 +316,8 @@ class Here:
         t = self.current
         if t.closed:
             t = self.current = Trace()
+            if self.values is not None:
+                t.values = self.values(t)
         return t
 
 

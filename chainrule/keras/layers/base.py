@@ -13,6 +13,7 @@ import itertools
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ from chainrule.keras.settings import DTypePolicy, to_dtype
 from chainrule.keras.symbolic import KerasTensor, Node
 from chainrule.keras.tree import map_shape_structure
 from chainrule.keras.variables import Variable
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, witness
 from chainrule.training.tree import is_nested, leaves, map_leaves
 
 #: Numbers the calls of outermost layers, so that losses are known to be of the last one.
@@ -386,7 +387,10 @@ class Layer(State):
                         inside.enter_context(
                             variables.computed_as(self.compute_dtype, self._own_weights)
                         )
-                    outputs = self._run_call(args, kwargs)
+                    if witness.present and (seen := witness.present.get(get_ident())) is not None:
+                        outputs = seen.call(self._run_call, self, args, kwargs)
+                    else:
+                        outputs = self._run_call(*args, **kwargs)
                 self.built = True
                 if self.activity_regularizer is not None and recorded is None:
                     self._penalise(outputs)
@@ -402,7 +406,7 @@ class Layer(State):
             Node(self, recorded[0], recorded[1], outputs)
         return outputs
 
-    def _run_call(self, args: Any, kwargs: Any) -> Any:
+    def _run_call(self, *args: Any, **kwargs: Any) -> Any:
         if self._remat_mode is None:
             return self.call(*args, **kwargs)
         return self.rematerialized_call(self.call, *args, **kwargs)(*args, **kwargs)

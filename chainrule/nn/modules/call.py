@@ -13,12 +13,13 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
+from threading import get_ident
 from typing import Any
 
 from chainrule.nn.modules.hooks import Hook, RemovableHandle, shared, shared_hooks
 from chainrule.nn.modules.registry import AnyModule, Registry
 from chainrule.nn.parameter import is_lazy
-from chainrule.tensor import Tensor, is_grad_enabled
+from chainrule.tensor import Tensor, is_grad_enabled, witness
 from chainrule.tensor.backward import custom_function
 
 
@@ -46,6 +47,8 @@ class Hooked(Registry):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
+            if witness.present and (seen := witness.present.get(get_ident())) is not None:
+                return seen.call(self._call_with_hooks, self, args, kwargs)
             if (
                 self._forward_hooks
                 or self._forward_pre_hooks
@@ -53,13 +56,13 @@ class Hooked(Registry):
                 or self._backward_pre_hooks
                 or shared_hooks
             ):
-                return self._call_with_hooks(args, kwargs)
+                return self._call_with_hooks(*args, **kwargs)
             return self.forward(*args, **kwargs)
         except Exception as error:
             add_layer_note(error, self, args, kwargs)
             raise
 
-    def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _call_with_hooks(self, *args: Any, **kwargs: Any) -> Any:
         hooks = self._own_forward_hooks()
         called: set[int] = set()
         result = None
