@@ -15,7 +15,7 @@ ROOT = pathlib.Path(chainrule.__file__).parent
 ORDER = [
     {"faces"},
     {"names"},
-    {"_version", "errors", "config", "pytree", "toplevel", "compiling"},
+    {"_version", "errors", "config", "pytree", "toplevel", "compiling", "layered"},
     {
         "dtypes", "shapes", "devices", "version", "torch_version", "functional", "return_types",
         "layouts",
