@@ -70,11 +70,11 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.installed
-	$(VENV)/bin/python -m pip install --quiet --editable ".[vision,keras]" --group dev
+	$(VENV)/bin/python -m pip install --quiet --editable ".[vision,keras,report]" --group dev
 	@touch $@
 
 $(PARITY)/.parity: pyproject.toml | $(PARITY)/bin/python
-	$(PARITY)/bin/python -m pip install --quiet --editable ".[vision,keras]" --group dev --group parity
+	$(PARITY)/bin/python -m pip install --quiet --editable ".[vision,keras,report]" --group dev --group parity
 	@touch $@
 
 # Each peer by itself: one that cannot be installed here is left out of the report, which says so.
