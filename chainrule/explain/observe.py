@@ -17,7 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from chainrule.explain.recorded import Place, place_of, recorded, same_place
+import numpy as np
+
+from chainrule.explain.recorded import Place, Recorded, place_of, recorded, same_place
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node
 from chainrule.keras.layers.state import State as KerasLayer
@@ -109,8 +111,8 @@ class Observation:
     # ------------------------------------------------------------------ the graph
 
     @cached_property
-    def _recorded(self) -> tuple[list[Node], dict[Node, Tensor | None], dict[Any, Node]]:
-        """The nodes of all notes and calls, the leaves, and each subject's node."""
+    def _recorded(self) -> tuple[Recorded, dict[Any, Node]]:
+        """The nodes of all notes and calls with their leaves, and each subject's node."""
         subjects: dict[Any, Any] = {}
         for note in self._notes:
             subjects.setdefault((note.trace, note.node), Place(note.trace, note.node))
@@ -121,19 +123,24 @@ class Observation:
             place = place_of(t)
             subjects.setdefault(id(t) if place is None else tuple(place), t)
         found = recorded(list(subjects.values()))
-        return found.nodes, found.leaves, dict(zip(subjects, found.nodes, strict=True))
+        return found, dict(zip(subjects, found.nodes, strict=True))
 
     @property
     def leaves(self) -> dict[Node, Tensor | None]:
         """Each input of the graph, and the tensor that it stands for."""
-        return self._recorded[1]
+        return self._recorded[0].leaves
+
+    @property
+    def arrays(self) -> dict[Node, np.ndarray]:
+        """What the inputs of the graph held when they were read, as far as it is known still."""
+        return self._recorded[0].arrays
 
     def nodes_of(self, tensors: Sequence[Tensor]) -> list[Node]:
         """The nodes of tensors that the model took, made, or holds as parameters."""
         out = []
         for t in tensors:
             place = place_of(t)
-            node = self._recorded[2].get(id(t) if place is None else tuple(place))
+            node = self._recorded[1].get(id(t) if place is None else tuple(place))
             if node is None:
                 same = (n for n, x in self.leaves.items() if x is not None and same_place(x, t))
                 node = next(same, None)
@@ -150,7 +157,7 @@ class Observation:
     def names(self) -> dict[Node, str]:
         """The path of each parameter and buffer that the graph reads."""
         nodes = self.nodes_of(list(self._parameters.values()))
-        used = set(topological(self._recorded[0]))
+        used = set(topological(self._recorded[0].nodes))
         named = zip(nodes, self._parameters, strict=True)
         return {n: name for n, name in named if n in used}
 
@@ -159,7 +166,7 @@ class Observation:
         """Each recorded node's first note; what stands below it and has none shares its origin."""
         found: dict[Node, Origin] = {}
         for note in self._notes:
-            node = self._recorded[2][note.trace, note.node]
+            node = self._recorded[1][note.trace, note.node]
             for n in topological([node], stop=lambda n: n in found):
                 if n not in found and n.op.name != "input":
                     found[n] = self._origin_of(note)

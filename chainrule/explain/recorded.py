@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chainrule.ir.graph import Graph, substitute, topological
 from chainrule.ir.node import Node
 from chainrule.ops import const
@@ -20,10 +22,13 @@ from chainrule.tensor.trace import Trace, state
 
 
 class Recorded(NamedTuple):
-    """Nodes for what was asked, and the tensor of each input (None: a random state, a number)."""
+    """Nodes for what was asked, the tensor of each input (None: a random state, a number), and the
+    array that each held when it was read, as far as it is known still.
+    """
 
     nodes: list[Node]
     leaves: dict[Node, Tensor | None]
+    arrays: dict[Node, np.ndarray]
 
 
 class Place(NamedTuple):
@@ -70,7 +75,7 @@ def recorded(subjects: Sequence[Any]) -> Recorded:
             nodes.append(stitch.leaf(x, id(x)))
         else:
             raise TypeError(f"explain takes tensors, nodes and graphs, got {type(x).__name__}")
-    return Recorded(nodes, stitch.leaves)
+    return Recorded(nodes, stitch.leaves, stitch.arrays)
 
 
 def same_place(a: Tensor, b: Tensor) -> bool:
@@ -85,6 +90,7 @@ class _Stitch:
         self.needed: dict[Trace, dict[Node, None]] = {}
         self.done: dict[Place, Node] = {}
         self.leaves: dict[Node, Tensor | None] = {}
+        self.arrays: dict[Node, np.ndarray] = {}
         self.known: dict[Any, Node] = {}
 
     def ask(self, place: Place) -> None:
@@ -118,6 +124,12 @@ class _Stitch:
                 else:
                     key = id(entry.tensor) if entry.tensor is not None else (trace.serial, n)
                     mapping[n] = self.leaf(entry.tensor, key, n)
+                    if mapping[n] in self.leaves and mapping[n] not in self.arrays:
+                        array = (
+                            trace.saved.get(n) if trace.closed else trace.arrays[n.attr("index")]
+                        )
+                        if isinstance(array, np.ndarray):
+                            self.arrays[mapping[n]] = array
             for node, new in zip(wanted, substitute(wanted, mapping), strict=True):
                 self.done[Place(trace, node)] = new
 
