@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
@@ -69,25 +69,34 @@ def layered(
     *,
     gap: float = 24.0,
     rank_gap: float = 40.0,
+    rooms: Sequence[float] = (),
+    ports: Sequence[tuple[float | None, float | None]] = (),
+    first: Collection[K] = (),
+    last: Collection[K] = (),
 ) -> Laid[K]:
     """Places for boxes, in pixels from the upper left corner, with edges that run downwards.
 
     `sizes` names the boxes in an order in which sources come before users: an edge against it is
     drawn upwards. `gap` is between boxes of a rank, `rank_gap` between ranks.
+
+    rooms         for every edge the height that it wants below its source besides: for a label
+    ports         for every edge where it leaves and where it arrives, from the box's left side
+    first, last   boxes that stand in the first or the last rank, come what may
     """
     keys = list(sizes)
     number = {k: i for i, k in enumerate(keys)}
     ends = [(number[a], number[b]) for a, b in edges]
     down = [(min(e), max(e)) for e in ends]
-    picture = _Ranked([sizes[k] for k in keys], down, gap)
+    held = ({number[k] for k in first}, {number[k] for k in last})
+    picture = _Ranked([sizes[k] for k in keys], down, gap, held)
     picture.reorder()
     x = picture.across()
-    y, height = _heights(picture, rank_gap)
+    y, height = _heights(picture, rank_gap, rooms or [0.0] * len(edges))
     left = min((x[v] - picture.left[v] for v in range(len(x))), default=0.0)
     x = [at - left for at in x]
     width = max((x[v] + picture.right[v] for v in range(len(x))), default=0.0)
     places = {k: (x[i] - picture.left[i], y[i]) for i, k in enumerate(keys)}
-    lines = _lines(picture, x, y)
+    lines = _lines(picture, x, y, ports or [(None, None)] * len(edges))
     for i, (a, b) in enumerate(ends):
         if a > b:
             lines[i].reverse()
@@ -112,11 +121,17 @@ def curve(points: Sequence[Point], *, flat: bool = False) -> str:
 class _Ranked:
     """Boxes, and the places of long edges, by number: the boxes first, in the order given."""
 
-    def __init__(self, sizes: list[Size], edges: list[tuple[int, int]], gap: float) -> None:
+    def __init__(
+        self,
+        sizes: list[Size],
+        edges: list[tuple[int, int]],
+        gap: float,
+        held: tuple[set[int], set[int]],
+    ) -> None:
         self.boxes = len(sizes)
         self.edges = edges
         self.gap = gap
-        self.rank = _ranks(len(sizes), edges)
+        self.rank = _ranks(len(sizes), edges, *held)
         self.left = [s.left for s in sizes]
         self.right = [s.right for s in sizes]
         self.high = [s.height for s in sizes]
@@ -314,7 +329,7 @@ class _Ranked:
         return [x[r] for r in root]
 
 
-def _ranks(count: int, edges: list[tuple[int, int]]) -> list[int]:
+def _ranks(count: int, edges: list[tuple[int, int]], first: set[int], last: set[int]) -> list[int]:
     """As high as possible, then sources, and what has more users than sources, close to these."""
     above: list[list[int]] = [[] for _ in range(count)]
     below: list[list[int]] = [[] for _ in range(count)]
@@ -325,9 +340,11 @@ def _ranks(count: int, edges: list[tuple[int, int]]) -> list[int]:
     for v in range(count):
         rank[v] = max((rank[u] + 1 for u in above[v]), default=0)
     for v in reversed(range(count)):
-        if below[v] and len(above[v]) < len(below[v]) and (not above[v] or len(below[v]) > 1):
-            lowest = min(rank[w] for w in below[v]) - 1
-            rank[v] = max(rank[v], lowest)
+        if v not in first and len(above[v]) < len(below[v]):
+            rank[v] = max(rank[v], min(rank[w] for w in below[v]) - 1)
+    bottom = max(rank, default=0)
+    for v in last:
+        rank[v] = bottom
     return rank
 
 
@@ -351,23 +368,34 @@ def _sorted(graph: dict[int, dict[int, float]]) -> list[int]:
     return ready
 
 
-def _heights(picture: _Ranked, rank_gap: float) -> tuple[list[float], float]:
+def _heights(
+    picture: _Ranked, rank_gap: float, rooms: Sequence[float]
+) -> tuple[list[float], float]:
     """The upper side of every box (of its rank, for a passage), and the height of it all."""
     y = [0.0] * len(picture.rank)
+    wanted = [0.0] * len(picture.rows)
+    for (a, _), room in zip(picture.edges, rooms, strict=True):
+        wanted[picture.rank[a]] = max(wanted[picture.rank[a]], room)
     top = 0.0
-    for row in picture.rows:
+    for row, room in zip(picture.rows, wanted, strict=True):
         tall = max(picture.high[v] for v in row)
         for v in row:
             if v >= picture.boxes:
                 picture.high[v] = tall
             y[v] = top + (tall - picture.high[v]) / 2
-        top += tall + rank_gap
-    return y, max(top - rank_gap, 0.0)
+        top += tall + rank_gap + room
+    return y, max(top - rank_gap - (wanted[-1] if wanted else 0.0), 0.0)
 
 
-def _lines(picture: _Ranked, x: list[float], y: list[float]) -> list[list[Point]]:
-    starts = _ports(picture, x, [(c[0], c[1]) for c in picture.chains])
-    stops = _ports(picture, x, [(c[-1], c[-2]) for c in picture.chains])
+def _lines(
+    picture: _Ranked,
+    x: list[float],
+    y: list[float],
+    ports: Sequence[tuple[float | None, float | None]],
+) -> list[list[Point]]:
+    chains = picture.chains
+    starts = _ports(picture, x, [(c[0], c[1]) for c in chains], [p for p, _ in ports])
+    stops = _ports(picture, x, [(c[-1], c[-2]) for c in chains], [p for _, p in ports])
     tops, bottoms = [0.0] * len(picture.rows), [0.0] * len(picture.rows)
     for r, row in enumerate(picture.rows):
         tops[r] = min(y[v] for v in row)
@@ -396,14 +424,18 @@ def _straight(points: list[Point]) -> list[Point]:
     return out
 
 
-def _ports(picture: _Ranked, x: list[float], ends: list[tuple[int, int]]) -> list[float]:
+def _ports(
+    picture: _Ranked,
+    x: list[float],
+    ends: list[tuple[int, int]],
+    given: Sequence[float | None],
+) -> list[float]:
     """Where each edge leaves its box: straight below the next place if that is possible."""
-    found = [0.0] * len(ends)
-    at: dict[int, list[tuple[float, int]]] = {}
-    for i, (v, towards) in enumerate(ends):
-        at.setdefault(v, []).append((x[towards] - x[v], i))
-    for v, wishes in at.items():
+    found = []
+    for (v, towards), port in zip(ends, given, strict=True):
         low, high = -max(picture.left[v] - _PORT, 0.0), max(picture.right[v] - _PORT, 0.0)
-        for w, i in wishes:
-            found[i] = x[v] + (min(max(w, low), high) if abs(w) > 0.5 else 0.0)
+        if port is None:
+            found.append(x[v] + min(max(x[towards] - x[v], low), high))
+        else:
+            found.append(x[v] - picture.left[v] + port)
     return found
