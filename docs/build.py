@@ -2,13 +2,17 @@
 
     python docs/build.py           every page below docs/, in place
     python docs/build.py --check   fail if a page does not say what the library prints
+    python docs/build.py NAME …    only pages whose path contains one of these
 
 The ```python blocks of a page run one after another in one namespace. Under a block may stand
 
     <!-- show: EXPRESSION -->   … <!-- end -->    the value of an expression: formulas, graphs, text
+    <!-- here: EXPRESSION -->   … <!-- end -->    the same, where it depends on the machine: it is
+                                                  evaluated, and written with `--here` only
     <!-- printed -->            … <!-- end -->    what the block above printed
 
-and all between such a mark and its end is written by this script.
+and all between such a mark and its end is written by this script. A page may import what lies in its
+folder.
 """
 
 from __future__ import annotations
@@ -17,16 +21,18 @@ import contextlib
 import io
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from chainrule.dtypes import get_default_dtype, set_default_dtype
 from chainrule.explain import Drawing, Formula
 
-PAGES = sorted(Path(__file__).parent.glob("*/README*.md"))
+HERE = Path(__file__).parent
+PAGES = sorted({*HERE.glob("*/README*.md"), *HERE.glob("tutorials/*.md")})
 PIECE = re.compile(
     r"^```python\n(?P<code>.*?)^```$"
-    r"|^<!-- (?:show: (?P<show>.*?)|(?P<printed>printed)) -->\n.*?^<!-- end -->$",
+    r"|^<!-- (?:(?P<kind>show|here): (?P<show>.*?)|(?P<printed>printed)) -->\n.*?^<!-- end -->$",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -40,8 +46,9 @@ def fence(value: Any) -> str:
     return f"```text\n{str(value).rstrip()}\n```"
 
 
-def build(page: str) -> str:
-    """The page, with everything that the library prints as it prints it now."""
+def build(page: str, here: bool = False) -> str:
+    """The page, with everything that the library prints as it prints it now. `here`: also what
+    depends on the machine."""
     namespace: dict[str, Any] = {"__name__": "page"}
     printed = ""
 
@@ -56,7 +63,9 @@ def build(page: str) -> str:
         if m["printed"]:
             return f"<!-- printed -->\n```text\n{printed.rstrip()}\n```\n<!-- end -->"
         value = eval(m["show"], namespace)
-        return f"<!-- show: {m['show']} -->\n{fence(value)}\n<!-- end -->"
+        if m["kind"] == "here" and not here:
+            return m[0]
+        return f"<!-- {m['kind']}: {m['show']} -->\n{fence(value)}\n<!-- end -->"
 
     before = get_default_dtype()
     try:
@@ -65,12 +74,24 @@ def build(page: str) -> str:
         set_default_dtype(before)
 
 
+@contextlib.contextmanager
+def importing_from(folder: Path) -> Iterator[None]:
+    """As Python does for a script in this folder."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
 def main() -> int:
     """Build or check all pages."""
     stale = []
-    for path in PAGES:
+    asked = [a for a in sys.argv[1:] if not a.startswith("-")]
+    for path in [p for p in PAGES if not asked or any(a in str(p) for a in asked)]:
         before = path.read_text(encoding="utf-8")
-        after = build(before)
+        with importing_from(path.parent):
+            after = build(before, "--here" in sys.argv)
         if after != before:
             stale.append(path)
             if "--check" not in sys.argv:
