@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node
-from chainrule.rewrite.fuse import Fused, is_leaf
+from chainrule.rewrite.fuse import Fused
+from chainrule.rewrite.homes import is_leaf
 from chainrule.schedule.loops import Check, Kernel, statements
 from chainrule.schedule.lowered import Lowered, Place
 from chainrule.shapes import size

@@ -14,7 +14,8 @@ from chainrule.backends.reference import build
 from chainrule.ir import parse
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node
-from chainrule.rewrite.fuse import FLAT, Fused, fuse, is_leaf, print_fused
+from chainrule.rewrite.fuse import FLAT, Fused, fuse, print_fused
+from chainrule.rewrite.homes import is_leaf
 
 CASES = {
     "elementwise nodes of one shape are one flat kernel, whatever their size": (

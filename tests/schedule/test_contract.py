@@ -83,9 +83,7 @@ def test_products_of_any_size(spec: str) -> None:
     for _ in range(6):
         n = dict(zip("ikj", (int(v) for v in rng.integers(2, 41, 3)), strict=True))
         left, right = spec.split("->")[0].split(",")
-        check(ops.contract(
-            x(0, *(n[c] for c in left)), x(1, *(n[c] for c in right)), spec=spec
-        ))
+        check(ops.contract(x(0, *(n[c] for c in left)), x(1, *(n[c] for c in right)), spec=spec))
 
 
 def product(m: int, k: int, n: int, dtype=dtypes.float32) -> Node:
@@ -198,12 +196,18 @@ def test_any_division_of_the_work_gives_the_same_bits() -> None:
 def test_operands_may_be_views(target: str) -> None:
     a, b = x(0, 6, 40), x(1, 12, 9)
     turned = ops.permute(ops.reshape(a, shape=(6, 4, 10)), order=(1, 0, 2))
-    check(ops.contract(turned, ops.slice(
-        b, start=(0, 1), stop=(10, 9), step=(1, 2)
-    ), spec="bik,kj->bij"), target=target)
-    check(ops.contract(ops.flip(a, (1,)), ops.pad(
-        b, low=(20, 0), high=(8, 3), value=0.5
-    ), spec="ik,kj->ij"), target=target)
+    check(
+        ops.contract(
+            turned, ops.slice(b, start=(0, 1), stop=(10, 9), step=(1, 2)), spec="bik,kj->bij"
+        ),
+        target=target,
+    )
+    check(
+        ops.contract(
+            ops.flip(a, (1,)), ops.pad(b, low=(20, 0), high=(8, 3), value=0.5), spec="ik,kj->ij"
+        ),
+        target=target,
+    )
 
 
 def test_operands_may_be_expressions() -> None:

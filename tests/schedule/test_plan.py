@@ -11,7 +11,8 @@ from chainrule import dtypes, ops
 from chainrule.autodiff import gradients
 from chainrule.backends.llvm.target import named
 from chainrule.ir.node import Node
-from chainrule.rewrite.fuse import fuse, is_leaf
+from chainrule.rewrite.fuse import fuse
+from chainrule.rewrite.homes import is_leaf
 from chainrule.schedule.lower import lower
 from chainrule.schedule.plan import Memory, NativeStep, Plan, Slot, Work, chunk, plan
 

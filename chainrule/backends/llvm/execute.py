@@ -26,7 +26,8 @@ from chainrule.backends.llvm.target import host
 from chainrule.errors import Interrupted
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node
-from chainrule.rewrite.fuse import Fused, fuse, is_leaf
+from chainrule.rewrite.fuse import Fused, fuse
+from chainrule.rewrite.homes import is_leaf
 from chainrule.schedule.evaluate import GATHER, INDEX, SCATTER, Unsupported
 from chainrule.schedule.loops import Kernel
 from chainrule.schedule.lower import is_known, lower

@@ -9,7 +9,8 @@ from chainrule.backends.llvm.code import assembly as assembly_of
 from chainrule.backends.llvm.emit import emit
 from chainrule.backends.llvm.target import host
 from chainrule.ir.node import Node
-from chainrule.rewrite.fuse import fuse, is_leaf, print_fused
+from chainrule.rewrite.fuse import fuse, print_fused
+from chainrule.rewrite.homes import is_leaf
 from chainrule.schedule.evaluate import Unsupported
 from chainrule.schedule.loops import Kernel
 from chainrule.schedule.lower import lower
