@@ -25,6 +25,7 @@ from chainrule.dtypes import (
     is_half,
 )
 from chainrule.errors import DtypeError, GraphError
+from chainrule.ir import cost
 from chainrule.ir.node import Node, TensorType, Type, intern
 
 #: Every op by name. Filled by `chainrule.ops` at import, read by everybody.
@@ -93,6 +94,8 @@ class Op:
     analytic   the gradient rule is that of an analytic function, real for real numbers. Then
     x̄ = ȳ · conj f'(x) is the rule at the conjugates of `y` and the inputs, and they are what it is
     given. Rules of other ops (False) are right for complex numbers as they stand.
+    flops      primitives: node → how many floating-point operations it takes, a rule of
+    `chainrule.ir.cost` (for elementwise ops: one for each element of the result)
     tex        how the value is written; {0}, {1} … are the inputs, names are attributes; {over} the
     reduced axes as an
                index (nothing for all of them), {count} how many elements are reduced
@@ -108,6 +111,7 @@ class Op:
         gradient: Callable[..., Any] | None = None,
         prepare: Prepare | None = None,
         put: Callable[..., Node] | None = None,
+        flops: cost.Rule | None = None,
         tex: str = "",
         doc: str = "",
         domain: Domain | None = None,
@@ -126,6 +130,7 @@ class Op:
         self.gradient, self.prepare, self.put, self.tex = gradient, prepare, put, tex
         self.domain, self.elementwise, self.wide, self.torch = domain, elementwise, wide, torch
         self.analytic = analytic
+        self.flops = cost.each if flops is None and elementwise and formula is None else flops
         #: Primitives whose domain does not name complex numbers refuse them.
         self.complex = formula is not None or domain is None or "complex" in domain.dtypes.split()
         #: Bit by bit: neither real nor complex numbers.

@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.dtypes import FLOAT
 from chainrule.errors import DtypeError, ShapeError
+from chainrule.ir.cost import nothing
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain, Op, conjugate, is_complex
 from chainrule.ops.core import cast, const, elementwise_type, op, promote, zeros_like
@@ -43,6 +44,7 @@ conj = Op(
     infer=elementwise_type,
     reference=np.conjugate,
     gradient=lambda g, y, x: conjugate(g),
+    flops=nothing,
     tex=r"\overline{{{0}}}",
     doc="a − ib for a + ib",
     domain=_BOX,
@@ -57,6 +59,7 @@ real = Op(
     reference=np.real,
     gradient=lambda g, y, x: cast(g, x.dtype),
     put=lambda base, v: complex(v, imag(base)),
+    flops=nothing,
     tex=r"\operatorname{{Re}} {0}",
     doc="a of a + ib",
     domain=_BOX,
@@ -71,6 +74,7 @@ imag = Op(
     reference=np.imag,
     gradient=lambda g, y, x: cast(g, x.dtype) * const(1j, x.dtype),
     put=lambda base, v: complex(real(base), v),
+    flops=nothing,
     tex=r"\operatorname{{Im}} {0}",
     doc="b of a + ib",
     domain=_BOX,
@@ -99,6 +103,7 @@ complex = Op(
     reference=_join,
     gradient=lambda g, y, a, b: (real(g), imag(g)),
     prepare=promote,
+    flops=nothing,
     tex="{0} + i {1}",
     doc="a + ib",
     domain=Domain((-3, 3), (-3, 3)),
@@ -122,6 +127,7 @@ view_as_real = Op(
     reference=_pairs,
     gradient=lambda g, y, x: view_as_complex(g),
     put=lambda base, v: view_as_complex(v),
+    flops=nothing,
     tex=r"(\operatorname{{Re}} {0}, \operatorname{{Im}} {0})",
     doc="Real and imaginary part along a new last axis of size 2.",
     domain=Domain((-3, 3), dtypes="complex", cases=[((3, 4), {}), ((), {})]),
@@ -153,6 +159,7 @@ view_as_complex = Op(
     reference=_joined,
     gradient=lambda g, y, x: view_as_real(g),
     put=lambda base, v: view_as_real(v),
+    flops=nothing,
     tex="{0}_0 + i {0}_1",
     doc="A last axis of size 2 as real and imaginary part.",
     domain=Domain((-3, 3), cases=[((3, 4, 2), {}), ((2,), {})]),

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.errors import ShapeError
+from chainrule.ir.cost import contraction
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain
 from chainrule.ops.core import op, primitive, promote
@@ -70,7 +71,7 @@ def _contract_type(a: Node, b: Node, *, spec: str) -> TensorType:
 
 
 @primitive(
-    _contract_type, prepare=promote, tex="{0} {1}",
+    _contract_type, prepare=promote, flops=contraction, tex="{0} {1}",
     domain=Domain((-3, 3), (-3, 3), dtypes="float complex", cases=[
         ((3, 4), (4, 2), {"spec": "ik,kj->ij"}), ((2, 3, 4), (2, 5, 4), {"spec": "bik,bjk->bij"}),
         ((4,), (4,), {"spec": "k,k->"}), ((2, 3), (4,), {"spec": "ij,k->jki"}),

@@ -22,6 +22,7 @@ import numpy as np
 from chainrule import dtypes
 from chainrule.dtypes import DType
 from chainrule.errors import DtypeError
+from chainrule.ir.cost import Rule, nothing
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain, Op, Prepare
 from chainrule.shapes import Shape, broadcast
@@ -41,7 +42,11 @@ def _no_reference(*_: Any, **__: Any) -> Any:
 
 
 _input = Op(
-    "input", infer=_input_type, reference=_no_reference, doc="Value number `index` from outside."
+    "input",
+    infer=_input_type,
+    reference=_no_reference,
+    flops=nothing,
+    doc="Value number `index` from outside.",
 )
 
 
@@ -57,6 +62,7 @@ _const = Op(
     "const",
     infer=lambda *, value, dtype: TensorType((), dtype),
     reference=lambda *, value, dtype: dtype.np.type(value),
+    flops=nothing,
     tex="{value}",
     doc="A number known when the graph is made.",
 )
@@ -287,6 +293,7 @@ def op(
 def primitive(
     infer: Callable[..., Any],
     *,
+    flops: Rule | None = None,
     tex: str = "",
     prepare: Prepare | None = None,
     domain: Domain | None = None,
@@ -301,6 +308,7 @@ def primitive(
             f.__name__,
             infer=infer,
             reference=f,
+            flops=flops,
             prepare=_filler(f, prepare),
             tex=tex,
             doc=inspect.getdoc(f) or "",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.dtypes import FLOAT, INTEGER, DType, float64
+from chainrule.ir.cost import each, nothing
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain, Op, is_complex
 from chainrule.ops import special
@@ -275,6 +276,7 @@ lgamma = unary(
     lambda x, *, n: TensorType(x.shape, x.dtype),
     prepare=promote_float,
     domain=Domain((0.5, 4.0), cases=[((3, 4), {"n": 0})]),
+    flops=each,
     tex=r"\psi^{{({n})}}({0})",
 )
 def polygamma(x: np.ndarray, *, n: int) -> np.ndarray:
@@ -361,6 +363,7 @@ where = Op(
     gradient=lambda g, y, c, a, b: (None, where(c, g, zeros_like(g)), where(c, zeros_like(g), g)),
     prepare=promote_last_two,
     elementwise=True,
+    flops=nothing,
     tex=r"\begin{{cases}}{1} & {0}\\ {2} & \text{{otherwise}}\end{{cases}}",
     doc="a where the condition holds, else b; no gradient comes from the side not taken",
     domain=Domain("bool", (-3, 3), (-3, 3), dtypes=_ALL),
@@ -373,6 +376,7 @@ where = Op(
 
 @primitive(
     lambda x, *, dtype: TensorType(x.shape, dtype),
+    flops=nothing,
     tex="{0}",
     wide=False,
     domain=Domain(
@@ -402,6 +406,7 @@ stop_gradient = Op(
     infer=elementwise_type,
     reference=_same,
     gradient=lambda g, y, x: None,
+    flops=nothing,
     tex="{0}",
     doc="x, taken as a constant by the chain rule",
     wide=False,
@@ -412,6 +417,7 @@ copy = Op(
     infer=elementwise_type,
     reference=_same,
     gradient=lambda g, y, x: g,
+    flops=nothing,
     tex="{0}",
     doc="x as a value of its own: a place that may be overwritten without touching x",
     wide=False,
@@ -423,6 +429,7 @@ passing_to = Op(
     infer=lambda x, y: elementwise_type(x),
     reference=_same,
     gradient=lambda g, z, x, y: (None, g),
+    flops=nothing,
     tex="{0}",
     doc="The value of the first; gradients go to the second, whose value it replaces unnoticed.",
     wide=False,

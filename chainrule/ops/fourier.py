@@ -20,6 +20,7 @@ import numpy as np
 from chainrule import shapes
 from chainrule.dtypes import FLOAT
 from chainrule.errors import DtypeError
+from chainrule.ir.cost import transform
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain, is_complex
 from chainrule.ops.complex import real
@@ -48,6 +49,7 @@ def _same(x: Node, *, axis: Axes, forward: bool, scale: int) -> TensorType:
 
 @primitive(
     _same,
+    flops=transform,
     tex=r"\mathcal{{F}}{over}({0})",
     analytic=False,
     domain=Domain((-3, 3), dtypes="complex", cases=[
@@ -85,6 +87,7 @@ _HALF_CASES = [
 
 @primitive(
     _halved,
+    flops=transform,
     tex=r"\mathcal{{F}}^{{\mathbb{{R}}}}{over}({0})",
     analytic=False,
     domain=Domain((-3, 3), cases=_HALF_CASES),
@@ -111,6 +114,7 @@ def _doubled(x: Node, *, axis: Axes, n: int, scale: int) -> TensorType:
 
 @primitive(
     _doubled,
+    flops=transform,
     tex=r"\mathcal{{F}}^{{\mathbb{{R}},-1}}{over}({0})",
     analytic=False,
     domain=Domain((-3, 3), dtypes="complex", cases=[

@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule import dtypes, shapes
 from chainrule.errors import DtypeError, ShapeError
+from chainrule.ir.cost import each_scattered, each_written, nothing
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain
 from chainrule.ops.core import cast, const, primitive, zeros_like
@@ -34,6 +35,7 @@ def _take_prepare(x: Node, i: Node, *, axis: int = 0) -> Any:
 
 @primitive(
     lambda x, i, *, axis: TensorType((*x.shape[:axis], *i.shape, *x.shape[axis + 1 :]), x.dtype),
+    flops=nothing,
     tex="{0}_{{{1}}}",
     wide=False,
     domain=Domain(
@@ -80,6 +82,7 @@ def _put_type(x: Node, i: Node, v: Node, *, axis: int, mode: str) -> TensorType:
 
 @primitive(
     _put_type,
+    flops=each_written,
     tex=r"{0}[{1} \leftarrow {2}]",
     domain=Domain(
         (-3, 3),
@@ -153,6 +156,7 @@ def _grid(i: np.ndarray, axis: int) -> tuple[Any, ...]:
 
 @primitive(
     lambda x, i, *, axis: TensorType(i.shape, x.dtype),
+    flops=nothing,
     tex=r"{0}[\cdot, {1}]",
     wide=False,
     domain=Domain(
@@ -205,6 +209,7 @@ def _scatter_type(x: Node, i: Node, v: Node, *, axis: int, mode: str) -> TensorT
 
 @primitive(
     _scatter_type,
+    flops=each_scattered,
     tex=r"{0}[\cdot, {1} \leftarrow {2}]",
     domain=Domain(
         (0.5, 3),

@@ -16,6 +16,7 @@ import numpy as np
 
 from chainrule.dtypes import DType
 from chainrule.errors import GraphError
+from chainrule.ir.cost import nothing, steps
 from chainrule.ir.graph import Graph
 from chainrule.ir.interpret import interpret
 from chainrule.ir.node import Node, TensorType
@@ -37,6 +38,7 @@ _item_op = Op(
     "item",
     infer=_item_type,
     reference=_item,
+    flops=nothing,
     tex="{0}_{{{index}}}",
     doc="One part of a value with several.",
     wide=False,
@@ -66,6 +68,7 @@ boundary = Op(
     infer=_boundary_type,
     reference=_boundary,
     wide=False,
+    flops=nothing,
     tex="{0}",
     doc="The first `outputs` inputs, as results of a function of the others whose gradient the "
     "user wrote.",
@@ -142,6 +145,7 @@ scan_op = Op(
     "scan",
     infer=_scan_type,
     reference=_scan,
+    flops=steps,
     tex=r"\operatorname{{scan}}",
     doc=__doc__ or "",
     wide=False,

@@ -16,6 +16,7 @@ import numpy as np
 from chainrule import dtypes, shapes
 from chainrule.dtypes import DType
 from chainrule.errors import ShapeError
+from chainrule.ir.cost import each_input, nothing
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain, Op
 from chainrule.ops.core import const, convert, primitive, promote, zeros_like
@@ -32,6 +33,7 @@ def _reshape_type(x: Node, *, shape: Shape) -> TensorType:
 
 @primitive(
     _reshape_type,
+    flops=nothing,
     tex="{0}",
     wide=False,
     domain=Domain((-3, 3), dtypes="any complex", cases=[((2, 6), {"shape": (3, 4)})]),
@@ -55,6 +57,7 @@ def _inverse(order: Shape) -> Shape:
 
 @primitive(
     lambda x, *, order: TensorType(tuple(x.shape[i] for i in order), x.dtype),
+    flops=nothing,
     tex="{0}^{{T}}",
     wide=False,
     domain=Domain((-3, 3), dtypes="any complex", cases=[((2, 3, 4), {"order": (2, 0, 1)})]),
@@ -77,6 +80,7 @@ def _broadcast_type(x: Node, *, shape: Shape) -> TensorType:
 
 @primitive(
     _broadcast_type,
+    flops=nothing,
     tex="{0}",
     wide=False,
     domain=Domain((-3, 3), dtypes="any complex", cases=[((3, 1), {"shape": (2, 3, 4)})]),
@@ -106,6 +110,7 @@ def slices(start: Shape, stop: Shape, step: Shape) -> tuple[Any, ...]:
 
 @primitive(
     _slice_type,
+    flops=nothing,
     tex=r"{0}[\cdot]",
     wide=False,
     domain=Domain(
@@ -126,6 +131,7 @@ def _(g: Node, y: Node, x: Node, *, start: Shape, stop: Shape, step: Shape) -> N
 
 @primitive(
     lambda x, *, offset: TensorType((*x.shape[:-2], _diagonal_length(x.shape, offset)), x.dtype),
+    flops=nothing,
     tex=r"\operatorname{{diag}}({0})",
     wide=False,
     domain=Domain((-3, 3), dtypes="any complex", cases=[((2, 3, 4), {"offset": 1})]),
@@ -161,6 +167,7 @@ def _windows_type(x: Node, *, size: Shape, stride: Shape, dilation: Shape) -> Te
 
 @primitive(
     _windows_type,
+    flops=nothing,
     tex=r"\operatorname{{windows}}({0})",
     wide=False,
     domain=Domain(
@@ -199,6 +206,7 @@ def _unwindows_type(x: Node, *, shape: Shape, stride: Shape, dilation: Shape) ->
 
 @primitive(
     _unwindows_type,
+    flops=each_input,
     tex=r"\operatorname{{windows}}^T({0})",
     domain=Domain(
         (-3, 3),
@@ -246,6 +254,7 @@ def _places(size: Shape, stride: Shape, offset: int) -> Node:
 
 @primitive(
     lambda x, *, size, stride, offset: TensorType(size, x.dtype),
+    flops=nothing,
     tex=r"\operatorname{{strided}}({0})",
     wide=False,
     domain=Domain(
@@ -299,6 +308,7 @@ windows.put = _put_windows
 
 @primitive(
     lambda x, v, *, start, stop, step: TensorType(x.shape, x.dtype),
+    flops=nothing,
     tex=r"{0}[\cdot \leftarrow {1}]",
     wide=False,
     domain=Domain(
@@ -323,6 +333,7 @@ def _(g: Node, y: Node, x: Node, v: Node, **at: Any) -> tuple[Node, Node]:
 
 @primitive(
     lambda x, v, *, offset: TensorType(x.shape, x.dtype),
+    flops=nothing,
     tex=r"{0}[\cdot \leftarrow {1}]",
     wide=False,
     domain=Domain(
@@ -401,6 +412,7 @@ cat = Op(
     gradient=_cat_vjp,
     prepare=_cat_prepare,
     wide=False,
+    flops=nothing,
     tex=r"[{0}, \dots]",
     doc="Arrays one after another along an axis.",
     domain=Domain((-3, 3), (-3, 3), dtypes="any complex", cases=[((2, 3), (2, 2), {"axis": 1})]),
@@ -447,6 +459,7 @@ interleave = Op(
     infer=_interleave_type,
     reference=_interleave,
     gradient=_interleave_vjp,
+    flops=nothing,
     tex=r"\operatorname{{interleave}}({0}, \dots)",
     doc="Arrays of one shape whose last axes take turns: element i of part r at i · count + r.",
     domain=Domain(
@@ -462,6 +475,7 @@ interleave = Op(
     lambda x, *, low, high, value: TensorType(
         tuple(a + n + b for a, n, b in zip(low, x.shape, high, strict=True)), x.dtype
     ),
+    flops=nothing,
     tex=r"\operatorname{{pad}}({0})",
     wide=False,
     domain=Domain(
@@ -487,6 +501,7 @@ def _(g: Node, y: Node, x: Node, *, low: Shape, high: Shape, value: float) -> No
 
 @primitive(
     lambda *, length, dtype: TensorType((length,), dtype),
+    flops=nothing,
     tex=r"(0, 1, \dots)",
     wide=False,
     domain=Domain(

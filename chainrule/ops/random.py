@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule import dtypes
 from chainrule.dtypes import DType
+from chainrule.ir.cost import nothing
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain
 from chainrule.ops.core import cast, primitive
@@ -60,6 +61,7 @@ def blocks(shape: Shape, dtype: DType) -> int:
 
 @primitive(
     lambda state, *, offset, shape, dtype: TensorType(shape, dtype),
+    flops=nothing,
     tex=r"U[0, 1)",
     wide=False,
     domain=Domain(

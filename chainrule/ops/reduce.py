@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule import dtypes, shapes
 from chainrule.errors import ShapeError
+from chainrule.ir.cost import Rule, comparisons, each_input
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain, Op
 from chainrule.ops.complex import real_part, squared_size
@@ -74,18 +75,22 @@ _CASES_FIELD = Domain((-3, 3), dtypes="float complex", cases=_CASES.cases)
 _ALONG_FIELD = Domain((-3, 3), dtypes="float complex", cases=_ALONG.cases)
 
 
-def _reduction(infer: Any, *, tex: str, torch: str, domain: Domain = _CASES) -> Maker:
+def _reduction(
+    infer: Any, *, tex: str, torch: str, domain: Domain = _CASES, flops: Rule = each_input
+) -> Maker:
     def make(f: Callable[..., Any]) -> Op:
-        o = primitive(infer, tex=tex, torch=torch, domain=domain)(f)
+        o = primitive(infer, flops=flops, tex=tex, torch=torch, domain=domain)(f)
         o.prepare = _over
         return o
 
     return make
 
 
-def _along(infer: Any, *, tex: str, torch: str, domain: Domain = _ALONG) -> Maker:
+def _along(
+    infer: Any, *, tex: str, torch: str, domain: Domain = _ALONG, flops: Rule = each_input
+) -> Maker:
     def make(f: Callable[..., Any]) -> Op:
-        o = primitive(infer, tex=tex, torch=torch, domain=domain)(f)
+        o = primitive(infer, flops=flops, tex=tex, torch=torch, domain=domain)(f)
         o.prepare = _one
         return o
 
@@ -265,6 +270,7 @@ def _(g: Node, y: Node, x: Node, *, axis: int) -> Node:
     lambda x, *, axis, descending: TensorType(x.shape, dtypes.int64),
     tex=r"\operatorname{{argsort}} {0}",
     torch="argsort",
+    flops=comparisons,
     domain=Domain((-3, 3), order=0, cases=[((3, 4), {"axis": 1, "descending": True})]),
 )
 def argsort(x: np.ndarray, *, axis: int, descending: bool) -> np.ndarray:

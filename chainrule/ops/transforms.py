@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule import dtypes
 from chainrule.errors import GraphError
+from chainrule.ir.cost import nothing
 from chainrule.ir.graph import Graph
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain
@@ -34,7 +35,10 @@ def _(g: Node, y: Node, x: Node, *, index: int) -> Node:
 
 
 @primitive(
-    lambda state, marker, *, base: TensorType(state.shape, state.dtype), tex="{0}", wide=False
+    lambda state, marker, *, base: TensorType(state.shape, state.dtype),
+    flops=nothing,
+    tex="{0}",
+    wide=False,
 )
 def lane(state: np.ndarray, marker: np.ndarray, *, base: int) -> np.ndarray:
     """The state of a random stream from counter `base`, for one sample of a batch."""
@@ -43,6 +47,7 @@ def lane(state: np.ndarray, marker: np.ndarray, *, base: int) -> np.ndarray:
 
 @primitive(
     lambda x, y: TensorType(x.shape, x.dtype),
+    flops=nothing,
     tex="{0}",
     wide=False,
     domain=Domain((-3, 3), 3, dtypes="any", cases=[((3, 4), (), {}), ((), (), {})]),

@@ -15,6 +15,7 @@ import numpy as np
 
 from chainrule import dtypes
 from chainrule.errors import GradientError
+from chainrule.ir.cost import nothing, per_matrix
 from chainrule.ir.node import Node, TensorType, Type
 from chainrule.ir.op import Domain
 from chainrule.ops.core import primitive
@@ -53,6 +54,7 @@ from chainrule.ops.movement import cat, narrow
 @primitive(
     lambda a: (like(a, *a.shape[-2:]), whole(a)),
     prepare=square,
+    flops=per_matrix(lambda n, *_: n**3 / 3),
     tex=r"\operatorname{{chol}}({0})",
     domain=Matrices(((3, 3), {}), ((2, 2, 2), {}), ((0, 0), {})),
     analytic=False,
@@ -88,6 +90,7 @@ def _lu_type(a: Node) -> Type:
 @primitive(
     _lu_type,
     prepare=matrices,
+    flops=per_matrix(lambda m, n, _: m * n**2 - n**3 / 3),
     tex=r"\operatorname{{LU}}({0})",
     domain=Matrices(((3, 3), {}), ((2, 2, 4), {}), ((4, 2), {}), ((0, 3), {})),
     analytic=False,
@@ -103,6 +106,7 @@ def lu(a: np.ndarray) -> Any:
 
 @primitive(
     lambda pivots, *, rows: TensorType((*pivots.shape[:-1], rows), dtypes.int64),
+    flops=nothing,
     tex=r"\operatorname{{perm}}({0})",
     domain=Domain((1, 1), dtypes="int", order=0, cases=[((2, 2), {"rows": 3})]),
 )
@@ -158,6 +162,7 @@ def _qr_type(a: Node, *, complete: bool) -> Type:
 @primitive(
     _qr_type,
     prepare=matrices,
+    flops=per_matrix(lambda m, n, _: 4 * m * n**2 - 4 / 3 * n**3),
     tex=r"\operatorname{{QR}}({0})",
     domain=Matrices(
         ((3, 3), {"complete": False}), ((2, 4, 2), {"complete": False}),
@@ -207,6 +212,7 @@ def _svd_type(a: Node, *, full: bool) -> Type:
 @primitive(
     _svd_type,
     prepare=matrices,
+    flops=per_matrix(lambda m, n, _: 6 * m * n**2 + 20 * n**3),
     tex=r"\operatorname{{SVD}}({0})",
     domain=Matrices(
         ((3, 3), {"full": False}), ((2, 4, 2), {"full": False}), ((2, 3), {"full": False}),
@@ -259,6 +265,7 @@ def _(g: Cotangents, y: Node, a: Node, *, full: bool) -> Node:
 @primitive(
     lambda a: real(a, min(a.shape[-2:])),
     prepare=matrices,
+    flops=per_matrix(lambda m, n, _: 2 * m * n**2 + 2 * n**3),
     tex=r"\sigma({0})",
     domain=Matrices(((3, 3), {}), ((2, 2, 3), {}), ((0, 3), {})),
     analytic=False,
@@ -282,6 +289,7 @@ def _(g: Node, y: Node, a: Node) -> Node:
 @primitive(
     lambda a: (real(a, a.shape[-1]), like(a, *a.shape[-2:])),
     prepare=square,
+    flops=per_matrix(lambda n, *_: 9 * n**3),
     tex=r"\operatorname{{eigh}}({0})",
     domain=Matrices(((3, 3), {}), ((2, 2, 2), {}), ((0, 0), {}), order=0),  # signs of V jump
     analytic=False,
@@ -306,6 +314,7 @@ def _(g: Cotangents, y: Node, a: Node) -> Node:
 @primitive(
     lambda a: real(a, a.shape[-1]),
     prepare=square,
+    flops=per_matrix(lambda n, *_: 4 / 3 * n**3),
     tex=r"\lambda({0})",
     domain=Matrices(((3, 3), {}), ((2, 2, 2), {}), ((0, 0), {})),
     analytic=False,
@@ -335,6 +344,7 @@ def _pair_type(a: Node) -> Type:
 @primitive(
     _pair_type,
     prepare=square,
+    flops=per_matrix(lambda n, *_: 25 * n**3),
     tex=r"\operatorname{{eig}}({0})",
     domain=Matrices(((3, 3), {}), ((0, 0), {}), order=0),
     analytic=False,
@@ -369,6 +379,7 @@ def _(g: Cotangents, y: Node, a: Node) -> Node:
 @primitive(
     lambda a, *, hermitian: (like(a, *a.shape[-2:]), whole(a, a.shape[-1]), whole(a)),
     prepare=square,
+    flops=per_matrix(lambda n, *_: n**3 / 3),
     tex=r"\operatorname{{LDL}}({0})",
     domain=Matrices(((3, 3), {"hermitian": False}), ((0, 0), {"hermitian": True}), order=0),
     torch="linalg.ldl_factor_ex",

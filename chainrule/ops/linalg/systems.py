@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ir.cost import per_matrix
 from chainrule.ir.node import Node
 from chainrule.ir.op import Domain
 from chainrule.ops.core import full_like, op, primitive, zeros_like
@@ -45,6 +46,7 @@ from chainrule.ops.reduce import sum
 @primitive(
     lambda a, b: (solution_type(a, b), whole(a)),
     prepare=square,
+    flops=per_matrix(lambda n, _, k: 2 / 3 * n**3 + 2 * n * n * k),
     tex=r"{0}^{{-1}} {1}",
     domain=Matrices(
         ((3, 3), (3, 2), {}), ((2, 2, 2), (2, 3), {}), ((2, 2), (3, 2, 1), {}), ((0, 0), (0, 2), {})
@@ -91,6 +93,7 @@ def _(g: Cotangents, y: Node, a: Node) -> Node | None:
 @primitive(
     lambda b, c, *, upper: solution_type(c, b),
     prepare=matrices,
+    flops=per_matrix(lambda n, _, k: 2 * n * n * k, matrix=1),
     tex=r"({1} {1}^T)^{{-1}} {0}",
     domain=Matrices(((3, 2), (3, 3), {"upper": False}), ((0, 2), (0, 0), {"upper": True}), order=0),
     analytic=False,
@@ -119,6 +122,7 @@ def _(g: Node, y: Node, b: Node, c: Node, *, upper: bool) -> tuple[Node, Node]:
 @primitive(
     lambda a: like(a),
     prepare=square,
+    flops=per_matrix(lambda n, *_: 2 / 3 * n**3),
     tex=r"\det {0}",
     domain=Matrices(((3, 3), {}), ((2, 2, 2), {}), ((0, 0), {})),
     analytic=False,
@@ -148,6 +152,7 @@ def _cofactor(a: np.ndarray) -> np.ndarray:
 @primitive(
     lambda a: like(a, *a.shape[-2:]),
     prepare=square,
+    flops=per_matrix(lambda n, *_: 2 * n**3),
     tex=r"\operatorname{{cof}}({0})",
     domain=Matrices(((3, 3), {}), ((2, 2, 2), {}), ((0, 0), {})),
     analytic=False,
@@ -176,6 +181,7 @@ def _(g: Node, y: Node, a: Node) -> Node:
 @primitive(
     lambda a: (like(a), real(a)),
     prepare=square,
+    flops=per_matrix(lambda n, *_: 2 / 3 * n**3),
     tex=r"\log \lvert \det {0} \rvert",
     domain=Matrices(((3, 3), {}), ((2, 2, 2), {}), ((0, 0), {})),
     analytic=False,
@@ -246,6 +252,7 @@ def _(g: Node, y: Node, a: Node, cut: Node) -> tuple[Node, None]:
 @primitive(
     lambda a: like(a, *a.shape[-2:]),
     prepare=square,
+    flops=per_matrix(lambda n, *_: (12 + 8 / 3) * n**3),
     tex=r"e^{{{0}}}",
     domain=Matrices(((3, 3), {}), ((2, 2, 2), {}), ((0, 0), {})),
     analytic=False,
@@ -306,6 +313,7 @@ def reflect(a: Node, tau: Node, c: Node, *, transposed: bool = False) -> Node:
 @primitive(
     lambda a: (like(a, *a.shape[-2:]), like(a, min(a.shape[-2:]))),
     prepare=matrices,
+    flops=per_matrix(lambda m, n, _: 2 * m * n**2 - 2 / 3 * n**3),
     tex=r"\operatorname{{geqrf}}({0})",
     domain=Matrices(((3, 2), {}), ((2, 2, 3), {}), order=0),
     torch="geqrf",
@@ -318,6 +326,7 @@ def geqrf(a: np.ndarray) -> Any:
 
 @primitive(
     lambda packed, pivots, b, *, hermitian: solution_type(packed, b),
+    flops=per_matrix(lambda n, _, k: 2 * n * n * k),
     tex=r"{0}^{{-1}} {2}",
     domain=Matrices(
         ((2, 2), (2,), (2, 3), {"hermitian": False}), order=0, over=("matrix", 1, "matrix")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.errors import ShapeError
+from chainrule.ir.cost import per_matrix
 from chainrule.ir.node import Node, TensorType
 from chainrule.ops.core import primitive
 from chainrule.ops.linalg import algorithms
@@ -26,6 +27,7 @@ def solution_type(a: Node, b: Node) -> TensorType:
 @primitive(
     lambda a, b, *, upper, unit: solution_type(a, b),
     prepare=square,
+    flops=per_matrix(lambda n, _, k: n * n * k),
     tex=r"{0}^{{-1}} {1}",
     domain=Matrices(
         ((3, 3), (3, 2), {"upper": False, "unit": False}),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import dtypes
+from chainrule.ir.cost import each
 from chainrule.ir.node import Node, TensorType, Type
 from chainrule.ir.op import Domain
 from chainrule.ops.core import cast, primitive, zeros_like
@@ -29,6 +30,7 @@ def _frexp_type(x: Node) -> Type:
 
 @primitive(
     _frexp_type,
+    flops=each,
     tex=r"\operatorname{{frexp}}({0})",
     domain=_Wide((-3, 3), order=1, cases=[((3, 4), {}), ((), {})]),
     torch="frexp",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ir.cost import each
 from chainrule.ir.op import Domain
 from chainrule.ops.core import elementwise_type, primitive, promote_float
 
@@ -30,6 +31,7 @@ _HIGHEST = 100_000
 @primitive(
     elementwise_type,
     prepare=promote_float,
+    flops=each,
     tex="{family}_{{{1}}}({0})",
     domain=Domain(
         (-0.9, 0.9),
