@@ -26,6 +26,7 @@ from chainrule.keras.layers.state import State as KerasLayer
 from chainrule.nn import Module
 from chainrule.pytree import tree_leaves
 from chainrule.tensor import Tensor
+from chainrule.tensor.backward import CustomFunction
 from chainrule.tensor.witness import Call as Told
 from chainrule.tensor.witness import Line, Note, Witness
 
@@ -134,6 +135,11 @@ class Observation:
     def arrays(self) -> dict[Node, np.ndarray]:
         """What the inputs of the graph held when they were read, as far as it is known still."""
         return self._recorded[0].arrays
+
+    @property
+    def customs(self) -> dict[Node, CustomFunction]:
+        """The functions with a gradient of the user's, by their boundaries in the graph."""
+        return self._recorded[0].customs
 
     def nodes_of(self, tensors: Sequence[Tensor]) -> list[Node]:
         """The nodes of tensors that the model took, made, or holds as parameters."""

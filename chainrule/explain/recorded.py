@@ -18,17 +18,19 @@ from chainrule.ir.node import Node
 from chainrule.ops import const
 from chainrule.ops import input as graph_input
 from chainrule.tensor import Tensor
+from chainrule.tensor.backward import CustomFunction
 from chainrule.tensor.trace import Trace, state
 
 
 class Recorded(NamedTuple):
-    """Nodes for what was asked, the tensor of each input (None: a random state, a number), and the
-    array that each held when it was read, as far as it is known still.
+    """Nodes for what was asked, the tensor of each input (None: a random state, a number), the array
+    that each held when it was read, as far as it is known still, and the functions behind boundaries.
     """
 
     nodes: list[Node]
     leaves: dict[Node, Tensor | None]
     arrays: dict[Node, np.ndarray]
+    customs: dict[Node, CustomFunction]
 
 
 class Place(NamedTuple):
@@ -75,7 +77,7 @@ def recorded(subjects: Sequence[Any]) -> Recorded:
             nodes.append(stitch.leaf(x, id(x)))
         else:
             raise TypeError(f"explain takes tensors, nodes and graphs, got {type(x).__name__}")
-    return Recorded(nodes, stitch.leaves, stitch.arrays)
+    return Recorded(nodes, stitch.leaves, stitch.arrays, stitch.customs)
 
 
 def same_place(a: Tensor, b: Tensor) -> bool:
@@ -91,6 +93,7 @@ class _Stitch:
         self.done: dict[Place, Node] = {}
         self.leaves: dict[Node, Tensor | None] = {}
         self.arrays: dict[Node, np.ndarray] = {}
+        self.customs: dict[Node, CustomFunction] = {}
         self.known: dict[Any, Node] = {}
 
     def ask(self, place: Place) -> None:
@@ -132,6 +135,10 @@ class _Stitch:
                             self.arrays[mapping[n]] = array
             for node, new in zip(wanted, substitute(wanted, mapping), strict=True):
                 self.done[Place(trace, node)] = new
+            behind = set(topological(wanted))
+            for n, w in trace.watched.items():
+                if isinstance(w, CustomFunction) and n in behind:
+                    self.customs[substitute([n], mapping)[0]] = w
 
     def leaf(self, t: Tensor | None, key: Any, like: Node | None = None) -> Node:
         """The input that stands for an array; for a view of data, that view of its base's input."""
