@@ -146,9 +146,7 @@ def host_caches(folder: Path = _CPU) -> tuple[int, int] | None:
     found: dict[str, int] = {}
     for place in sorted(folder.glob("index*")):
         try:
-            level, kind, size = (
-                (place / f).read_text().strip() for f in ("level", "type", "size")
-            )
+            level, kind, size = ((place / f).read_text().strip() for f in ("level", "type", "size"))
             if kind != "Instruction":
                 found[level] = _size(size)
         except (OSError, ValueError):

@@ -69,9 +69,7 @@ def facts(
         strides[c] = step
         step *= sizes[c]
     (vl, vs), (sl, ss) = vector, scalar
-    axes = {
-        c: Axis(c, sizes[c], vs.get(c, 0), ss.get(c, 0), strides.get(c, 0)) for c in {*vl, *sl}
-    }
+    axes = {c: Axis(c, sizes[c], vs.get(c, 0), ss.get(c, 0), strides.get(c, 0)) for c in {*vl, *sl}}
     columns = [axes[c] for c in out if c in vl and c not in sl and sizes[c] > 1]
     lane = [columns.pop()] if columns else [Axis("", 1, 1, 0, 1)]
     while columns and columns[-1].out == lane[0].out * lane[0].size:
@@ -131,9 +129,7 @@ def _choose(machine: Machine, itemsize: int, f: Facts, slide: int) -> Choice | N
     return best
 
 
-def _depths(
-    inner: Sequence[Axis], choices: Sequence[int]
-) -> Iterator[tuple[int, int, int]]:
+def _depths(inner: Sequence[Axis], choices: Sequence[int]) -> Iterator[tuple[int, int, int]]:
     """Ways to cut K: which axis, into what steps, and how many parts whose sums are kept apart."""
     depth_all = math.prod(a.size for a in inner)
     seen = set()

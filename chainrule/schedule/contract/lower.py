@@ -82,9 +82,7 @@ class _Lowering:
             read(x, letters, frozenset(self.graph.inputs))
             for x, letters in zip(self.node.inputs, self.letters, strict=True)
         ]
-        places: dict[Node, Place] = {
-            x: Place("input", i) for i, x in enumerate(self.graph.inputs)
-        }
+        places: dict[Node, Place] = {x: Place("input", i) for i, x in enumerate(self.graph.inputs)}
         for operand in operands:
             if operand.source not in places:
                 places[operand.source] = self._staged(operand.source)
