@@ -24,7 +24,8 @@ from chainrule import layouts, names, ops, shapes
 from chainrule.dtypes import DType
 from chainrule.ir.node import Node
 from chainrule.nn.functional.attention import scaled_dot_product_attention
-from chainrule.tensor.creation import as_tensor, from_owned
+from chainrule.tensor.creation import as_tensor
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions import cat, split, where
 from chainrule.tensor.handle import Size, Tensor, blank
 from chainrule.tensor.overriding import DisableTorchFunctionSubclass

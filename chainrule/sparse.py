@@ -23,7 +23,8 @@ from chainrule import dtypes, layouts, names, ops, shapes
 from chainrule.dtypes import DType
 from chainrule.errors import DtypeError, ShapeError
 from chainrule.ir.node import Node
-from chainrule.tensor.creation import as_tensor, from_owned
+from chainrule.tensor.creation import as_tensor
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions import to_dtype, transpose
 from chainrule.tensor.handle import Size, Tensor, blank
 from chainrule.tensor.printing import elements, joined

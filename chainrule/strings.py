@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.names import later
-from chainrule.tensor import Size, Tensor, creation
+from chainrule.tensor import Size, Tensor, fromdata
 
 
 class StringType(str):
@@ -105,7 +105,7 @@ class StringTensor:
     def __eq__(self, other: object) -> Any:
         if not is_string(other):
             return NotImplemented
-        return creation.from_owned(np.asarray(self.array == as_strings(other).array, bool))
+        return fromdata.from_owned(np.asarray(self.array == as_strings(other).array, bool))
 
     def __ne__(self, other: object) -> Any:
         same = self.__eq__(other)

@@ -15,7 +15,7 @@ from chainrule.autograd.grads import grad
 from chainrule.func.transforms import jvp
 from chainrule.func.vmap import vmap
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions import allclose, stack
 
 

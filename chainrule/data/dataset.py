@@ -17,7 +17,7 @@ from chainrule.data.options import Options
 from chainrule.data.pipeline import INFINITE, UNKNOWN, Step
 from chainrule.runtime.random import stream
 from chainrule.strings import StringTensor
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 
 
 class Dataset:
@@ -351,7 +351,7 @@ class Dataset:
         """Elements of one key, `window_size` at a time, through `reduce_func(key, data set)`."""
 
         def flushed(key: int, part: list[Any]) -> Iterator[Any]:
-            made = reduce_func(creation.from_owned(np.array(key)), Dataset(steps.Listed(part)))
+            made = reduce_func(fromdata.from_owned(np.array(key)), Dataset(steps.Listed(part)))
             found: Iterator[Any] = made.step.elements()
             return found
 
@@ -467,7 +467,7 @@ class Dataset:
 
     def cardinality(self, name: str | None = None) -> Tensor:
         """How many elements there are: -1 without end, -2 unknown."""
-        return creation.from_owned(np.array(self.step.count()))
+        return fromdata.from_owned(np.array(self.step.count()))
 
     def as_numpy_iterator(self, name: str | None = None) -> Iterator[Any]:
         """The elements as NumPy's arrays and numbers.

@@ -22,7 +22,7 @@ from chainrule.data.pipeline import (
 )
 from chainrule.func.vmap import vmap
 from chainrule.runtime import random
-from chainrule.tensor import Tensor, creation, no_grad
+from chainrule.tensor import Tensor, fromdata, no_grad
 
 AUTOTUNE = -1
 INFINITE_CARDINALITY, UNKNOWN_CARDINALITY = INFINITE, UNKNOWN
@@ -105,7 +105,7 @@ def _structured(value: Any) -> Any:
     if isinstance(value, list):
         value = tuple(value)
     return E.mapped(
-        lambda x: x if isinstance(x, Tensor) else creation.from_owned(np.asarray(E.raw(x))), value
+        lambda x: x if isinstance(x, Tensor) else fromdata.from_owned(np.asarray(E.raw(x))), value
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.keras.settings import floatx, to_dtype
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 
 
 def to_tensor(x: Any, dtype: Any = None) -> Tensor:
@@ -23,7 +23,7 @@ def to_tensor(x: Any, dtype: Any = None) -> Tensor:
         array = np.asarray(x)
         if dtype is None and not hasattr(x, "dtype"):
             array = _as_python_numbers(x, array)
-        x = creation.from_owned(np.array(array))
+        x = fromdata.from_owned(np.array(array))
     return x if dtype is None else x.to(to_dtype(dtype))
 
 

@@ -20,7 +20,7 @@ from chainrule.keras.registry import from_config, known, lookup, to_config
 from chainrule.keras.settings import to_dtype
 from chainrule.runtime.random import Generator, stream
 from chainrule.signal import windows
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 
 
 class Initializer:
@@ -33,7 +33,7 @@ class Initializer:
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        return creation.from_owned(np.array(self.values(shape), dtype=to_dtype(dtype).np))
+        return fromdata.from_owned(np.array(self.values(shape), dtype=to_dtype(dtype).np))
 
     def get_config(self) -> dict[str, Any]:
         values = {name: value for name, value in vars(self).items() if not name.startswith("_")}
@@ -438,7 +438,7 @@ class _Given:
         values = self.values
         if isinstance(values, Tensor):
             values = values.detach().numpy()
-        return creation.from_owned(np.array(values, dtype=to_dtype(dtype).np))
+        return fromdata.from_owned(np.array(values, dtype=to_dtype(dtype).np))
 
 
 def serialize(initializer: Any) -> Any:

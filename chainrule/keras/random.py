@@ -17,7 +17,7 @@ from chainrule.keras.settings import to_dtype
 from chainrule.nn import functional as F
 from chainrule.runtime.random import Generator
 from chainrule.runtime.random import stream as _stream
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 
 
@@ -61,7 +61,7 @@ def truncated_normal(
 ) -> Tensor:
     """Normal, without values beyond two standard deviations."""
     values = mean + stddev * _truncated(_generator(seed).numpy(), _sizes(shape))
-    return creation.from_owned(np.array(values, to_dtype(dtype).np))
+    return fromdata.from_owned(np.array(values, to_dtype(dtype).np))
 
 
 def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> Tensor:
@@ -89,19 +89,19 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Tensor:
     """The entries along `axis` in another order."""
     x = to_tensor(x)
     order = _generator(seed).numpy().permutation(int(x.shape[axis]))
-    return T.index_select(x, axis, creation.from_owned(order))
+    return T.index_select(x, axis, fromdata.from_owned(order))
 
 
 def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Tensor:
     """Gamma numbers with shape `alpha` and rate 1; their gradient is not followed."""
     drawn = _generator(seed).numpy().gamma(_plain(alpha), 1.0, _sizes(shape))
-    return creation.from_owned(np.asarray(drawn, np.float32)).to(to_dtype(dtype))
+    return fromdata.from_owned(np.asarray(drawn, np.float32)).to(to_dtype(dtype))
 
 
 def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Tensor:
     """Beta numbers, in [0, 1]."""
     drawn = _generator(seed).numpy().beta(_plain(alpha), _plain(beta), _sizes(shape))
-    return creation.from_owned(np.asarray(drawn, np.float32)).to(to_dtype(dtype))
+    return fromdata.from_owned(np.asarray(drawn, np.float32)).to(to_dtype(dtype))
 
 
 def binomial(
@@ -110,7 +110,7 @@ def binomial(
     """How many of `counts` trials succeed."""
     trials = np.asarray(_plain(counts), np.int64)
     drawn = _generator(seed).numpy().binomial(trials, _plain(probabilities), _sizes(shape))
-    return creation.from_owned(np.asarray(drawn, np.float32)).to(to_dtype(dtype))
+    return fromdata.from_owned(np.asarray(drawn, np.float32)).to(to_dtype(dtype))
 
 
 def _plain(x: Any) -> Any:

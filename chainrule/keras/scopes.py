@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.keras.settings import dtype_name, is_float_dtype, to_dtype
-from chainrule.tensor import Tensor, creation, no_grad
+from chainrule.tensor import Tensor, fromdata, no_grad
 
 
 def as_tensor(value: Any, like: Tensor) -> Tensor:
     """A tensor as it is; numbers in the type of `like`."""
     if isinstance(value, Tensor):
         return value
-    return creation.from_owned(np.array(value, dtype=like._dtype.np))
+    return fromdata.from_owned(np.array(value, dtype=like._dtype.np))
 
 
 class _Scopes(threading.local):
@@ -80,7 +80,7 @@ class StatelessScope:
 
     def __exit__(self, *exc: Any) -> None:
         for seed, before in reversed(self._seeds):
-            self.state_mapping[id(seed)] = creation.from_owned(seed._known())
+            self.state_mapping[id(seed)] = fromdata.from_owned(seed._known())
             seed._go_on(before)
         self._seeds.clear()
         for variable in reversed(self._moved):

@@ -12,7 +12,7 @@ from chainrule.keras.naming import auto_name, name_scope
 from chainrule.keras.registry import known
 from chainrule.keras.variables import Shown
 from chainrule.runtime.random import Generator, stream
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 
 
 class SeedState(Shown):
@@ -61,7 +61,7 @@ class SeedGenerator:
 
     def next(self, ordered: bool = True) -> Tensor:
         """Two numbers that seed something else."""
-        return creation.from_owned(self.generator.numpy().integers(0, 2**31, 2))
+        return fromdata.from_owned(self.generator.numpy().integers(0, 2**31, 2))
 
     def get_config(self) -> dict[str, Any]:
         return {"seed": self._initial_seed, "name": self.name}

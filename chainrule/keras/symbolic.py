@@ -26,7 +26,7 @@ from chainrule.keras.settings import (
     standardize_shape,
     to_dtype,
 )
-from chainrule.tensor import Tensor, creation, flush, no_grad
+from chainrule.tensor import Tensor, creation, flush, fromdata, no_grad
 from chainrule.training.tree import flatten, leaves, map_leaves
 
 Shape = tuple[int | None, ...]
@@ -410,7 +410,7 @@ def one_or_list(items: list[Any]) -> Any:
 
 
 def _as_tensor(leaf: Any) -> Any:
-    return creation.from_owned(np.array(leaf)) if isinstance(leaf, np.ndarray) else leaf
+    return fromdata.from_owned(np.array(leaf)) if isinstance(leaf, np.ndarray) else leaf
 
 
 def is_keras_tensor(x: Any) -> bool:

@@ -17,7 +17,7 @@ from chainrule.keras.errors import ShapeError
 from chainrule.keras.naming import auto_name, check_name, current_path
 from chainrule.keras.scopes import as_tensor, get_autocast_scope, get_stateless_scope
 from chainrule.keras.settings import dtype_name, floatx, to_dtype
-from chainrule.tensor import Parameter, Tensor, creation, no_grad
+from chainrule.tensor import Parameter, Tensor, creation, fromdata, no_grad
 from chainrule.tensor import functions as T
 from chainrule.tensor.handle import become
 from chainrule.tensor.trace import Trace
@@ -84,7 +84,7 @@ class Variable(Parameter):
         array = np.array(value, dtype=wanted.np)
         return super().__new__(  # type: ignore[return-value]  # Parameter makes instances of cls
             cls,
-            creation.from_owned(array) if array.dtype == wanted.np else creation.tensor(array),
+            fromdata.from_owned(array) if array.dtype == wanted.np else creation.tensor(array),
             bool(trainable) and wanted.is_floating_point,
         )
 
@@ -221,7 +221,7 @@ class Variable(Parameter):
             array = np.array(value, dtype=self._dtype.np)
             self._check(array.shape)
             # Known numbers are a buffer at once, not something to compute with the next step.
-            self.data = creation.from_owned(array)
+            self.data = fromdata.from_owned(array)
             return
         self._check(value._shape)
         with no_grad():
@@ -337,7 +337,7 @@ class Shown(Variable):
     def refresh(self) -> Self:
         """Have the value of now."""
         if self.stands_for is None:
-            self.data = creation.from_owned(self._known())
+            self.data = fromdata.from_owned(self._known())
         return self
 
     def _write(self, value: Any) -> None:

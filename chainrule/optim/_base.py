@@ -16,7 +16,8 @@ import numpy as np
 from chainrule import dtypes
 from chainrule.optim.optimizer import Closure, Group, Optimizer, Params, State
 from chainrule.tensor import Tensor, enable_grad, no_grad
-from chainrule.tensor.creation import from_owned, varying
+from chainrule.tensor.creation import varying
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions import view_as_real
 from chainrule.tensor.mutate import count_up
 

@@ -14,7 +14,8 @@ import numpy as np
 from chainrule import dtypes, ops, shapes
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
-from chainrule.tensor.creation import as_tensor, from_owned
+from chainrule.tensor.creation import as_tensor
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.handle import SILENT, Step, Tensor
 from chainrule.tensor.mutate import assign, check_writable
 from chainrule.tensor.record import apply, chain

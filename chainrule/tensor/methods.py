@@ -17,7 +17,7 @@ import numpy as np
 from chainrule import devices, dtypes, faces, ops, shapes
 from chainrule.dtypes import DType
 from chainrule.runtime.random import Generator, packed, unpacked
-from chainrule.tensor import autocast, creation, functions, indexing, overriding
+from chainrule.tensor import autocast, chance, creation, fromdata, functions, indexing, overriding
 from chainrule.tensor import backward as engine
 from chainrule.tensor import storage as storages
 from chainrule.tensor.calling import public, takes_axis, with_names
@@ -177,9 +177,6 @@ def _retain_grad(self: Tensor) -> None:
         self._hooks = OrderedDict()  # says so: see `retains_grad`
 
 
-
-
-
 def _detach_(self: Tensor) -> Tensor:
     """Forget where this tensor comes from."""
     self.level, self.leaf, self.history, self.detached = 0, True, None, 1
@@ -213,7 +210,7 @@ def _copy(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
 def _random(self: Tensor, kind: str, generator: Generator | None, **bounds: Any) -> Tensor:
     dtype = self._dtype if self._dtype.is_differentiable or kind == "integers" else dtypes.float32
-    return creation.draw(kind, self._shape, dtype, generator, **bounds)
+    return chance.draw(kind, self._shape, dtype, generator, **bounds)
 
 
 def _uniform(
@@ -382,8 +379,7 @@ def _matmul(self: Tensor, other: Any) -> Any:
 def _contains(self: Tensor, x: Any) -> bool:
     if not isinstance(x, (Tensor, bool, int, float, complex, np.generic)):
         raise RuntimeError(
-            "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
-            f"{type(x)}."
+            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(x)}."
         )
     return bool((self == x).any())
 
@@ -397,7 +393,7 @@ def _array_wrap(
 ) -> Tensor:
     """What NumPy's functions make of a tensor: np.sin(x) is a tensor again."""
     found = np.asarray(array)
-    return creation.from_owned(found.astype(np.uint8) if found.dtype == bool else found.copy())
+    return fromdata.from_owned(found.astype(np.uint8) if found.dtype == bool else found.copy())
 
 
 def _iter(self: Tensor) -> Any:
@@ -552,7 +548,7 @@ def _resize(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     new = np.zeros(shapes.size(shape), self._dtype.np)
     n = min(old.size, new.size)
     new[:n] = old[:n]
-    self.data = creation.from_owned(new.reshape(shape))
+    self.data = fromdata.from_owned(new.reshape(shape))
     return self
 
 
@@ -614,7 +610,7 @@ def _to_device(self: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
 
 def _generator_state(self: Generator) -> Tensor:
     """Where a generator is, as bytes in a uint8 tensor: what `set_state` takes."""
-    return creation.from_owned(packed(self.snapshot()))
+    return fromdata.from_owned(packed(self.snapshot()))
 
 
 def _set_generator_state(self: Generator, new_state: Tensor) -> Generator:
@@ -694,7 +690,7 @@ _METHODS: dict[str, Any] = {
     "random_": _random_integers,
     "bernoulli": creation.bernoulli,
     "multinomial": creation.multinomial,
-    "new_tensor": lambda self, data, **kw: creation.copied(data, **{"dtype": self._dtype, **kw}),
+    "new_tensor": lambda self, data, **kw: fromdata.copied(data, **{"dtype": self._dtype, **kw}),
     "new_zeros": _new(creation.zeros),
     "new_ones": _new(creation.ones),
     "new_empty": _new(creation.empty),
@@ -730,7 +726,7 @@ _METHODS: dict[str, Any] = {
     "_typed_storage": lambda self: storages.TypedStorage(self.storage),
     "sum_to_size": lambda self, *size: apply(_sum_to, self, shape=shapes.unpack(size)),
     "apply_": lambda self, f: self.copy_(
-        creation.from_owned(np.vectorize(f, otypes=[self._dtype.np])(self._concrete()))
+        fromdata.from_owned(np.vectorize(f, otypes=[self._dtype.np])(self._concrete()))
     ),
     "split_with_sizes": functions.split,
     "polygamma": lambda self, n: functions.polygamma(n, self),

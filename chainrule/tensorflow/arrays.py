@@ -13,7 +13,7 @@ from chainrule.data.elements import TensorShape, as_type
 from chainrule.data.errors import InvalidArgumentError
 from chainrule.nn import functional as F
 from chainrule.strings import StringTensor, made
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 from chainrule.tensorflow.convert import (
     axes,
@@ -116,7 +116,7 @@ def eye(
     name: str | None = None,
 ) -> Tensor:  # fmt: skip
     """Ones on the diagonal, for every entry of a batch."""
-    one: Tensor = creation.from_owned(
+    one: Tensor = fromdata.from_owned(
         np.eye(int(num_rows), None if num_columns is None else int(num_columns),
                dtype=as_type(dtype).np)
     )  # fmt: skip
@@ -134,9 +134,9 @@ def range(
     if dtype is None:
         dtype = next((p.dtype for p in given if isinstance(p, Tensor)), None)
     if dtype is not None:
-        return creation.from_owned(array.astype(as_type(dtype).np))
+        return fromdata.from_owned(array.astype(as_type(dtype).np))
     small = {"f": np.float32, "i": np.int32}
-    return creation.from_owned(array.astype(small[array.dtype.kind]))
+    return fromdata.from_owned(array.astype(small[array.dtype.kind]))
 
 
 def _number(x: Any) -> Any:
@@ -148,8 +148,8 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int
     a, b = _number(start), _number(stop)
     if not np.ndim(a) and not np.ndim(b):
         wanted = start.dtype if isinstance(start, Tensor) else dtypes.float32
-        return creation.from_owned(np.linspace(a, b, int(num)).astype(wanted.np))
-    return creation.from_owned(np.linspace(a, b, int(num), axis=axis).astype(np.float32))
+        return fromdata.from_owned(np.linspace(a, b, int(num)).astype(wanted.np))
+    return fromdata.from_owned(np.linspace(a, b, int(num), axis=axis).astype(np.float32))
 
 
 def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> list[Tensor]:
@@ -197,12 +197,12 @@ def shape_n(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -
 def size(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> Any:
     """How many elements there are."""
     x = tensor(input)
-    return creation.from_owned(np.array(int(np.prod(tuple(x.shape))), as_type(out_type).np))
+    return fromdata.from_owned(np.array(int(np.prod(tuple(x.shape))), as_type(out_type).np))
 
 
 def rank(input: Any, name: str | None = None) -> Any:
     """How many axes there are."""
-    return creation.from_owned(np.array(len(tensor(input).shape), np.int32))
+    return fromdata.from_owned(np.array(len(tensor(input).shape), np.int32))
 
 
 @symbolic
@@ -291,14 +291,12 @@ def concat(values: Any, axis: Any, name: str | None = None) -> Any:
              for v in values]  # fmt: skip
     arrays = known(*parts) if all(p.ndim == 1 for p in parts) else None
     if arrays is not None:
-        return creation.from_owned(np.concatenate(arrays))
+        return fromdata.from_owned(np.concatenate(arrays))
     return T.cat(parts, axis)
 
 
 def _is_strings(v: Any) -> bool:
-    return isinstance(v, str | bytes) or bool(
-        isinstance(v, list) and v and isinstance(v[0], str)
-    )
+    return isinstance(v, str | bytes) or bool(isinstance(v, list) and v and isinstance(v[0], str))
 
 
 @symbolic
@@ -395,7 +393,7 @@ def pad(
             order = np.concatenate([
                 np.arange(before)[::-1] + skip, np.arange(n), n - 1 - skip - np.arange(after)
             ])  # fmt: skip
-            x = T.index_select(x, axis, creation.from_owned(order))
+            x = T.index_select(x, axis, fromdata.from_owned(order))
     return x
 
 
@@ -518,7 +516,7 @@ def gather_nd(params: Any, indices: Any, batch_dims: int = 0, name: str | None =
 def _flat_places(indices: Tensor, shape_: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
     depth = int(indices.shape[-1])
     strides = [int(np.prod(shape_[k + 1 : depth])) for k in builtins.range(depth)]
-    weights = creation.from_owned(np.array(strides, np.int64))
+    weights = fromdata.from_owned(np.array(strides, np.int64))
     return (indices * weights).sum(-1).reshape(-1), shape_[depth:]
 
 
@@ -605,14 +603,14 @@ def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> tupl
     order = np.argsort(first, kind="stable")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    return E.wrap(values[order]), creation.from_owned(place[inverse].astype(as_type(out_idx).np))
+    return E.wrap(values[order]), fromdata.from_owned(place[inverse].astype(as_type(out_idx).np))
 
 
 def unique_with_counts(x: Any, out_idx: Any = dtypes.int32, name: Any = None) -> tuple[Any, ...]:
     """`unique`, and how often each value is there."""
     values, index = unique(x, out_idx)
     counts = np.bincount(index._concrete(), minlength=len(values)).astype(as_type(out_idx).np)
-    return values, index, creation.from_owned(counts)
+    return values, index, fromdata.from_owned(counts)
 
 
 @symbolic

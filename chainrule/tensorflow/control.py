@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.data.elements import TensorSpec, as_type, raw, wrap
 from chainrule.keras.naming import name_scope as _name_scope
 from chainrule.strings import STRING, StringTensor
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 from chainrule.tensorflow.convert import sizes, stacked, tensor
 from chainrule.training.tree import leaves, map_leaves
@@ -289,7 +289,7 @@ class TensorArray:
 
     def size(self, name: str | None = None) -> Any:
         """How many places there are."""
-        return creation.from_owned(np.array(len(self._items), np.int32))
+        return fromdata.from_owned(np.array(len(self._items), np.int32))
 
     def _filled(self) -> list[Any]:
         like = next((x for x in self._items if x is not None), None)

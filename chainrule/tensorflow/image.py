@@ -15,7 +15,7 @@ from chainrule.keras.ops import image as I
 from chainrule.names import later
 from chainrule.nn import functional as F
 from chainrule.strings import as_strings
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 from chainrule.tensor import functions as T
 from chainrule.tensorflow import random
 from chainrule.tensorflow.convert import sizes, symbolic, tensor
@@ -53,7 +53,7 @@ def _decoded(contents: Any, channels: Any, dtype: Any = dtypes.uint8) -> Tensor:
         raise InvalidArgumentError(f"the bytes are no image that can be read: {error}") from None
     if picture.ndim == 2:
         picture = picture[..., None]
-    made: Tensor = creation.from_owned(np.array(picture, np.uint8))
+    made: Tensor = fromdata.from_owned(np.array(picture, np.uint8))
     return made if as_type(dtype) is dtypes.uint8 else convert_image_dtype(made, dtype)
 
 
@@ -172,7 +172,7 @@ def _in_floats(x: Tensor, f: Any) -> Any:
 def rgb_to_grayscale(images: Any, name: str | None = None) -> Any:
     """The brightness, as one channel."""
     x = tensor(images)
-    weights = creation.from_owned(np.array([0.2989, 0.587, 0.114], np.float32))
+    weights = fromdata.from_owned(np.array([0.2989, 0.587, 0.114], np.float32))
     return _in_floats(x, lambda t: (t * weights.to(t.dtype)).sum(-1, keepdim=True))
 
 
@@ -512,7 +512,7 @@ def ssim(
     def smooth(t: Any) -> Any:
         lead, (h, w, c) = tuple(t.shape[:-3]), tuple(t.shape[-3:])
         flat = t.reshape(-1, h, w, c).permute(0, 3, 1, 2).reshape(-1, 1, h, w)
-        kernel = creation.from_owned(np.outer(g, g)[None, None])
+        kernel = fromdata.from_owned(np.outer(g, g)[None, None])
         out = F.conv2d(flat, kernel)
         return out.reshape(*lead, c, *out.shape[-2:])
 
@@ -530,7 +530,7 @@ def sobel_edges(image: Any) -> Any:
     down = np.array([[-1, -2, -1], [0, 0, 0], [1, 2, 1]], np.float32)
     n, h, w, c = x.shape
     flat = x.permute(0, 3, 1, 2).reshape(n * c, 1, h, w)
-    kernels = creation.from_owned(np.stack([down, down.T])[:, None])
+    kernels = fromdata.from_owned(np.stack([down, down.T])[:, None])
     out = F.conv2d(F.pad(flat, [1, 1, 1, 1], mode="reflect"), kernels)
     return out.reshape(n, c, 2, h, w).permute(0, 3, 4, 1, 2)
 

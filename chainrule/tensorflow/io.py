@@ -16,7 +16,7 @@ from chainrule.data.elements import as_type
 from chainrule.data.errors import NotFoundError
 from chainrule.names import later
 from chainrule.strings import StringTensor, as_strings
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 from chainrule.tensorflow.image import (
     decode_and_crop_jpeg,
     decode_bmp,
@@ -65,7 +65,7 @@ def decode_raw(
     wanted = as_type(out_type).np.newbyteorder("<" if little_endian else ">")
     array = as_strings(input_bytes).array
     rows = [np.frombuffer(b, wanted) for b in array.reshape(-1).tolist()]
-    return creation.from_owned(
+    return fromdata.from_owned(
         np.stack(rows).reshape(*array.shape, -1).astype(as_type(out_type).np)
     )
 
@@ -99,7 +99,7 @@ def parse_tensor(serialized: Any, out_type: Any, name: str | None = None) -> Ten
     content = as_strings(serialized).array.item()
     end = 4 + int.from_bytes(content[:4], "little")
     kind, shape = json.loads(content[4:end])
-    return creation.from_owned(np.frombuffer(content[end:], np.dtype(kind)).reshape(shape).copy())
+    return fromdata.from_owned(np.frombuffer(content[end:], np.dtype(kind)).reshape(shape).copy())
 
 
 class gfile:

@@ -12,7 +12,7 @@ from chainrule import dtypes, special
 from chainrule.data.elements import as_type
 from chainrule.names import later
 from chainrule.nn import functional as F
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 from chainrule.tensorflow.arrays import (
     argmax,
@@ -343,7 +343,7 @@ def confusion_matrix(
     )
     w = None if weights is None else tensor(weights)._concrete().reshape(-1)
     counts = np.bincount(a.astype(np.int64) * n + b.astype(np.int64), w, n * n).reshape(n, n)
-    return creation.from_owned(counts.astype(as_type(dtype).np))
+    return fromdata.from_owned(counts.astype(as_type(dtype).np))
 
 
 def _segments(name: str, reduce: str) -> Any:

@@ -15,7 +15,7 @@ from chainrule.data.elements import as_type
 from chainrule.names import later
 from chainrule.runtime import random as streams
 from chainrule.strings import StringTensor, made
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 from chainrule.tensorflow.convert import floating, sizes, tensor
 
@@ -100,7 +100,7 @@ def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Any:
     order = _source(seed).numpy().permutation(len(x))
     if isinstance(x, StringTensor):
         return made(x.array[order])
-    return T.index_select(x, 0, creation.from_owned(order))
+    return T.index_select(x, 0, fromdata.from_owned(order))
 
 
 def categorical(
@@ -123,7 +123,7 @@ def gamma(
     b = 1.0 if beta is None else np.asarray(tensor(beta).detach()._concrete())
     size = (*sizes(shape), *np.broadcast_shapes(a.shape, np.shape(b)))
     drawn = _source(seed).numpy().gamma(a, 1.0 / np.asarray(b), size)
-    return creation.from_owned(np.asarray(drawn, as_type(dtype).np))
+    return fromdata.from_owned(np.asarray(drawn, as_type(dtype).np))
 
 
 def poisson(
@@ -132,7 +132,7 @@ def poisson(
     """Poisson's numbers."""
     rate = np.asarray(tensor(lam).detach()._concrete())
     drawn = _source(seed).numpy().poisson(rate, (*sizes(shape), *rate.shape))
-    return creation.from_owned(np.asarray(drawn, as_type(dtype).np))
+    return fromdata.from_owned(np.asarray(drawn, as_type(dtype).np))
 
 
 def stateless_uniform(
@@ -169,14 +169,14 @@ def stateless_categorical(
 def split(seed: Any, num: int = 2, alg: Any = "auto_select") -> Tensor:
     """New seeds out of one: (num, 2)."""
     drawn = _stateless(seed).numpy().integers(0, 2**31, (num, 2))
-    return creation.from_owned(drawn.astype(np.int32))
+    return fromdata.from_owned(drawn.astype(np.int32))
 
 
 def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
     """A new seed out of one and a number."""
     a, b = sizes(seed)
     drawn = _stateless((a, b + 1000003 * (int(data) + 1))).numpy().integers(0, 2**31, 2)
-    return creation.from_owned(drawn.astype(np.int32))
+    return fromdata.from_owned(drawn.astype(np.int32))
 
 
 class Generator:
@@ -234,7 +234,7 @@ class Generator:
     def make_seeds(self, count: int = 1) -> Tensor:
         """Seeds for the stateless functions: (2, count)."""
         drawn = self._source.numpy().integers(0, 2**62, (2, count))
-        return creation.from_owned(drawn)
+        return fromdata.from_owned(drawn)
 
     def split(self, count: int = 1) -> list[Generator]:
         """Further generators."""

@@ -10,7 +10,7 @@ from chainrule import dtypes
 from chainrule import fft as ft
 from chainrule.names import later
 from chainrule.nn import functional as F
-from chainrule.tensor import creation
+from chainrule.tensor import creation, fromdata
 from chainrule.tensor import functions as T
 from chainrule.tensorflow.convert import floating, tensor
 
@@ -51,7 +51,7 @@ def hann_window(
     """½ - ½ cos(2πi / n)."""
     n = int(window_length)
     made = np.hanning(n + 1)[:-1] if periodic else np.hanning(n)
-    return creation.from_owned(made.astype(np.float32))
+    return fromdata.from_owned(made.astype(np.float32))
 
 
 def hamming_window(
@@ -60,7 +60,7 @@ def hamming_window(
     """0.54 - 0.46 cos(2πi / n)."""
     n = int(window_length)
     made = np.hamming(n + 1)[:-1] if periodic else np.hamming(n)
-    return creation.from_owned(made.astype(np.float32))
+    return fromdata.from_owned(made.astype(np.float32))
 
 
 def frame(
@@ -103,7 +103,7 @@ def linear_to_mel_weight_matrix(
     low, middle, high = edges[:-2], edges[1:-1], edges[2:]
     up, down = (bins - low) / (middle - low), (high - bins) / (high - middle)
     weights = np.pad(np.maximum(0, np.minimum(up, down)), ((1, 0), (0, 0)))
-    return creation.from_owned(weights.astype(np.float32))
+    return fromdata.from_owned(weights.astype(np.float32))
 
 
 def overlap_and_add(signal: Any, frame_step: Any, name: str | None = None) -> Any:
@@ -114,7 +114,7 @@ def overlap_and_add(signal: Any, frame_step: Any, name: str | None = None) -> An
     lead = tuple(x.shape[:-2])
     flat = x.reshape(-1, count * n)
     zero = creation.zeros((int(flat.shape[0]), (count - 1) * step + n), dtype=x.dtype)
-    return T.index_add(zero, 1, creation.from_owned(at), flat).reshape(*lead, -1)
+    return T.index_add(zero, 1, fromdata.from_owned(at), flat).reshape(*lead, -1)
 
 
 __getattr__ = later(__name__)

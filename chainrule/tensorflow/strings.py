@@ -14,7 +14,7 @@ from chainrule.data.elements import as_type, raw
 from chainrule.data.errors import InvalidArgumentError
 from chainrule.names import later
 from chainrule.strings import StringTensor, as_strings, made
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 
 
 def _texts(input: Any) -> np.ndarray:
@@ -65,7 +65,7 @@ def regex_full_match(input: Any, pattern: Any, name: str | None = None) -> Tenso
     found = re.compile(_plain(pattern))
     array = _texts(input)
     hits = [found.fullmatch(s) is not None for s in array.reshape(-1).tolist()]
-    return creation.from_owned(np.array(hits, bool).reshape(array.shape))
+    return fromdata.from_owned(np.array(hits, bool).reshape(array.shape))
 
 
 def _plain(s: Any) -> str:
@@ -84,7 +84,7 @@ def length(input: Any, unit: str = "BYTE", name: str | None = None) -> Tensor:
     """How many bytes (or characters: "UTF8_CHAR") there are."""
     array = as_strings(input).array if unit == "BYTE" else _texts(input)
     counts = [len(s) for s in array.reshape(-1).tolist()]
-    return creation.from_owned(np.array(counts, np.int32).reshape(array.shape))
+    return fromdata.from_owned(np.array(counts, np.int32).reshape(array.shape))
 
 
 def substr(
@@ -156,7 +156,7 @@ class RaggedTensor:
 
     def row_lengths(self) -> Tensor:
         """How many strings every row has."""
-        return creation.from_owned(np.array([builtins.len(r) for r in self.rows], np.int64))
+        return fromdata.from_owned(np.array([builtins.len(r) for r in self.rows], np.int64))
 
     @property
     def flat_values(self) -> StringTensor:
@@ -228,7 +228,7 @@ def unicode_decode(
     text = _texts(input)
     if text.ndim:
         raise NotImplementedError("unicode_decode takes one string here; use tf.map_fn for more")
-    return creation.from_owned(np.array([ord(c) for c in text.item()], np.int32))
+    return fromdata.from_owned(np.array([ord(c) for c in text.item()], np.int32))
 
 
 def unicode_encode(
@@ -262,7 +262,7 @@ def to_number(input: Any, out_type: Any = dtypes.float32, name: str | None = Non
         raise InvalidArgumentError(
             f"StringToNumberOp could not correctly convert string: {error}"
         ) from None
-    return creation.from_owned(np.array(numbers, wanted.np).reshape(array.shape))
+    return fromdata.from_owned(np.array(numbers, wanted.np).reshape(array.shape))
 
 
 def as_string(
@@ -302,7 +302,7 @@ def to_hash_bucket_fast(input: Any, num_buckets: int, name: str | None = None) -
     """A number below `num_buckets` for every string (not TensorFlow's own numbers)."""
     array = as_strings(input).array
     numbers = [zlib.crc32(s) % num_buckets for s in array.reshape(-1).tolist()]
-    return creation.from_owned(np.array(numbers, np.int64).reshape(array.shape))
+    return fromdata.from_owned(np.array(numbers, np.int64).reshape(array.shape))
 
 
 to_hash_bucket = to_hash_bucket_fast

@@ -22,7 +22,7 @@ import numpy as np
 from chainrule.errors import DataError, ShapeError
 from chainrule.runtime.random import stream
 from chainrule.strings import StringTensor, as_strings, is_string, made
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 from chainrule.training.tree import flatten, map_leaves
 
 Batch = tuple[Any, Any, Any]
@@ -343,7 +343,7 @@ def as_tensor(x: Any) -> Any:
     if x is None or isinstance(x, Tensor | StringTensor):
         return x
     array = as_array(x)
-    return made(array) if array.dtype == object else creation.from_owned(array)
+    return made(array) if array.dtype == object else fromdata.from_owned(array)
 
 
 def class_weights(y: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.tensor import Tensor, creation, no_grad
+from chainrule.tensor import Tensor, fromdata, no_grad
 
 
 class RunningMean:
@@ -21,8 +21,8 @@ class RunningMean:
         self.reset()
 
     def reset(self) -> None:
-        self._total = creation.from_owned(np.zeros((), np.float32))
-        self._count = creation.from_owned(np.zeros((), np.float32))
+        self._total = fromdata.from_owned(np.zeros((), np.float32))
+        self._count = fromdata.from_owned(np.zeros((), np.float32))
 
     def update(self, value: Tensor, weight: float | Tensor = 1.0) -> None:
         """Count a scalar `value` with `weight` (a batch's mean with the batch's size)."""

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.utils.data.batching import values
 from chainrule.vision import planes as arithmetic
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule import names
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.utils.data.batching import values
 from chainrule.vision.drawing import (
     draw_bounding_boxes,

@@ -7,7 +7,7 @@ import chainrule as torch
 from chainrule import dtypes
 from chainrule.func import functionalize, grad, hessian, jacfwd, jacrev, jvp, linearize, vjp, vmap
 from chainrule.ir.op import registry
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.record import apply
 from chainrule.testing.sampling import samples
 

@@ -11,7 +11,7 @@ from chainrule import dtypes
 from chainrule.datasets import load_digits
 from chainrule.runtime.random import manual_seed
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.utils.data import DataLoader, Subset, default_collate
 from chainrule.vision import transforms as T
 from chainrule.vision.datasets.memory import InMemory

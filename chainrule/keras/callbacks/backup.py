@@ -20,7 +20,7 @@ from chainrule import config, serialization
 from chainrule.errors import DataError
 from chainrule.io.files import atomic
 from chainrule.runtime import random as streams
-from chainrule.tensor import Tensor, creation, flush
+from chainrule.tensor import Tensor, flush, fromdata
 from chainrule.training.callbacks import Callback, Logs, Resume, Values
 from chainrule.training.tree import flatten, map_leaves
 
@@ -261,7 +261,7 @@ def _is_plain(value: Any) -> bool:
 
 def _tensors(state: Any) -> Any:
     return map_leaves(
-        lambda leaf: creation.from_owned(np.array(leaf)) if isinstance(leaf, np.ndarray) else leaf,
+        lambda leaf: fromdata.from_owned(np.array(leaf)) if isinstance(leaf, np.ndarray) else leaf,
         state,
     )
 

@@ -17,19 +17,19 @@ from chainrule.keras.registry import known
 from chainrule.keras.settings import is_flash_attention_enabled
 from chainrule.keras.variables import Variable
 from chainrule.nn import functional as F
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 from chainrule.tensor import functions as T
 
 
 def causal_mask(queries: int, keys: int) -> Tensor:
     """(queries, keys), True where the key is not later than the query."""
-    return creation.from_owned(np.tril(np.ones((queries, keys), bool)))
+    return fromdata.from_owned(np.tril(np.ones((queries, keys), bool)))
 
 
 def window_mask(queries: int, keys: int, width: int) -> Tensor:
     """(queries, keys), True where they are less than `width` apart."""
     apart = np.arange(queries)[:, None] - np.arange(keys)
-    return creation.from_owned(np.abs(apart) < width)
+    return fromdata.from_owned(np.abs(apart) < width)
 
 
 def _both(a: Any, b: Any) -> Any:

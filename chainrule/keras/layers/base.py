@@ -36,7 +36,7 @@ from chainrule.keras.settings import DTypePolicy, to_dtype
 from chainrule.keras.symbolic import KerasTensor, Node
 from chainrule.keras.tree import map_shape_structure
 from chainrule.keras.variables import Variable
-from chainrule.tensor import Tensor, creation, witness
+from chainrule.tensor import Tensor, fromdata, witness
 from chainrule.training.tree import is_nested, leaves, map_leaves
 
 #: Numbers the calls of outermost layers, so that losses are known to be of the last one.
@@ -842,7 +842,7 @@ def _as_tensor(leaf: Any) -> Any:
     if isinstance(leaf, Tensor) or not hasattr(leaf, "__array__") or isinstance(leaf, KerasTensor):
         return leaf
     array = np.asarray(leaf)
-    return leaf if array.dtype.kind in "OSUM" else creation.from_owned(np.array(array))
+    return leaf if array.dtype.kind in "OSUM" else fromdata.from_owned(np.array(array))
 
 
 def _is_of_tensors(value: Any) -> bool:

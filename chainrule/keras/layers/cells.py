@@ -20,7 +20,7 @@ from chainrule.keras.registry import known
 from chainrule.keras.settings import to_dtype
 from chainrule.keras.variables import Variable
 from chainrule.runtime.random import stream
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 from chainrule.training.tree import flatten
 
@@ -288,7 +288,7 @@ class LSTMCell(RecurrentCell):
         values = np.array(self.bias_initializer(shape, dtype=dtype).numpy())
         if self.unit_forget_bias:
             values[self.units : 2 * self.units] = 1.0
-        return creation.from_owned(values)
+        return fromdata.from_owned(values)
 
     def step(self, projected: Tensor, states: States, keep: Masks) -> tuple[Tensor, States]:
         h, c = states

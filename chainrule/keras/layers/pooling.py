@@ -16,7 +16,7 @@ from chainrule.keras.registry import known
 from chainrule.keras.settings import standardize_data_format
 from chainrule.nn import functional as F
 from chainrule.ops.pooling import max_pool, sum_pool
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 from chainrule.tensor.record import apply
 
 
@@ -106,7 +106,7 @@ class _AveragePooling(_Pooling):
             starts = range(0, len(inside) - k + 1, s)
             counts = np.array([inside[i : i + k].sum() for i in starts])
             factor = factor[..., None] / counts
-        return creation.from_owned(factor.astype(x.dtype.np))
+        return fromdata.from_owned(factor.astype(x.dtype.np))
 
 
 @known

@@ -14,7 +14,7 @@ from chainrule.keras.seeds import SeedGenerator
 from chainrule.keras.settings import standardize_data_format
 from chainrule.runtime.random import Generator
 from chainrule.tensor import Tensor, creation
-from chainrule.tensor.creation import stream_state
+from chainrule.tensor.chance import stream_state
 from chainrule.tensor.handle import node_of
 from chainrule.tensor.record import apply, steady
 

@@ -17,7 +17,7 @@ from chainrule.keras.resampling import matrix
 from chainrule.keras.settings import standardize_data_format
 from chainrule.keras.symbolic import KerasTensor
 from chainrule.nn import functional as F
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 from chainrule.tensor import functions as T
 
 Shape = tuple[int | None, ...]
@@ -282,7 +282,7 @@ class Cropping3D(_Cropping):
 
 
 def _constant(values: Any, like: Tensor) -> Tensor:
-    return creation.from_owned(np.ascontiguousarray(values, like.dtype.np))
+    return fromdata.from_owned(np.ascontiguousarray(values, like.dtype.np))
 
 
 def _repeated(x: Tensor, times: tuple[int, ...]) -> Tensor:

@@ -17,7 +17,7 @@ from chainrule.keras.errors import ShapeError
 from chainrule.keras.registry import known
 from chainrule.keras.settings import epsilon, to_dtype
 from chainrule.nn import functional as F
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 
 
@@ -396,7 +396,7 @@ def circle(
     same = T.eq(labels, names.T)
     positive, negative = same, ~same
     if remove_diagonal:
-        eye = creation.from_owned(np.eye(int(labels.shape[0]), int(names.shape[0]), dtype=bool))
+        eye = fromdata.from_owned(np.eye(int(labels.shape[0]), int(names.shape[0]), dtype=bool))
         positive = positive & ~eye
     drawn = -gamma * (margin + distance) * (margin - distance)
     pushed = gamma * F.relu(1.0 + margin - distance) * (1.0 - margin - distance)

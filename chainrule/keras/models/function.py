@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.keras import tree
 from chainrule.keras.errors import ShapeError
 from chainrule.keras.symbolic import KerasTensor, Node, Operation, infer
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 from chainrule.training.tree import map_leaves
 
 
@@ -132,4 +132,4 @@ class Function(Operation):
 def _as_tensor(leaf: Any) -> Any:
     if isinstance(leaf, Tensor | KerasTensor) or not hasattr(leaf, "__array__"):
         return leaf
-    return creation.from_owned(np.array(leaf))
+    return fromdata.from_owned(np.array(leaf))

@@ -18,7 +18,7 @@ from chainrule.keras.saving.legacy import modern
 from chainrule.keras.settings import to_dtype
 from chainrule.keras.symbolic import FunctionOp, KerasTensor, Node, Operation, fill
 from chainrule.strings import as_strings, is_string
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 from chainrule.training.tree import map_leaves
 
 
@@ -162,7 +162,7 @@ class Graph:
         if is_string(value):
             value = as_strings(value)
         elif isinstance(value, np.ndarray | int | float | list):
-            value = creation.from_owned(np.array(value))
+            value = fromdata.from_owned(np.array(value))
         if symbolic.dtype != "string" and isinstance(value, Tensor):
             dtype = to_dtype(symbolic.dtype)
             if value.dtype != dtype:

@@ -14,7 +14,7 @@ from chainrule.keras.arrays import to_tensor
 from chainrule.keras.ops.shaping import sizes
 from chainrule.keras.settings import to_dtype
 from chainrule.keras.symbolic import KerasTensor, function, is_symbolic
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 from chainrule.training.tree import flatten, leaves, map_leaves
 
@@ -105,7 +105,7 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
     shape, depth = tuple(x.shape), int(i.shape[-1])
     inner = shape[depth:]
     steps = [int(np.prod(shape[k + 1 : depth])) for k in range(depth)]
-    flat = (i * creation.from_owned(np.array(steps, np.int64))).sum(-1).reshape(-1)
+    flat = (i * fromdata.from_owned(np.array(steps, np.int64))).sum(-1).reshape(-1)
     rows = u.expand((*i.shape[:-1], *inner)).reshape(-1, *inner)
     return T.index_reduce(x.reshape(-1, *inner), 0, flat, rows, names[reduction]).reshape(shape)
 

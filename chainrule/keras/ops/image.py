@@ -14,7 +14,7 @@ from chainrule.keras.settings import standardize_data_format
 from chainrule.keras.symbolic import function
 from chainrule.nn import functional as F
 from chainrule.runtime.random import Generator, stream
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 
 _FILTERS = ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5", "area")
@@ -52,7 +52,7 @@ def rgb_to_grayscale(images: Any, data_format: str | None = None) -> Any:
     """The brightness, as one channel."""
     x, _ = _batch(images)
     x = _channels_last(to_tensor(images), data_format)
-    weights = creation.from_owned(np.array([0.2989, 0.587, 0.114], np.float32))
+    weights = fromdata.from_owned(np.array([0.2989, 0.587, 0.114], np.float32))
     grey = (x.to(dtypes.float32) * weights).sum(-1, keepdim=True)
     return _back(grey.to(x.dtype), data_format)
 
@@ -104,7 +104,7 @@ def nearest(x: Any, height: int, width: int) -> Any:
         n = int(x.shape[axis])
         if n != size:
             at = np.minimum(((np.arange(size) + 0.5) * n / size).astype(np.int64), n - 1)
-            x = T.index_select(x, axis % x.ndim, creation.from_owned(at))
+            x = T.index_select(x, axis % x.ndim, fromdata.from_owned(at))
     return x
 
 
@@ -380,7 +380,7 @@ def _grid(h: int, w: int) -> tuple[Tensor, Tensor]:
     y, x = np.meshgrid(
         np.arange(h, dtype=np.float32), np.arange(w, dtype=np.float32), indexing="ij"
     )
-    return creation.from_owned(y), creation.from_owned(x)
+    return fromdata.from_owned(y), fromdata.from_owned(x)
 
 
 def _warped(images: Tensor, rows: Any, columns: Any, order: int, mode: str, fill: Any) -> Any:
@@ -471,7 +471,7 @@ def perspective_transform(
             a.append([0, 0, 0, ex, ey, 1, -sy * ex, -sy * ey])
             b += [sx, sy]
         rows.append(np.linalg.solve(np.array(a), np.array(b)))
-    m = creation.from_owned(np.stack(rows).astype(np.float32))
+    m = fromdata.from_owned(np.stack(rows).astype(np.float32))
     out = _back(_projected(x, m, _ORDERS[interpolation], "constant", fill_value), data_format)
     return out.squeeze(0) if single else out
 
@@ -489,7 +489,7 @@ def _blurred(x: Tensor, size: Any, sigma: Any) -> Tensor:
     flat = x.permute(0, 3, 1, 2).reshape(-1, 1, h, w)
     kh, kw = int(size[0]), int(size[1])
     pads = [(kw - 1) // 2, kw // 2, (kh - 1) // 2, kh // 2]
-    weights = creation.from_owned(k[None, None].astype(x.dtype.np))
+    weights = fromdata.from_owned(k[None, None].astype(x.dtype.np))
     return F.conv2d(F.pad(flat, pads), weights).reshape(n, c, h, w).permute(0, 2, 3, 1)
 
 
@@ -579,7 +579,7 @@ def scale_and_translate(
         small = 1000.0 * np.finfo(np.float32).eps
         weights = np.where(np.abs(total) > small, weights / np.where(total == 0, 1, total), 0)
         weights = np.where(((at >= -0.5) & (at <= n - 0.5))[None, :], weights, 0)
-        table = creation.from_owned(weights.astype(x.dtype.np))
+        table = fromdata.from_owned(weights.astype(x.dtype.np))
         x = T.tensordot(x, table, ([axis], [0])).movedim(-1, axis)
     return _same_kind(x, given) if not given.dtype.is_floating_point else x
 
@@ -592,7 +592,7 @@ def sobel_edges(images: Any, data_format: str | None = None) -> Any:
     down = np.array([[-1, -2, -1], [0, 0, 0], [1, 2, 1]], np.float32)
     n, h, w, c = x.shape
     flat = x.permute(0, 3, 1, 2).reshape(-1, 1, h, w)
-    kernels = creation.from_owned(np.stack([down, down.T])[:, None].astype(x.dtype.np))
+    kernels = fromdata.from_owned(np.stack([down, down.T])[:, None].astype(x.dtype.np))
     out = F.conv2d(F.pad(flat, [1, 1, 1, 1], mode="reflect"), kernels).reshape(n, c, 2, h, w)
     first = standardize_data_format(data_format) == "channels_first"
     out = out.permute(0, 1, 3, 4, 2) if first else out.permute(0, 3, 4, 1, 2)
@@ -611,7 +611,7 @@ def ssim(
     at = np.arange(filter_size) - (filter_size - 1) / 2
     g = np.exp(-(at**2) / (2 * filter_sigma**2))
     g /= g.sum()
-    kernel = creation.from_owned(np.outer(g, g)[None, None].astype(np.float32))
+    kernel = fromdata.from_owned(np.outer(g, g)[None, None].astype(np.float32))
 
     def smooth(t: Any) -> Any:
         n, h, w, c = t.shape

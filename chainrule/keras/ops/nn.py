@@ -15,7 +15,7 @@ from chainrule.keras.settings import epsilon as _epsilon
 from chainrule.keras.settings import standardize_data_format, to_dtype
 from chainrule.keras.symbolic import function
 from chainrule.nn import functional as F
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 
 
@@ -180,7 +180,7 @@ def _greedy(x: np.ndarray, lengths: np.ndarray, merge: bool, blank: int) -> Any:
                 out[i, k] = label
                 k += 1
             previous = label
-    return creation.from_owned(out[None]), creation.from_owned(scores)
+    return fromdata.from_owned(out[None]), fromdata.from_owned(scores)
 
 
 def _beams(x: np.ndarray, lengths: np.ndarray, width: int, paths: int, blank: int) -> Any:
@@ -211,7 +211,7 @@ def _beams(x: np.ndarray, lengths: np.ndarray, width: int, paths: int, blank: in
         for p, (labels, (b, nb)) in enumerate(ranked):
             out[p, i, : len(labels)] = labels
             scores[i, p] = np.logaddexp(b, nb)
-    return creation.from_owned(out), creation.from_owned(scores)
+    return fromdata.from_owned(out), fromdata.from_owned(scores)
 
 
 # Classes as indicators ----------------------------------------------------------------------------
@@ -647,4 +647,4 @@ def dot_product_attention(
 
 def _causal(q: Tensor, k: Tensor) -> Tensor:
     made = np.tri(int(q.shape[-2]), int(k.shape[-2]), dtype=bool)
-    return creation.from_owned(made)
+    return fromdata.from_owned(made)

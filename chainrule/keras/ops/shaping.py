@@ -20,7 +20,7 @@ from chainrule.keras.ops.promotion import (
 from chainrule.keras.settings import floatx, to_dtype
 from chainrule.keras.symbolic import KerasTensor, apply, function
 from chainrule.nn import functional as F
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 
 # Making -------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
 def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = None) -> Tensor:
     """Ones on a diagonal."""
     rows, columns = int(N), None if M is None else int(M)
-    made: Tensor = creation.from_owned(np.eye(rows, columns, int(k), np.float32))
+    made: Tensor = fromdata.from_owned(np.eye(rows, columns, int(k), np.float32))
     return made.to(to_dtype(dtype))
 
 
@@ -118,7 +118,7 @@ def identity(n: Any, dtype: Any = None) -> Tensor:
 
 def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = None) -> Tensor:
     """Ones on and below a diagonal."""
-    made: Tensor = creation.from_owned(np.tri(N, M, k, np.float32))
+    made: Tensor = fromdata.from_owned(np.tri(N, M, k, np.float32))
     return made.to(to_dtype(dtype))
 
 
@@ -134,7 +134,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
                int(v) if isinstance(v, Tensor) else v
                for v in (start, stop, 1 if step is None else step)]  # fmt: skip
     made = np.arange(*numbers)
-    return creation.from_owned(made).to(to_dtype(dtype))
+    return fromdata.from_owned(made).to(to_dtype(dtype))
 
 
 def _spaced(x: Any) -> Any:
@@ -151,8 +151,8 @@ def linspace(
     if isinstance(start, KerasTensor) or isinstance(stop, KerasTensor):
         return apply("linspace", start, stop, num=num, endpoint=endpoint, dtype=dtype, axis=axis)
     made, step = np.linspace(a, b, num, endpoint=endpoint, retstep=True, axis=axis)
-    out = creation.from_owned(np.asarray(made)).to(wanted)
-    return (out, creation.from_owned(np.asarray(step)).to(wanted)) if retstep else out
+    out = fromdata.from_owned(np.asarray(made)).to(wanted)
+    return (out, fromdata.from_owned(np.asarray(step)).to(wanted)) if retstep else out
 
 
 function(linspace)
@@ -180,7 +180,7 @@ def _logspace(start: Any, stop: Any, **options: Any) -> Any:
         _spaced(start), _spaced(stop), options["num"], options["endpoint"], base,
         axis=options["axis"],
     )  # fmt: skip
-    return creation.from_owned(made).to(wanted)
+    return fromdata.from_owned(made).to(wanted)
 
 
 def geomspace(
@@ -194,12 +194,12 @@ def geomspace(
 def _geomspace(start: Any, stop: Any, **options: Any) -> Any:
     wanted = to_dtype(_space_type(start, stop, options.pop("dtype")))
     made = np.geomspace(_spaced(start), _spaced(stop), **options)
-    return creation.from_owned(np.asarray(made)).to(wanted)
+    return fromdata.from_owned(np.asarray(made)).to(wanted)
 
 
 def _window(name: str, f: Callable[[int], np.ndarray]) -> Any:
     def call(x: Any) -> Any:
-        return creation.from_owned(f(int(x))).to(to_dtype(floatx()))
+        return fromdata.from_owned(f(int(x))).to(to_dtype(floatx()))
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = f"NumPy's window `{name}` of x points."
@@ -213,7 +213,7 @@ hanning, blackman = _window("hanning", np.hanning), _window("blackman", np.black
 @function
 def kaiser(x: Any, beta: Any) -> Any:
     """NumPy's window `kaiser` of x points."""
-    return creation.from_owned(np.kaiser(int(x), float(beta))).to(to_dtype(floatx()))
+    return fromdata.from_owned(np.kaiser(int(x), float(beta))).to(to_dtype(floatx()))
 
 
 @function
@@ -381,7 +381,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     for axis, (before, after) in enumerate(pairs):
         if before or after:
             order = np.pad(np.arange(int(x.shape[axis])), (before, after), mode=mode)  # type: ignore[call-overload]
-            x = T.index_select(x, axis, creation.from_owned(order))
+            x = T.index_select(x, axis, fromdata.from_owned(order))
     return x
 
 
@@ -694,7 +694,7 @@ def unique(
         counts if return_counts else None,
     ]  # fmt: skip
     out = [
-        creation.from_owned(np.asarray(w if i == 0 else w.astype(np.int32)))
+        fromdata.from_owned(np.asarray(w if i == 0 else w.astype(np.int32)))
         for i, w in enumerate(wanted)
         if w is not None
     ]
@@ -749,9 +749,9 @@ def histogram(x: Any, bins: Any = 10, range: Any = None) -> Any:
     counts, edges = np.histogram(values, bins or 10, range or None)
     wanted = to_tensor(x).dtype
     kind = wanted if wanted.is_floating_point else to_dtype(floatx())
-    return creation.from_owned(counts).to(
+    return fromdata.from_owned(counts).to(
         kind if wanted.is_floating_point else dtypes.int32
-    ), creation.from_owned(edges).to(kind)
+    ), fromdata.from_owned(edges).to(kind)
 
 
 # Facts --------------------------------------------------------------------------------------------

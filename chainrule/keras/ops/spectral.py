@@ -12,7 +12,7 @@ from chainrule.keras.arrays import to_tensor
 from chainrule.keras.ops.promotion import as_real, together
 from chainrule.keras.symbolic import function
 from chainrule.nn import functional as F
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 
 
@@ -159,7 +159,7 @@ def _window(window: Any, length: int, size: int, dtype: Any) -> Any:
                 f"window shape={made.shape}"
             )
     left = (size - length) // 2
-    return creation.from_owned(np.pad(made, (left, size - length - left)).astype(dtype.np))
+    return fromdata.from_owned(np.pad(made, (left, size - length - left)).astype(dtype.np))
 
 
 @function
@@ -192,7 +192,7 @@ def istft(
     w = _window(window, sequence_length, fft_length, runs.dtype)
     count, size = int(runs.shape[-2]), fft_length + (int(runs.shape[-2]) - 1) * sequence_stride
     lead = tuple(runs.shape[:-2])
-    at = creation.from_owned(
+    at = fromdata.from_owned(
         (np.arange(count)[:, None] * sequence_stride + np.arange(fft_length)).reshape(-1)
     )
     flat = (runs * w).reshape(-1, count * fft_length)

@@ -7,7 +7,7 @@ from typing import Any
 from chainrule import dtypes, ops
 from chainrule.dtypes import DType
 from chainrule.tensor import Tensor, autocast
-from chainrule.tensor.creation import draw
+from chainrule.tensor.chance import draw
 from chainrule.tensor.functions import log_softmax as _log_softmax
 from chainrule.tensor.functions import softmax as _softmax
 from chainrule.tensor.mutate import assign

@@ -10,7 +10,7 @@ from chainrule import ops
 from chainrule.errors import ShapeError
 from chainrule.ops.ctc import NEVER
 from chainrule.tensor import Tensor, autocast
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions import where
 from chainrule.tensor.record import apply
 

@@ -9,7 +9,8 @@ import numpy as np
 from chainrule import shapes
 from chainrule.errors import ShapeError
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import draw, from_owned
+from chainrule.tensor.chance import draw
+from chainrule.tensor.fromdata import from_owned
 
 
 def _sizes(n: int, x: Tensor, output_size: Any, output_ratio: Any) -> tuple[int, ...]:

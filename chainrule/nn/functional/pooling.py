@@ -12,7 +12,7 @@ from chainrule.dtypes import int64
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
 from chainrule.tensor import Tensor, autocast
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions import stack
 from chainrule.tensor.record import apply
 
@@ -26,7 +26,10 @@ def _windows(
     s = k if stride in (None, [], ()) else shapes.ntuple(stride, n, "stride")
     p, d = shapes.ntuple(padding, n, "padding"), shapes.ntuple(dilation, n, "dilation")
     for what, sizes, least in (
-        ("kernel size", k, 1), ("stride", s, 1), ("padding", p, 0), ("dilation", d, 1)
+        ("kernel size", k, 1),
+        ("stride", s, 1),
+        ("padding", p, 0),
+        ("dilation", d, 1),
     ):
         if min(sizes) < least:
             raise RuntimeError(

@@ -9,7 +9,8 @@ from chainrule.errors import DtypeError
 from chainrule.ir.node import Node
 from chainrule.runtime.random import stream
 from chainrule.tensor import Tensor, no_grad
-from chainrule.tensor.creation import draw, from_owned, stream_state
+from chainrule.tensor.chance import draw, stream_state
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions import one_hot as _one_hot
 from chainrule.tensor.functions import stack, where
 from chainrule.tensor.handle import node_of

@@ -14,7 +14,7 @@ from chainrule import ops, shapes
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
 from chainrule.tensor import Tensor, autocast
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions import broadcast_tensors
 from chainrule.tensor.record import apply
 
@@ -245,9 +245,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     n, _, *sizes = size
     k = len(sizes)
     if not theta.is_floating_point():
-        raise ValueError(
-            f"Expected theta to have floating point type, but got {theta.dtype}"
-        )
+        raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     if k not in (2, 3) or tuple(theta.shape[1:]) != (k, k + 1):
         raise ValueError(
             f"Expected a batch of {k}D affine matrices of shape Nx{k}x{k + 1} for size "

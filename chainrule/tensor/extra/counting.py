@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import dtypes, return_types, shapes
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions import cat, narrow, reshape, to_dtype
 from chainrule.tensor.handle import Tensor
 

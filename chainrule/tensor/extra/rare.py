@@ -11,7 +11,8 @@ import numpy as np
 from chainrule import dtypes, shapes
 from chainrule.ops import special_functions as rows
 from chainrule.runtime.random import Generator, stream
-from chainrule.tensor.creation import from_owned, full
+from chainrule.tensor.creation import full
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions import (
     broadcast_tensors,
     cumprod,

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule import dtypes, ops, return_types, shapes
 from chainrule.dtypes import DType
 from chainrule.ir.node import Node
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions.complex import complex, imag, real
 from chainrule.tensor.functions.pointwise import (
     ceil,
@@ -445,8 +445,9 @@ def _check_weights(w: Tensor, name: str, n: int) -> None:
         )
     if (name == "fweights") == w._dtype.is_floating_point:
         kind = "integral" if name == "fweights" else "floating point"
-        raise RuntimeError(f"cov(): expected {name} to have {kind} dtype but got {name} with "
-                           f"{w._dtype} dtype")
+        raise RuntimeError(
+            f"cov(): expected {name} to have {kind} dtype but got {name} with {w._dtype} dtype"
+        )
     if w.numel() != n:
         raise RuntimeError(
             f"cov(): expected {name} to have the same numel as there are observations in the input "
@@ -472,8 +473,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Slices along an axis whose p-norm is above `maxnorm`, scaled down to it."""
     if input.ndim < 2:
         raise RuntimeError(
-            "renorm: input needs at least 2 dimensions, got "
-            f"{input.ndim} dimensions"
+            f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions"
         )
     d = shapes.axis(dim, input.ndim)
     over = [i for i in range(input.ndim) if i != d]

@@ -13,7 +13,8 @@ from chainrule import dtypes, ops
 from chainrule.dtypes import DType
 from chainrule.errors import DtypeError
 from chainrule.ir.node import Node
-from chainrule.tensor.creation import as_tensor, from_owned
+from chainrule.tensor.creation import as_tensor
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.handle import Tensor
 from chainrule.tensor.record import apply
 

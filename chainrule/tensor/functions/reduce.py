@@ -11,7 +11,7 @@ from chainrule import dtypes, ops, return_types, shapes
 from chainrule.dtypes import DType
 from chainrule.errors import DtypeError
 from chainrule.ir.node import Node
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions.pointwise import (
     abs,
     clone,

@@ -13,7 +13,8 @@ import numpy as np
 from chainrule import dtypes, ops, shapes
 from chainrule.errors import DtypeError
 from chainrule.ir.node import Node
-from chainrule.tensor.creation import as_tensor, from_owned
+from chainrule.tensor.creation import as_tensor
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions.pointwise import clamp, clone, nonzero, to_dtype, where
 from chainrule.tensor.functions.shape import (
     broadcast_tensors,

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule import dtypes, ops
 from chainrule.ir.node import Node
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions.complex import view_as_real
 from chainrule.tensor.handle import Tensor
 from chainrule.tensor.record import apply

@@ -22,7 +22,7 @@ import numpy as np
 
 from chainrule import ops
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.handle import from_array
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.dtypes import get_default_dtype
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions import stack
 from chainrule.utils.data.batching import gather, rows_of_one, values
 

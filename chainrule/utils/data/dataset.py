@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.runtime.random import Generator, stream
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.utils.data.batching import Array, chosen, gather, values, whole_batch
 
 T_co = TypeVar("T_co", covariant=True)

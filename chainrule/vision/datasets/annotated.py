@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element, parse
 import numpy as np
 
 from chainrule.errors import DataError
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.vision.datasets.collected import unconverted
 from chainrule.vision.datasets.folder import Files, default_loader
 from chainrule.vision.datasets.utils import (

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.utils.data.batching import values
 from chainrule.utils.data.collate import default_collate
 from chainrule.vision.datasets.vision import StandardTransform, VisionDataset

@@ -26,7 +26,7 @@ from chainrule.datasets.mnist import (
 )
 from chainrule.errors import DataError
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.utils.data.batching import values
 from chainrule.vision.datasets.memory import InMemory
 from chainrule.vision.datasets.utils import (

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.errors import DataError
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.vision.datasets.matlab import load_mat
 from chainrule.vision.datasets.memory import InMemory
 from chainrule.vision.datasets.utils import (

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.utils.data.batching import values
 from chainrule.vision.draws import draws
 from chainrule.vision.transforms import functional as F

@@ -12,7 +12,8 @@ import numpy as np
 
 from chainrule.nn import functional as NF
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned, zeros
+from chainrule.tensor.creation import zeros
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions import cat, stack, where
 from chainrule.vision import planes, warps
 

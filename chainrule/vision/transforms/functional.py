@@ -19,7 +19,7 @@ from chainrule import names
 from chainrule.dtypes import DType, float32, get_default_dtype
 from chainrule.errors import ShapeError
 from chainrule.tensor import Tensor, is_grad_enabled
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.utils.data.batching import values
 from chainrule.vision import colours, warps
 from chainrule.vision import planes as arithmetic

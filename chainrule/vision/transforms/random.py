@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.vision import planes as arithmetic
 from chainrule.vision.draws import Draws, draws
 from chainrule.vision.images import Array, Kind, planes_resized

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.vision import warps
 from chainrule.vision.draws import draws
 from chainrule.vision.transforms import functional as F

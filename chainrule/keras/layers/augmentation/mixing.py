@@ -11,7 +11,7 @@ from chainrule.keras.layers.augmentation import colour, geometry
 from chainrule.keras.layers.augmentation.base import BaseImagePreprocessingLayer, as_images
 from chainrule.keras.random import normal
 from chainrule.keras.registry import known
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 
 
@@ -26,7 +26,7 @@ def _mixed(values: Any, order: Any, weight: Any) -> Any:
 
 class _Mixing(BaseImagePreprocessingLayer):
     def _order(self, batch: int) -> Tensor:
-        return creation.from_owned(self.generator.generator.numpy().permutation(batch))
+        return fromdata.from_owned(self.generator.generator.numpy().permutation(batch))
 
 
 @known
@@ -51,7 +51,7 @@ class MixUp(_Mixing):
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         batch = self._batch(data)
         drawn = self.generator.generator.numpy().beta(self.alpha, self.alpha, batch)
-        weight = creation.from_owned(drawn.astype(np.float32))
+        weight = fromdata.from_owned(drawn.astype(np.float32))
         return {"mix_weight": weight, "permutation_order": self._order(batch)}
 
     def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
@@ -92,8 +92,8 @@ class _Patches(_Mixing):
         height, width = self._size(data)
         spans = [self._span(width, share_x, seed), self._span(height, share_y, seed)]
         (x0, x1), (y0, y1) = ((a.reshape(-1, 1, 1), b.reshape(-1, 1, 1)) for a, b in spans)
-        columns = creation.from_owned(np.arange(width, dtype=np.float32).reshape(1, 1, -1))
-        rows = creation.from_owned(np.arange(height, dtype=np.float32).reshape(1, -1, 1))
+        columns = fromdata.from_owned(np.arange(width, dtype=np.float32).reshape(1, 1, -1))
+        rows = fromdata.from_owned(np.arange(height, dtype=np.float32).reshape(1, -1, 1))
         mask = (columns >= x0) & (columns < x1) & (rows >= y0) & (rows < y1)
         covered = ((x1 - x0) * (y1 - y0) / float(height * width)).reshape(-1)
         return mask.unsqueeze(self._channel_axis), covered
@@ -121,7 +121,7 @@ class CutMix(_Patches):
         batch = self._batch(data)
         numbers = self.generator.generator.numpy()
         alpha = numbers.uniform(*self.factor) + 1e-6
-        weight = creation.from_owned(numbers.beta(alpha, alpha, batch).astype(np.float32))
+        weight = fromdata.from_owned(numbers.beta(alpha, alpha, batch).astype(np.float32))
         share = (1.0 - weight).sqrt()
         mask, covered = self._mask(data, share, share, seed)
         return {

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.symbolic import KerasTensor
 from chainrule.strings import as_strings, is_string
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 
 
 class DataLayer(Layer):
@@ -39,7 +39,7 @@ class DataLayer(Layer):
                 return as_strings(array)
             if array.dtype == np.float64 and not isinstance(value, np.ndarray):
                 array = array.astype(np.float32)
-            value = creation.from_owned(np.array(array))
+            value = fromdata.from_owned(np.array(array))
         return self._convert_leaf(value)
 
 

@@ -15,7 +15,7 @@ from chainrule.keras.layers.preprocessing.encoding import (
 )
 from chainrule.keras.registry import known
 from chainrule.keras.symbolic import KerasTensor
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 from chainrule.tensor import functions as T
 
 
@@ -128,7 +128,7 @@ class Discretization(DataLayer):
                 "call `adapt(dataset)` before you can start using the `Discretization` layer."
             )
         boundaries = np.asarray(self.bin_boundaries, np.float32)
-        found = T.bucketize(inputs.float(), creation.from_owned(boundaries), right=True)
+        found = T.bucketize(inputs.float(), fromdata.from_owned(boundaries), right=True)
         return encode(found, self.output_mode, len(boundaries) + 1, self.output_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.keras.layers.preprocessing.data_layer import DataLayer
 from chainrule.keras.registry import known
 from chainrule.keras.settings import to_dtype
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 from chainrule.tensor import functions as T
 
 MODES = ("int", "one_hot", "multi_hot", "count")
@@ -53,7 +53,7 @@ def encode(x: Tensor, mode: str, depth: int, dtype: Any, weights: Tensor | None 
 
 
 def _one_hot(x: Tensor, depth: int) -> Tensor:
-    return x.unsqueeze(-1) == creation.from_owned(np.arange(depth))
+    return x.unsqueeze(-1) == fromdata.from_owned(np.arange(depth))
 
 
 def encoded_shape(shape: Any, mode: str, depth: int | None) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from chainrule.keras.registry import known
 from chainrule.keras.settings import floatx
 from chainrule.keras.symbolic import KerasTensor
 from chainrule.strings import StringTensor
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 
 
 def buckets(x: Tensor | StringTensor, count: int, salt: Any = None) -> np.ndarray:
@@ -114,7 +114,7 @@ class Hashing(EagerLayer):
         found = buckets(inputs, count, self.salt)
         if masked is not None:
             found = np.where(masked, 0, found + 1)
-        return encode(creation.from_owned(found), self.output_mode, self.num_bins, self.dtype)
+        return encode(fromdata.from_owned(found), self.output_mode, self.num_bins, self.dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self.output_mode != "one_hot":
@@ -174,7 +174,7 @@ class HashedCrossing(EagerLayer):
             hashed.append(joined.reshape(shape))
         found = np.array([h % self.num_bins for h in hashed[-1].reshape(-1)], np.int64)
         return encode(
-            creation.from_owned(found.reshape(shape)), self.output_mode, self.num_bins, self.dtype
+            fromdata.from_owned(found.reshape(shape)), self.output_mode, self.num_bins, self.dtype
         )
 
     def _checked(self, inputs: Any) -> list[Any]:

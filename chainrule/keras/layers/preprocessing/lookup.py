@@ -16,7 +16,7 @@ from chainrule.keras.layers.preprocessing.hashing import buckets, salt_of
 from chainrule.keras.registry import in_safe_mode, known
 from chainrule.keras.settings import floatx, to_dtype
 from chainrule.strings import StringTensor, as_strings, is_string, made
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, creation, fromdata
 
 _MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 
@@ -372,10 +372,10 @@ class IndexLookup(EagerLayer):
     def from_places(self, places: np.ndarray) -> Tensor:
         """The layer's output for tokens at these places of the vocabulary."""
         if self.output_mode == "int":
-            return creation.from_owned(places)
+            return fromdata.from_owned(places)
         depth = self.max_tokens if self.pad_to_max_tokens else self._frozen_vocab_size
         mode = "count" if self.output_mode == "tf_idf" else self.output_mode
-        output = encode(creation.from_owned(places), mode, int(depth or 0), "int64")
+        output = encode(fromdata.from_owned(places), mode, int(depth or 0), "int64")
         if self.output_mode != "tf_idf":
             return output
         if self.idf_weights is None:
@@ -410,7 +410,7 @@ class IndexLookup(EagerLayer):
         if isinstance(x, StringTensor):
             found = buckets(made(keys[missing]), count, self.salt)
         elif self.oov_method == "farmhash":
-            found = buckets(creation.from_owned(keys[missing]), count, self.salt)
+            found = buckets(fromdata.from_owned(keys[missing]), count, self.salt)
         else:
             found = keys[missing] % count
         return found + self._oov_start_index()
@@ -424,7 +424,7 @@ class IndexLookup(EagerLayer):
         ]
         if self.vocabulary_dtype == "string":
             return StringTensor(flat).reshape(x.shape)
-        return creation.from_owned(np.array(flat, np.int64).reshape(x.shape))
+        return fromdata.from_owned(np.array(flat, np.int64).reshape(x.shape))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self.output_mode == "int":

@@ -10,7 +10,7 @@ from chainrule.keras.layers.preprocessing.data_layer import DataLayer
 from chainrule.keras.registry import known
 from chainrule.keras.settings import epsilon, to_dtype
 from chainrule.keras.variables import Variable
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 from chainrule.training.data import SequenceBatches, is_source
 
 
@@ -106,7 +106,7 @@ class Normalization(DataLayer):
             shape[self._kept[-back]] = size
         dtype = to_dtype(self.compute_dtype)
         self.mean, self.variance = (
-            creation.from_owned(
+            fromdata.from_owned(
                 np.broadcast_to(np.asarray(v, dtype.np).reshape(shape), self._broadcast).copy()
             )
             for v in (self.input_mean, self.input_variance)
@@ -161,7 +161,7 @@ class Normalization(DataLayer):
         assert self.adapt_mean is not None and self.adapt_variance is not None
         dtype = to_dtype(self.compute_dtype)
         self.mean, self.variance = (
-            creation.from_owned(v.numpy().reshape(self._broadcast).astype(dtype.np))
+            fromdata.from_owned(v.numpy().reshape(self._broadcast).astype(dtype.np))
             for v in (self.adapt_mean, self.adapt_variance)
         )
 

@@ -10,7 +10,7 @@ from chainrule.keras.layers.preprocessing.data_layer import DataLayer
 from chainrule.keras.registry import from_config as object_from_config
 from chainrule.keras.registry import known, to_config
 from chainrule.keras.settings import image_data_format
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 
 
 @known
@@ -35,7 +35,7 @@ class Rescaling(DataLayer):
         array = np.asarray(value, dtype=like.dtype.np)
         if array.ndim and image_data_format() == "channels_first":
             array = array.reshape(*array.shape, *(1,) * (3 - array.ndim))
-        return creation.from_owned(array)
+        return fromdata.from_owned(array)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

@@ -14,7 +14,7 @@ from chainrule.keras.registry import from_config as object_from_config
 from chainrule.keras.registry import known
 from chainrule.keras.settings import floatx
 from chainrule.strings import StringTensor, as_strings, made
-from chainrule.tensor import Tensor, creation
+from chainrule.tensor import Tensor, fromdata
 
 _PUNCTUATION = b"!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
 _STANDARDIZE = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
@@ -192,12 +192,12 @@ class TextVectorization(EagerLayer):
             found: Tensor = lookup.call(tokens)
             if self._output_mode != "int" or length is None:
                 return found
-            return creation.from_owned(_fitted(found.numpy(), length))
+            return fromdata.from_owned(_fitted(found.numpy(), length))
         flat = made(_objects([token for row in tokens.rows for token in row]))
         lengths = [len(row) for row in tokens.rows]
         widest = max(lengths, default=0) if length is None else length
         if self._output_mode == "int":
-            return creation.from_owned(_filled(lookup._places(flat), lengths, widest, 0))
+            return fromdata.from_owned(_filled(lookup._places(flat), lengths, widest, 0))
         # -1 leaves no trace in what counts tokens.
         places = _filled(lookup._places(flat), lengths, max(lengths, default=0), -1)
         return lookup.from_places(places)

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.pytree import tree_flatten, tree_unflatten
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.utils.data.batching import values
 from chainrule.vision import tv_tensors
 from chainrule.vision.draws import draws

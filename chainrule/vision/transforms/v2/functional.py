@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.dtypes import DType, float32, uint8
 from chainrule.tensor import Tensor
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.utils.data.batching import values
 from chainrule.vision import tv_tensors, warps
 from chainrule.vision.draws import draws

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.tensor.creation import from_owned
+from chainrule.tensor.fromdata import from_owned
 from chainrule.utils.data.batching import values
 from chainrule.vision import tv_tensors, warps
 from chainrule.vision.draws import draws
