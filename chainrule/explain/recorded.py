@@ -19,7 +19,7 @@ from chainrule.ops import const
 from chainrule.ops import input as graph_input
 from chainrule.tensor import Tensor
 from chainrule.tensor.backward import CustomFunction
-from chainrule.tensor.trace import Trace, state
+from chainrule.tensor.trace import Entry, Trace, state
 
 
 class Recorded(NamedTuple):
@@ -90,6 +90,7 @@ class _Stitch:
 
     def __init__(self) -> None:
         self.needed: dict[Trace, dict[Node, None]] = {}
+        self.walked: dict[Trace, set[Node]] = {}
         self.done: dict[Place, Node] = {}
         self.leaves: dict[Node, Tensor | None] = {}
         self.arrays: dict[Node, np.ndarray] = {}
@@ -105,7 +106,10 @@ class _Stitch:
             if node in here:
                 continue
             here[node] = None
-            for n in topological([node]):
+            walked = self.walked.setdefault(trace, set())
+            new = topological([node], stop=walked.__contains__)
+            walked.update(new)
+            for n in new:
                 entry = _entry(trace, n)
                 if entry is not None and entry.history is not None:
                     stack.append(Place(*entry.history))
@@ -166,11 +170,11 @@ def _number(trace: Trace, n: Node) -> Node:
     return const(value.item(), n.dtype)
 
 
-def _entry(trace: Trace, n: Node) -> Any:
+def _entry(trace: Trace, n: Node) -> Entry | None:
     if n.op.name != "input" or any(k == "scope" for k, _ in n.attrs):
         return None
     index = n.attr("index")
-    return trace.inputs[index] if index < len(trace.inputs) else None
+    return Entry(*trace.bound[index][:5]) if index < len(trace.bound) else None
 
 
 def subjects_of(x: Any) -> list[Any]:
