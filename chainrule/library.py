@@ -46,6 +46,8 @@ class CustomOpDef:
         fn = self._fn
 
         class Custom(Function):
+            written = staticmethod(backward)
+
             @staticmethod
             def forward(ctx: Any, *args: Any) -> Any:
                 with no_grad():
@@ -58,6 +60,7 @@ class CustomOpDef:
             def backward(ctx: Any, *grads: Any) -> Any:
                 return backward(ctx, *grads)
 
+        Custom.__name__ = self._name.rpartition("::")[2]
         self._apply = Custom.apply
 
     def _registered(self, fn: Any = None, *_: Any, **__: Any) -> Any:

@@ -111,6 +111,8 @@ class Function(FunctionCtx):
     """
 
     generate_vmap_rule = False
+    #: The user's function that `backward` calls, where the library wrote `backward`.
+    written: Callable[..., Any] | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(
@@ -225,9 +227,23 @@ def _bounded(
                 )
         return [parts[i] if ctx.needs_input_grad[i] else None for i in where]
 
+    def again(*others: Tensor) -> list[Tensor]:
+        """The outputs that move, from other tensors."""
+        given = list(args)
+        for i, t in zip(where, others, strict=True):
+            given[i] = t
+        fresh: Any = cls.__new__(cls)
+        FunctionCtx.__init__(fresh)
+        fresh.needs_input_grad = ctx.needs_input_grad
+        separate = cls.setup_context is not Function.setup_context
+        with no_grad():
+            found = cls.forward(*given) if separate else cls.forward(fresh, *given)
+        made = [found] if isinstance(found, Tensor) else list(found)
+        return [made[i] for i in moving]
+
     wrapped = engine.custom_function(
         call, tensors, [outputs[i] for i in moving], fills=lambda: ctx.materialize_grads,
-        name=cls.__name__, cuts=cuts,
+        name=cls.__name__, cuts=cuts, again=again, rule=cls.written or rule,
     )  # fmt: skip
     ctx._saved_outputs({id(outputs[i]): w for i, w in zip(moving, wrapped, strict=True)})
     for i, w in zip(moving, wrapped, strict=True):

@@ -538,14 +538,18 @@ class Hooks:
 class CustomFunction:
     """A function whose gradient the user wrote: called with the cotangents of its outputs, zeros
     (unless `fills` says no) for those that nothing depends on.
+
+    again   computes the outputs anew from other tensors; rule: the user's own function that gives
+            the gradient (both for who checks it)
     """
 
     def __init__(
         self, call: Callable[..., Any], inputs: list[Node], outputs: int,
         fills: Callable[[], bool] | None = None, name: str = "Boundary",
+        again: Callable[..., Any] | None = None, rule: Callable[..., Any] | None = None,
     ) -> None:  # fmt: skip
         self.call, self.inputs, self.outputs = call, inputs, outputs
-        self.fills, self.name = fills, name
+        self.fills, self.name, self.again, self.rule = fills, name, again, rule
 
     def meet(
         self, g: dict[int, Node], node: Node, placing: Placing, create_graph: bool
@@ -572,10 +576,11 @@ class CustomFunction:
 def custom_function(
     call: Callable[..., Any], inputs: Sequence[Tensor], outputs: Sequence[Tensor], *,
     fills: Callable[[], bool] | None = None, name: str = "Boundary", cuts: bool = True,
+    again: Callable[..., Any] | None = None, rule: Callable[..., Any] | None = None,
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """Put a boundary around recorded outputs: gradients go through `call`, not the graph.
 
-    `cuts`: the graph behind the outputs is a constant also for transforms that see through the
+    `again`, `rule`: see `CustomFunction`. `cuts`: the graph behind the outputs is a constant also for transforms that see through the
     boundary (a batch of it).
     """
     level = max((t.level for t in inputs), default=0)
@@ -586,7 +591,7 @@ def custom_function(
     trace = state.trace
     index = sum(n.op.name == "boundary" for n in trace.watched)
     node = registry["boundary"].make((*outs, *ins), (("outputs", len(outs)), ("index", index)))
-    trace.watched[node] = CustomFunction(call, ins, len(outs), fills, name)
+    trace.watched[node] = CustomFunction(call, ins, len(outs), fills, name, again, rule)
     values = tuple(wrap(p, level) for p in ops.items(node))
     flush_if_due(trace)
     return values

@@ -260,7 +260,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
             @staticmethod
             def forward(ctx: Any, *inputs: Any) -> Any:
                 y, kept["grad"] = f(*inputs, **kwargs)
-                kept["like"] = y
+                kept["like"], Custom.written = y, staticmethod(kept["grad"])
                 return tuple(flatten(y)) if isinstance(y, list | tuple) else y
 
             @staticmethod
@@ -271,6 +271,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
                     found = tuple(found[0])
                 return found
 
+        Custom.__name__ = getattr(f, "__name__", "Custom")
         out = Custom.apply(*(tensor(a) for a in args))
         return pack_like(kept["like"], list(out)) if isinstance(out, tuple) else out
 
