@@ -11,8 +11,8 @@ The ```python blocks of a page run one after another in one namespace. Under a b
                                                   evaluated, and written with `--here` only
     <!-- printed -->            … <!-- end -->    what the block above printed
 
-and all between such a mark and its end is written by this script. A page may import what lies in its
-folder.
+and all between such a mark and its end is written by this script. A page may import what lies in
+its folder.
 """
 
 from __future__ import annotations
