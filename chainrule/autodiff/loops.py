@@ -6,29 +6,45 @@ outputs; the rewrite `merge_loops` then finds that the first loop is a part of t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from chainrule.autodiff.reverse import derivative, placeholder
-from chainrule.ir.graph import Graph, substitute, topological
+from chainrule.autodiff.reverse import Rules, derivative, placeholder
+from chainrule.ir.graph import Graph, depends_on, substitute, topological
 from chainrule.ir.node import Node
 from chainrule.ops.core import input, zeros_like
 from chainrule.ops.loop import item, items, make_scan, scan_op
 
 
 @scan_op.vjp
-def _(
+def _(g: dict[int, Node], y: Node, *inputs: Node, **attrs: Any) -> tuple[Node | None, ...]:
+    return backwards(g, inputs, **attrs)
+
+
+def backwards(
     g: dict[int, Node],
-    y: Node,
-    *inputs: Node,
+    inputs: tuple[Node, ...],
+    *,
     body: Graph,
     carries: int,
     sequences: int,
     reverse: bool,
+    rules: Rules | None = None,
+    active: Sequence[bool] | None = None,
 ) -> tuple[Node | None, ...]:
+    """What a loop passes on to its inputs, given `g` for its results.
+
+    rules, active   other rules than the chain rule's, and which inputs they are asked for
+    """
     outs = body.outputs
     moving = [i for i, o in enumerate(outs) if o.dtype.is_differentiable]
     cts = {i: placeholder(outs[i], i) for i in moving}
-    d = derivative([outs[i] for i in moving], [cts[i] for i in moving], body.inputs).gradients
+    asked = body.inputs if active is None else _reached(body, carries, active)
+    found = derivative(
+        [outs[i] for i in moving], [cts[i] for i in moving], asked, rules=rules
+    ).gradients
+    by_input = dict(zip(asked, found, strict=True))
+    d = [by_input.get(x) for x in body.inputs]
     kinds = _kinds(len(inputs), carries, sequences)
 
     kept = _kept(d, body, carries)
@@ -89,6 +105,19 @@ def _(
     for place, i in enumerate(state + summed + stepped):
         gradient[i] = parts[place]
     return tuple(gradient)
+
+
+def _reached(body: Graph, carries: int, active: Sequence[bool]) -> list[Node]:
+    """The inputs of a step that depend on active inputs of the loop, some after several steps."""
+    found = {x for x, on in zip(body.inputs, active, strict=True) if on}
+    order = topological(body.outputs)
+    while True:
+        below = depends_on(order, found)
+        more = {x for x, out in zip(body.inputs, body.outputs[:carries], strict=False)
+                if out in below} - found  # fmt: skip
+        if not more:
+            return [x for x in body.inputs if x in found and x.dtype.is_differentiable]
+        found |= more
 
 
 def _kinds(n: int, carries: int, sequences: int) -> dict[str, list[int]]:

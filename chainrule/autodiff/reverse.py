@@ -15,10 +15,43 @@ from typing import Any
 from chainrule.errors import GradientError
 from chainrule.ir.graph import children, topological
 from chainrule.ir.node import Node, TensorType
+from chainrule.ir.op import Op
 from chainrule.ops import add, reshape, sum
 from chainrule.ops.core import cast, zeros_like
 
 Watch = Mapping[Node, Callable[[Node], Any]]
+
+
+class Walk:
+    """One walk of other rules than the chain rule's, from outputs to `active` nodes."""
+
+    def pull(self, g: Any, node: Node) -> Mapping[Node, Node] | None:
+        """What a node whose own is `g` passes on, and to which nodes below it; None: nothing."""
+        raise NotImplementedError
+
+
+class Rules:
+    """Rules that a walk follows in place of the chain rule's: what an op passes on, and which
+    composites are seen as their formula. Rules that are equal find each other's results again.
+    """
+
+    def opens(self, op: Op) -> bool:
+        """Whether a composite is walked through its formula."""
+        return op.gradient is None and not op.is_primitive
+
+    def begin(self, order: Sequence[Node], active: set[Node]) -> Walk:
+        """A walk over `order` (inputs before users), of which `active` depends on what is asked."""
+        raise NotImplementedError
+
+    def through(self, node: Node) -> tuple[Node, ...]:
+        """`through`, for these rules."""
+        if self.opens(node.op):
+            out = node.op.expand(node)
+            return out if isinstance(out, tuple) else (out,)
+        if node.op.name == "item" and self.opens(node.inputs[0].op):
+            source = node.inputs[0]
+            return (source.op.expand(source)[node.attr("index")],)
+        return children(node)
 
 
 def through(node: Node) -> tuple[Node, ...]:
@@ -53,10 +86,12 @@ class Derivative:
     gradients  one node (or None: does not depend) for each of `wrt`
     order      the forward nodes that the gradient passed through, inputs before users
     met        what those who watch were shown, and what they answered: (node, cotangent, answer)
+    walk       of other rules than the chain rule's: what they noted on the way
     """
 
     __slots__ = (
         "_below", "_read_from", "_readers", "_residuals", "gradients", "met", "order", "produced",
+        "walk",
     )  # fmt: skip
 
     def __init__(
@@ -65,7 +100,9 @@ class Derivative:
         order: list[Node],
         produced: dict[Node, tuple[Any, list[Node]]],
         met: list[tuple[Node, Any, Any]],
+        walk: Walk | None = None,
     ) -> None:
+        self.walk = walk
         self.gradients, self.order, self.produced, self.met = gradients, order, produced, met
         self._residuals: list[Node] | None = None
         self._readers: dict[Node, set[Node]] | None = None
@@ -180,20 +217,25 @@ def derivative(
     cotangents: Sequence[Node],
     wrt: Sequence[Node],
     watch: Watch | None = None,
+    rules: Rules | None = None,
 ) -> Derivative:
     """d(Σ outputsᵢ · cotangentsᵢ)/d(wrt), found again when the same nodes come again.
+
+    With `rules`, what these pass on in place of the derivative.
 
     `watch` maps forward nodes to functions that see (and may replace) the cotangent when it is
     complete: hooks. Each is called once, every time; only if one answers otherwise than before is
     the rest derived anew.
     """
-    key = (tuple(outputs), tuple(cotangents), tuple(wrt), *(watch or ()))
+    key: tuple[Any, ...] = (tuple(outputs), tuple(cotangents), tuple(wrt), *(watch or ()))
+    if rules is not None:
+        key = (rules, *key)
     found = _memo.get(key)
     answers: dict[Node, Any] = {}
     if found is None or (watch and not _met_again(found, watch, answers)):
         if len(_memo) > 4096:
             _memo.clear()
-        found = _memo[key] = _derive(outputs, cotangents, wrt, watch or {}, answers)
+        found = _memo[key] = _derive(outputs, cotangents, wrt, watch or {}, answers, rules)
     return found
 
 
@@ -218,18 +260,21 @@ def _derive(
     wrt: Sequence[Node],
     watch: Watch,
     answers: Mapping[Node, Any],
+    rules: Rules | None,
 ) -> Derivative:
     """`answers`: of those who watch, and were asked already."""
     global derived
     derived += 1
-    order = topological(outputs, below=through)
+    below = through if rules is None else rules.through
+    order = topological(outputs, below=below)
     targets = set(wrt) | watch.keys()
     active: set[Node] = set()
     for node in order:
         if node in targets or (
-            node.op.name != "stop_gradient" and any(i in active for i in through(node))
+            node.op.name != "stop_gradient" and any(i in active for i in below(node))
         ):
             active.add(node)
+    walk = None if rules is None else rules.begin(order, active)
     pending: dict[Node, Any] = {}
     for y, g in zip(outputs, cotangents, strict=True):
         _accumulate(pending, y, g)
@@ -250,14 +295,20 @@ def _derive(
                 continue
         if isinstance(node.type, TensorType):
             complete[node] = g
-        produced[node] = g, _step(node, g, active, pending)
+        produced[node] = g, _step(node, g, below(node), active, pending, walk)
     found = [complete.get(x) for x in wrt]
-    return Derivative(found, [n for n in order if n in active], produced, met)
+    return Derivative(found, [n for n in order if n in active], produced, met, walk)
 
 
-def _step(node: Node, g: Any, active: set[Node], pending: dict[Node, Any]) -> list[Node]:
-    """Pass the cotangent of one node on; gives the nodes that its rule made."""
-    inputs = through(node)
+def _step(
+    node: Node,
+    g: Any,
+    inputs: tuple[Node, ...],
+    active: set[Node],
+    pending: dict[Node, Any],
+    walk: Walk | None,
+) -> list[Node]:
+    """Pass the cotangent of one node on to `inputs`; gives the nodes that its rule made."""
     if not any(i in active for i in inputs):
         return []
     if (
@@ -272,6 +323,11 @@ def _step(node: Node, g: Any, active: set[Node], pending: dict[Node, Any]) -> li
         slot = pending.setdefault(node.inputs[0], {})
         slot[index] = add(slot[index], g) if index in slot else g
         return []
+    if walk is not None:
+        shares = walk.pull(g, node) or {}
+        for x, part in shares.items():
+            _accumulate(pending, x, part)
+        return list(shares.values())
     if node.op.gradient is None:
         if all(i.dtype.is_differentiable for i in node.inputs if i in active):
             raise GradientError(

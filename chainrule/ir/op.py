@@ -87,6 +87,9 @@ class Op:
     reference  primitives: (*arrays, **attributes) → array; the living definition, in NumPy
     gradient   (g, y, *inputs, **attributes) → cotangent per input (None: none flows); `g` belongs
     to output `y`
+    relevance  (g, y, *inputs, how, **attributes) → as `gradient`, for layer-wise relevance
+    propagation: the relevance of y is g · y, and what is given is to an input what g is to y. See
+    `chainrule.ops.relevance`
     prepare    brings arguments into normal form (promotion, default attributes) before a node is
     made
     put        views only: (base, value, **attributes) → base with the view's part replaced
@@ -130,6 +133,7 @@ class Op:
         self.gradient, self.prepare, self.put, self.tex = gradient, prepare, put, tex
         self.domain, self.elementwise, self.wide, self.torch = domain, elementwise, wide, torch
         self.analytic = analytic
+        self.relevance: Callable[..., Any] | None = None
         self.flops = cost.each if flops is None and elementwise and formula is None else flops
         #: Primitives whose domain does not name complex numbers refuse them.
         self.complex = formula is not None or domain is None or "complex" in domain.dtypes.split()
@@ -192,16 +196,21 @@ class Op:
             self.expansion[node] = out
         return out
 
-    def pull(self, g: Any, node: Node) -> tuple[Node | None, ...]:
-        """Cotangents for the inputs of a node whose own is `g`, by the gradient rule of the op."""
-        assert self.gradient is not None
+    def pull(
+        self, g: Any, node: Node, rule: Callable[..., Any] | None = None, **more: Any
+    ) -> tuple[Any, ...]:
+        """Cotangents for the inputs of a node whose own is `g`, by the gradient rule of the op, or
+        by another that takes `more`.
+        """
+        rule = rule or self.gradient
+        assert rule is not None
         y, inputs = node, node.inputs
         if isinstance(node.type, TensorType):
             g, y, *wide = _widened(self, (g, y, *inputs))
             inputs = tuple(wide)
             if self.analytic and (is_complex(y) or any(map(is_complex, inputs))):
                 y, inputs = conjugate(y), tuple(map(conjugate, inputs))
-        out = self.gradient(g, y, *inputs, **dict(node.attrs))
+        out = rule(g, y, *inputs, **more, **dict(node.attrs))
         return out if isinstance(out, tuple) else (out,)
 
     def vjp(self, f: Callable[..., Any]) -> Callable[..., Any]:
@@ -209,6 +218,11 @@ class Op:
         it with the derived one.
         """
         self.gradient = f
+        return f
+
+    def lrp(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorator: how relevance is shared out, (g, y, *inputs, how, **attributes)."""
+        self.relevance = f
         return f
 
     def evaluate(self, node: Node, arrays: Sequence[np.ndarray]) -> Any:

@@ -31,6 +31,7 @@ from chainrule.ops.elementwise import (
 )
 from chainrule.ops.movement import narrow
 from chainrule.ops.reduce import amax, sum
+from chainrule.ops.relevance import as_gradient
 
 _OPEN = Domain((-3.0, 3.0))
 _KINKED = Domain((-3.0, 3.0), order=1)
@@ -68,6 +69,9 @@ def _(g: Node, y: Node, x: Node) -> Node:
     return where(gt(y, 0), g, zeros_like(g))
 
 
+relu.lrp(as_gradient)
+
+
 @_act(r"\log \sigma({0})", "nn.functional.logsigmoid")
 def log_sigmoid(x: Node) -> Node:
     """log(1 / (1 + e⁻ˣ)) = min(x, 0) − log(1 + e^{−|x|})"""
@@ -98,6 +102,9 @@ def leaky_relu(x: Node, *, slope: float = 0.01) -> Node:
 @leaky_relu.vjp
 def _(g: Node, y: Node, x: Node, *, slope: float) -> Node:
     return where(gt(y if slope > 0 else x, 0), g, g * slope)
+
+
+leaky_relu.lrp(as_gradient)
 
 
 @op(
@@ -295,6 +302,9 @@ def _(g: Node, y: Node, x: Node, *, axis: int) -> Node:
     return y * (g - sum(g * y, axis=axis, keepdim=True))
 
 
+softmax.lrp(as_gradient)  # R_i = x_i (R_i − y_i Σ R): Achtibat et al. (2024), not conservative
+
+
 @op(
     tex=r"\log \operatorname{{softmax}}({0})",
     prepare=promote_float,
@@ -318,6 +328,9 @@ def _(g: Node, y: Node, x: Node, *, axis: int) -> Node:
     return g - exp(y) * sum(g, axis=axis, keepdim=True)
 
 
+log_softmax.lrp(as_gradient)
+
+
 @op(
     tex=r"\lVert {0} \rVert",
     prepare=promote_float,
@@ -336,3 +349,6 @@ def _(g: Node, y: Node, x: Node, *, axis: object, keepdim: bool) -> Node:
     r = x.op.registry["reshape"]
     gk, yk = r(g, shape=wide), r(y, shape=wide)
     return where(x.op.registry["eq"](yk, 0), zeros_like(x), x * (gk / yk))
+
+
+norm2.lrp(as_gradient)  # |a x| = a |x|

@@ -20,6 +20,7 @@ from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain
 from chainrule.ops.core import op, primitive, promote
 from chainrule.ops.movement import broadcast_to, pad, reshape, slice, unwindows, windows
+from chainrule.ops.relevance import How, signed, stable
 from chainrule.shapes import Shape, broadcast
 
 
@@ -131,6 +132,35 @@ def _(g: Node, y: Node, a: Node, b: Node, *, spec: str) -> tuple[Node, Node]:
     left, out = spec.split("->")
     la, lb = left.split(",")
     return contract(g, b, spec=f"{out},{lb}->{la}"), contract(a, g, spec=f"{la},{out}->{lb}")
+
+
+@contract.lrp
+def _(
+    g: Node, y: Node, a: Node, b: Node, *, how: How, spec: str
+) -> tuple[Node | None, ...] | dict[int, tuple[Node, Node]]:
+    """All for the operand that depends on what is explained, by the rule of `how.share`; half for
+    each of two (the scores of attention, and its values: Achtibat et al. 2024).
+    """
+    left, out = spec.split("->")
+    la, lb = left.split(",")
+    to_a, to_b = f"{out},{lb}->{la}", f"{la},{out}->{lb}"
+    if how.active == (True, True):
+        return contract(g, b, spec=to_a) * 0.5, contract(a, g, spec=to_b) * 0.5
+    first = how.active[0]
+    if how.share.rule == "epsilon":
+        if how.share.epsilon:
+            total, _ = how.affine()
+            g = g * (total / stable(total, how.share.epsilon))
+        return (contract(g, b, spec=to_a), None) if first else (None, contract(a, g, spec=to_b))
+    if first:
+        return {0: signed(
+            a, b, y, g, how, lambda x, w: contract(x, w, spec=spec),
+            lambda u, w: contract(u, w, spec=to_a),
+        )}  # fmt: skip
+    return {1: signed(
+        b, a, y, g, how, lambda x, w: contract(w, x, spec=spec),
+        lambda u, w: contract(w, u, spec=to_b),
+    )}  # fmt: skip
 
 
 @op(tex="{0} {1}", prepare=promote, torch="matmul", domain=Domain(

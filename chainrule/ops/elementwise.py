@@ -27,6 +27,7 @@ from chainrule.ops.core import (
     unary,
     zeros_like,
 )
+from chainrule.ops.relevance import How, as_gradient, identity, is_gate
 
 # rows whose gradient names a row further down
 cos: Op
@@ -121,6 +122,36 @@ abs = unary(
     dtypes=_RING,
     analytic=False,
 )
+
+
+neg.lrp(as_gradient)
+abs.lrp(as_gradient)
+
+
+@mul.lrp
+def _(g: Node, y: Node, a: Node, b: Node, *, how: How) -> tuple[Node | None, Node | None]:
+    """Half for each of two factors (Achtibat et al. 2024), but all for what a gate lets through
+    (Arras et al. 2017).
+    """
+    if how.active != (True, True):
+        return g * b, g * a
+    if is_gate(a) != is_gate(b):
+        return (None, g * a) if is_gate(a) else (g * b, None)
+    return g * b * 0.5, g * a * 0.5
+
+
+@div.lrp
+def _(g: Node, y: Node, a: Node, b: Node, *, how: How) -> tuple[Node | None, Node | None]:
+    """All for the numerator: what divides is a constant."""
+    return (g / b, None) if how.active[0] else (None, identity(g, y, b, how=how))
+
+
+@pow.lrp
+def _(g: Node, y: Node, a: Node, b: Node, *, how: How) -> tuple[Node | None, Node | None]:
+    """All for the base."""
+    first = how.active[0]
+    share = identity(g, y, a if first else b, how=how)
+    return (share, None) if first else (None, share)
 
 
 def _pow_base(g: Node, a: Node, b: Node) -> Node:

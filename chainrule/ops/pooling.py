@@ -20,6 +20,7 @@ from chainrule.ops.movement import (
     windows,
 )
 from chainrule.ops.reduce import amax, argmax, sum
+from chainrule.ops.relevance import as_gradient
 from chainrule.shapes import size as count
 
 _CASES = [
@@ -62,6 +63,9 @@ def _(g: Node, y: Node, x: Node, **a: Any) -> Node:
     which = reshape(iota(length=k, dtype=dtypes.int64), shape=(k, *(1,) * g.ndim))
     g = expand_dims(g, 0)
     return _spread(where(eq(which, _places(x, **a)), g, zeros_like(g)), x, **a)
+
+
+max_pool.lrp(as_gradient)  # the winner takes all
 
 
 def max_pool_places(x: Node, **a: Any) -> Node:

@@ -19,6 +19,7 @@ from chainrule.ops.elementwise import eq, exp, isfinite, log, stop_gradient, whe
 from chainrule.ops.index import take_along
 from chainrule.ops.loop import scan
 from chainrule.ops.movement import broadcast_to, flip, full, narrow, pad, permute, reshape
+from chainrule.ops.relevance import How, as_gradient
 
 Axes = tuple[int, ...]
 Nodes = tuple[Node, ...]
@@ -130,6 +131,13 @@ def _(g: Node, y: Node, x: Node, *, axis: Axes, keepdim: bool) -> Node:
         if rest:
             x = prod(x, axis=(a,), keepdim=True)
     return others
+
+
+@prod.lrp
+def _(g: Node, y: Node, x: Node, *, how: How, axis: Axes, keepdim: bool) -> Node:
+    """The same for every factor."""
+    n = math.prod(x.shape[a] for a in axis)
+    return as_gradient(g, y, x, how=how, axis=axis, keepdim=keepdim) * (1 / max(n, 1))
 
 
 def _exclusive_product(x: Node, axis: int) -> Node:
