@@ -16,9 +16,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from chainrule import datasets, devices
+from chainrule import compiler, datasets, devices
 from chainrule._version import __version__
+from chainrule.backends.llvm import peak
+from chainrule.dtypes import float32
 from chainrule.errors import ChainruleError, DataError
+from chainrule.ops import input as graph_input
+from chainrule.ops import sum as node_sum
 from chainrule.tensor import creation
 
 _THREAD_VARIABLES = (
@@ -32,7 +36,6 @@ _THREAD_VARIABLES = (
 #: Package → what it adds.
 _OPTIONAL = {
     "pillow": "image files",
-    "llvmlite": "compiled CPU kernels",
     "jax": "GPU, TPU, clusters",
     "onnx": "ONNX files",
     "scikit-learn": "more data sets",
@@ -65,8 +68,9 @@ def examine() -> dict[str, Any]:
             "numpy": np.__version__,
         },
         "machine": machine(),
-        "backends": {"reference": _check_reference(problems), "llvm": "not yet", "xla": "not yet"},
+        "backends": {"reference": _check_reference(problems), "llvm": _check_native(problems)},
         "threads": _threads(),
+        "speed": _speed(),
         "caches": {"data": _folder(datasets.cache_root())},
         "data": _data(problems),
         "optional": {name: f"{_version(name)} ({adds})" for name, adds in _OPTIONAL.items()},
@@ -168,6 +172,30 @@ def _threads() -> dict[str, Any]:
         "BLAS": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
         **{name: os.environ.get(name, "not set") for name in _THREAD_VARIABLES},
     }
+
+
+def _speed() -> dict[str, Any]:
+    """What the machine reaches at best: shares of the peak in summaries are of these."""
+    best = peak.measured()
+    return {
+        "threads of a program": best.threads,
+        "multiply-adds, GFLOP/s": round(best.flops / 1e9, 1),
+        "memory, GB/s": round(best.bandwidth / 1e9, 1),
+    }
+
+
+def _check_native(problems: list[str]) -> str:
+    """A program that is compiled now: Σ i² for i < 4 is 14."""
+    try:
+        x = graph_input(index=0, shape=(4,), dtype=float32)
+        (value,) = compiler.native([node_sum(x * x)])([np.arange(4, dtype=np.float32)])
+    except ChainruleError as error:
+        problems.append(f"the compiled backend fails: {error}")
+        return "broken"
+    if value != 14:
+        problems.append(f"the compiled backend says that 0² + 1² + 2² + 3² is {value}; it is 14")
+        return "wrong"
+    return f"works (llvmlite {_version('llvmlite')})"
 
 
 def _check_reference(problems: list[str]) -> str:

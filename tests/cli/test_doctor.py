@@ -21,7 +21,8 @@ def test_json_has_every_section(capsys):
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found) == [
-        "versions", "machine", "backends", "threads", "caches", "data", "optional", "problems",
+        "versions", "machine", "backends", "threads", "speed", "caches", "data", "optional",
+        "problems",
     ]  # fmt: skip
     assert found["versions"] == {
         "chainrule": chainrule.__version__,
@@ -31,6 +32,8 @@ def test_json_has_every_section(capsys):
     assert found["machine"]["cores"] == os.cpu_count()
     assert 1 <= found["machine"]["usable cores"] <= os.cpu_count()
     assert found["backends"]["reference"].startswith("works")
+    assert found["backends"]["llvm"].startswith("works")
+    assert found["speed"]["multiply-adds, GFLOP/s"] > 0 < found["speed"]["memory, GB/s"]
     assert found["data"]["digits"] == "inside the package"
     assert found["problems"] == []
 
