@@ -1,12 +1,13 @@
 """`keras.ops`: NumPy's names, and those of networks, on tensors and on symbolic tensors.
 
-A room by ideas: `elementwise`, `reductions`, `shaping`, `linear` (products and matrices), `control`
-(loops, writing at places), `nn`, `spectral`, `image`; `promotion` says in which type numbers meet.
-`numpy`, `linalg`, `math` and `core` list, once, the names that Keras keeps there: all are names of
-this room, too.
+A room by ideas: `making`, `elementwise`, `reductions`, `shaping`, `choosing`, `linear` (products
+and matrices), `control` (loops, writing at places), `nn`, `spectral`, `image`; `promotion` says in
+which type numbers meet. `numpy`, `linalg`, `math` and `core` list, once, the names that Keras keeps
+there: all are names of this room, too.
 """
 
 from chainrule.keras.ops import core, image, linalg, math, nn, numpy
+from chainrule.keras.ops.choosing import getitem
 from chainrule.keras.ops.core import *
 from chainrule.keras.ops.einops import rearrange
 from chainrule.keras.ops.elementwise import polar
@@ -69,7 +70,6 @@ from chainrule.keras.ops.nn import (
     unfold,
 )
 from chainrule.keras.ops.numpy import *
-from chainrule.keras.ops.shaping import getitem
 
 __all__ = [
     *core.__all__, *linalg.__all__, *math.__all__, *numpy.__all__,

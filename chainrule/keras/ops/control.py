@@ -11,7 +11,7 @@ import numpy as np
 from chainrule import dtypes
 from chainrule.autograd import Function
 from chainrule.keras.arrays import to_tensor
-from chainrule.keras.ops.shaping import sizes
+from chainrule.keras.ops.making import sizes
 from chainrule.keras.settings import to_dtype
 from chainrule.keras.symbolic import KerasTensor, function, is_symbolic
 from chainrule.tensor import Tensor, creation, fromdata

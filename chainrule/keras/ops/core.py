@@ -20,12 +20,8 @@ from chainrule.keras.ops.control import (
     vectorized_map,
     while_loop,
 )
-from chainrule.keras.ops.shaping import (
-    convert_to_numpy,
-    convert_to_tensor,
-    shape,
-    unstack,
-)
+from chainrule.keras.ops.making import convert_to_numpy, convert_to_tensor
+from chainrule.keras.ops.shaping import shape, unstack
 
 __all__ = [
     "associative_scan", "cast", "cond", "convert_to_numpy", "convert_to_tensor",
