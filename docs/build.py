@@ -9,6 +9,8 @@ The ```python blocks of a page run one after another in one namespace. Under a b
     <!-- show: EXPRESSION -->   … <!-- end -->    the value of an expression: formulas, graphs, text
     <!-- here: EXPRESSION -->   … <!-- end -->    the same, where it depends on the machine: it is
                                                   evaluated, and written with `--here` only
+    <!-- source: FILE NAME … --> … <!-- end -->   definitions of a file beside the page; FIRST:LAST
+                                                  are all from one to another
     <!-- printed -->            … <!-- end -->    what the block above printed
 
 and all between such a mark and its end is written by this script. A page may import what lies in
@@ -17,6 +19,7 @@ its folder.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import re
@@ -32,7 +35,7 @@ HERE = Path(__file__).parent
 PAGES = sorted({*HERE.glob("*/README*.md"), *HERE.glob("tutorials/*.md")})
 PIECE = re.compile(
     r"^```python\n(?P<code>.*?)^```$"
-    r"|^<!-- (?:(?P<kind>show|here): (?P<show>.*?)|(?P<printed>printed)) -->\n.*?^<!-- end -->$",
+    r"|^<!-- (?:(?P<kind>show|here|source): (?P<show>.*?)|(?P<printed>printed)) -->\n.*?^<!-- end -->$",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -46,9 +49,29 @@ def fence(value: Any) -> str:
     return f"```text\n{str(value).rstrip()}\n```"
 
 
-def build(page: str, here: bool = False) -> str:
+def source(path: Path, names: list[str]) -> str:
+    """Definitions out of a file, with the comments above them, as Markdown that is not run."""
+    text = path.read_text(encoding="utf-8")
+    lines, places = text.splitlines(), {}
+    for n in ast.parse(text).body:
+        first = min([n.lineno, *(d.lineno for d in getattr(n, "decorator_list", []))])
+        while lines[first - 2].startswith("#"):
+            first -= 1
+        targets = n.targets if isinstance(n, ast.Assign) else [n]
+        for t in targets:
+            name = getattr(t, "id", None) or getattr(t, "name", "")
+            places[name] = first - 1, n.end_lineno or n.lineno
+    parts = []
+    for name in names:
+        start, _, stop = name.partition(":")
+        part = lines[places[start][0] : places[stop or start][1]]
+        parts.append("\n".join(s for s in part if s.strip() not in ("# fmt: off", "# fmt: on")))
+    return "```py\n" + "\n\n\n".join(parts) + "\n```"
+
+
+def build(page: str, here: bool = False, folder: Path = HERE) -> str:
     """The page, with everything that the library prints as it prints it now. `here`: also what
-    depends on the machine."""
+    depends on the machine. `folder`: where the files lie that it shows."""
     namespace: dict[str, Any] = {"__name__": "page"}
     printed = ""
 
@@ -62,10 +85,14 @@ def build(page: str, here: bool = False) -> str:
             return m[0]
         if m["printed"]:
             return f"<!-- printed -->\n```text\n{printed.rstrip()}\n```\n<!-- end -->"
-        value = eval(m["show"], namespace)
+        if m["kind"] == "source":
+            file, *names = m["show"].split()
+            text = source(folder / file, names)
+        else:
+            text = fence(eval(m["show"], namespace))
         if m["kind"] == "here" and not here:
             return m[0]
-        return f"<!-- {m['kind']}: {m['show']} -->\n{fence(value)}\n<!-- end -->"
+        return f"<!-- {m['kind']}: {m['show']} -->\n{text}\n<!-- end -->"
 
     before = get_default_dtype()
     try:
@@ -91,7 +118,7 @@ def main() -> int:
     for path in [p for p in PAGES if not asked or any(a in str(p) for a in asked)]:
         before = path.read_text(encoding="utf-8")
         with importing_from(path.parent):
-            after = build(before, "--here" in sys.argv)
+            after = build(before, "--here" in sys.argv, path.parent)
         if after != before:
             stale.append(path)
             if "--check" not in sys.argv:

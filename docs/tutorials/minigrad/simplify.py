@@ -1,4 +1,4 @@
-"""The same values with less work: laws that hold bit for bit, applied from the inputs up."""
+"""The same values with less work: laws that hold for every number, applied from the inputs up."""
 
 from __future__ import annotations
 
