@@ -7,6 +7,7 @@ from typing import Any
 
 from chainrule.data.dataset import Dataset
 from chainrule.data.steps import AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY
+from chainrule.data.tables import make_csv_dataset as make_csv_dataset
 from chainrule.names import later
 
 choose_from_datasets = Dataset.choose_from_datasets

@@ -179,31 +179,38 @@ class Lines(Step):
     """The lines of text files."""
 
     def __init__(self, files: Any, compression: str | None) -> None:
-        self.files, self.compression = files, compression or ""
-        if self.compression not in ("", "GZIP", "ZLIB"):
-            raise ValueError(f'compression_type is "", "GZIP" or "ZLIB", got {compression!r}')
+        self.files, self.compression = files, known_compression(compression)
 
     def elements(self) -> Iterator[Any]:
         for name in names_of(self.files):
-            for line in self._open(name):
+            for line in lines(name, self.compression):
                 yield np.array(line.removesuffix(b"\n").removesuffix(b"\r"), object)
-
-    def _open(self, name: str) -> Iterator[bytes]:
-        try:
-            if self.compression == "GZIP":
-                with gzip.open(name) as zipped:
-                    yield from zipped
-            elif self.compression == "ZLIB":
-                with open(name, "rb") as packed:
-                    yield from zlib.decompress(packed.read()).splitlines(keepends=True)
-            else:
-                with open(name, "rb") as plain:
-                    yield from plain
-        except FileNotFoundError as error:
-            raise NotFoundError(f"{name}: no such file") from error
 
     def spec(self) -> Any:
         return TensorSpec((), "string")
+
+
+def known_compression(compression: str | None) -> str:
+    """ "", "GZIP" or "ZLIB"; else a ValueError."""
+    if compression not in (None, "", "GZIP", "ZLIB"):
+        raise ValueError(f'compression_type is "", "GZIP" or "ZLIB", got {compression!r}')
+    return compression or ""
+
+
+def lines(file: str, compression: str) -> Iterator[bytes]:
+    """The lines of a file with their ends. Raises NotFoundError."""
+    try:
+        if compression == "GZIP":
+            with gzip.open(file) as zipped:
+                yield from zipped
+        elif compression == "ZLIB":
+            with open(file, "rb") as packed:
+                yield from zlib.decompress(packed.read()).splitlines(keepends=True)
+        else:
+            with open(file, "rb") as plain:
+                yield from plain
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{file}: no such file") from error
 
 
 def names_of(files: Any) -> list[str]:

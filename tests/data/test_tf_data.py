@@ -193,3 +193,27 @@ def test_fit_takes_a_data_set() -> None:
     losses = model.fit(ds, epochs=2, validation_data=ds, verbose=0).history
     assert len(losses["loss"]) == len(losses["val_loss"]) == 2
     assert model.predict(ds.map(lambda a, b: a), verbose=0).shape == (64, 1)
+
+
+def test_csv_files_become_batches_of_columns(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "a.csv").write_text('n,word,big\n1,"x, y",3000000000\n2,,0.5\n')
+    (tmp_path / "b.csv").write_text("n,word,big\n3,z,\n")
+    make = tf.data.experimental.make_csv_dataset
+    (batch,) = make(str(tmp_path / "*.csv"), 8, num_epochs=1, shuffle=False)
+    assert batch["n"].dtype == tf.int32 and batch["n"].tolist() == [1, 2, 3]
+    assert batch["word"].numpy().tolist() == [b"x, y", b"", b"z"]
+    assert batch["big"].dtype == tf.float32 and batch["big"].tolist() == [3e9, 0.5, 0]
+    pairs = make(str(tmp_path / "*.csv"), 2, label_name="n", select_columns=["n", "big"])
+    features, label = next(iter(pairs))
+    assert list(features) == ["big"] and label.shape == (2,)
+
+
+def test_a_row_of_a_csv_file_that_does_not_fit_names_its_line(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "a.csv"
+    file.write_text("n,m\n1,2\nx,4\n5\n6,7\n")
+    make = tf.data.experimental.make_csv_dataset
+    with pytest.raises(ValueError, match=r"a.csv:4: Expect 2 fields but have 1"):
+        make(str(file), 1, column_defaults=[int, 0])
+    ds = make(str(file), 4, column_defaults=[int, 0], ignore_errors=True, num_epochs=1)
+    (batch,) = ds
+    assert sorted(batch["n"].tolist()) == [1, 6]
