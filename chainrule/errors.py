@@ -9,11 +9,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule.lines import users_lines
 from chainrule.names import later
+from chainrule.telling import tell
 
 
 class ChainruleError(Exception):
-    """The root of everything that chainrule raises on purpose."""
+    """The root of everything that chainrule raises on purpose.
+
+    `repair` is what would make it right, in the user's words; it is told in a note, with the user's
+    lines (see `telling`).
+    """
+
+    def __init__(self, *args: Any, repair: str = "") -> None:
+        super().__init__(*args)
+        self.repair = repair
+        tell(self, repair=repair, lines=users_lines())
 
 
 class ShapeError(ChainruleError, RuntimeError, ValueError):

@@ -31,7 +31,9 @@ def broadcast(*shapes: Shape) -> Shape:
         for i, n in zip(range(rank - 1, -1, -1), reversed(s), strict=False):
             if n != 1:
                 if out[i] not in (1, n):
-                    raise ShapeError(_mismatch(shapes, i - rank))
+                    raise ShapeError(
+                        _mismatch(shapes, i - rank), repair=_broadcast_repair(shapes, i - rank)
+                    )
                 out[i] = n
     return tuple(out)
 
@@ -57,6 +59,97 @@ def _mismatch(shapes: Sequence[Shape], axis: int) -> str:
         f"dimension {rank + axis}: shapes {text} do not broadcast. Reshape, or insert an axis with "
         "unsqueeze(), so that the axes line up."
     )
+
+
+def _broadcast_repair(all_shapes: Sequence[Shape], clash: int) -> str:
+    """What would line up two shapes of which an axis clashes."""
+    several = [s for s in dict.fromkeys(all_shapes) if size(s) != 1]
+    if len(several) != 2:
+        return ""
+    a, b = several
+    for longer, shorter, name in ((a, b, "b"), (b, a, "a")):
+        free = len(longer) - len(shorter)
+        for after in range(1, free + 1):  # axes of 1 behind it
+            if stretches((*shorter, *(1,) * after), longer):
+                colons = ", ".join([":"] * len(shorter) + ["None"] * after)
+                return (
+                    f"axes are aligned at the right; if {name} belongs to the first axes: "
+                    f"{name}[{colons}] ({', '.join(map(str, (*shorter, *(1,) * after)))})"
+                )
+    if len(a) == len(b) == 2 and a == b[::-1]:
+        return "one is the other transposed: a + b.mT"
+    if len(a) == len(b):
+        differ = [
+            i for i, (m, n) in enumerate(zip(a, b, strict=True)) if m != n and 1 not in (m, n)
+        ]
+        if differ == [1] and len(a) > 2:
+            kind = {3: "Conv1d", 4: "Conv2d", 5: "Conv3d"}.get(len(a))
+            if kind:
+                return (
+                    "for a residual sum the channels (axis 1) must be equal: bring one branch from "
+                    f"{a[1]} to {b[1]} with nn.{kind}({a[1]}, {b[1]}, 1), or the other way round"
+                )
+        if differ == [len(a) - 1]:
+            return (
+                f"for a residual sum the last axis must be equal: bring one branch from {a[-1]} to "
+                f"{b[-1]} with nn.Linear({a[-1]}, {b[-1]}), or the other way round"
+            )
+        if len(a) > 2 and differ and min(differ) > 1:
+            return (
+                "the pictures have other sizes: one branch pads or strides differently (padding="
+                "'same' keeps the size)"
+            )
+    return ""
+
+
+def window_repair(
+    tail: Sequence[int], window: Sequence[int], dilation: Sequence[int], what: str = "kernel"
+) -> str:
+    """What would make windows fit."""
+    short = [d * (k - 1) + 1 - n for n, k, d in zip(tail, window, dilation, strict=True)]
+    needed = [-(-max(n, 0) // 2) for n in short]
+    padding = needed[0] if len({*needed}) == 1 else tuple(needed)
+    return (
+        f"nothing would be left of {tuple(tail)}: padding={padding}, a smaller {what}, a larger "
+        "input, or fewer layers that shrink before it"
+    )
+
+
+def join_repair(all_shapes: Sequence[Shape], along: int) -> str:
+    """What would make shapes join along an axis."""
+    ranks = {len(s) for s in all_shapes}
+    if len(ranks) == 1:
+        differ = [i for i in range(ranks.pop()) if len({s[i] for s in all_shapes}) > 1]
+        if len(differ) == 1:
+            return f"only axis {differ[0]} differs: cat(…, dim={differ[0]})"
+        return f"axes {', '.join(map(str, differ))} differ: only the joined one ({along}) may"
+    low, high = min(ranks), max(ranks)
+    if high - low == 1:
+        return f"one has an axis more: x.unsqueeze({along}) for the smaller one"
+    return "give them the same number of axes first: reshape or flatten"
+
+
+def _reshape_repair(shape: Shape, new: Sequence[int]) -> str:
+    total = size(shape)
+    want = [int(n) for n in new]
+    if want.count(-1) == 1:
+        known = math.prod(n for n in want if n != -1)
+        at = want.index(-1)
+        if shape and len(want) == 2 and at == 0 and total % shape[0] == 0:
+            return (
+                f"{known} does not divide {total}; to keep the first axis: "
+                f"x.reshape({shape[0]}, -1) gives ({shape[0]}, {total // shape[0]})"
+            )
+        return f"{known} does not divide {total}"
+    for at, n in enumerate(want):
+        others = math.prod(want[:at] + want[at + 1 :])
+        if n > 0 and others > 0 and total % others == 0:
+            full = [*want[:at], -1, *want[at + 1 :]]
+            return (
+                f"{math.prod(want)} elements are asked for; {total // others} on axis {at} would "
+                f"fit: x.reshape({', '.join(map(str, full))})"
+            )
+    return f"{math.prod(want)} elements are asked for, there are {total}"
 
 
 def axis(a: int, rank: int, what: str = "dim") -> int:
@@ -110,7 +203,8 @@ def reshaped(shape: Shape, new: Sequence[int]) -> Shape:
     if any(n < 0 for n in want) or size(want) != total:
         raise ShapeError(
             f"shape '{list(new)}' is invalid for input of size {total}: {shape} has {total} "
-            "elements"
+            "elements",
+            repair=_reshape_repair(shape, new),
         )
     return want
 

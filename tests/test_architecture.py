@@ -14,7 +14,8 @@ ROOT = pathlib.Path(chainrule.__file__).parent
 #: Every room or file at the top of the package, lowest first.
 ORDER = [
     {"faces"},
-    {"names"},
+    {"names", "lines"},
+    {"telling", "meaning"},
     {"_version", "errors", "config", "pytree", "toplevel", "compiling", "layered"},
     {
         "dtypes", "shapes", "devices", "version", "torch_version", "functional", "return_types",

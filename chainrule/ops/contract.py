@@ -184,7 +184,8 @@ def matmul(a: Node, b: Node) -> Node:
             f"mat1 and mat2 shapes cannot be multiplied ({_times(a.shape)} and {_times(b.shape)}): "
             "the last axis "
             f"of the left ({a.shape[-1]}) must equal the "
-            f"{'second last' if len(b.shape) > 1 else 'only'} axis of the right ({inner_b})"
+            f"{'second last' if len(b.shape) > 1 else 'only'} axis of the right ({inner_b})",
+            repair=_product_repair(a.shape, b.shape),
         )
     lead = broadcast(a.shape[:-2], b.shape[:-2])
     batch = string.ascii_uppercase[: len(lead)]
@@ -201,6 +202,20 @@ def matmul(a: Node, b: Node) -> Node:
     if len(a.shape) == 1:
         return contract(a, b, spec=f"k,{batch}kj->{batch}j")
     return contract(a, b, spec=f"{batch}ik,{batch}kj->{batch}ij")
+
+
+def _product_repair(a: Shape, b: Shape) -> str:
+    """What would make a product of two shapes."""
+    inner = b[-2] if len(b) > 1 else b[0]
+    if len(b) > 1 and a[-1] == b[-1]:
+        return "both end with the summed axis: a @ b.mT"
+    if len(a) > 1 and a[-2] == inner:
+        return "both begin with the summed axis: a.mT @ b"
+    if len(a) > 1 and len(b) > 1 and a[-2] == b[-1]:
+        return "the other way round they fit: b @ a"
+    if len(a) > 2 and math.prod(a[1:]) == inner:
+        return "a.flatten(1) @ b"
+    return f"the right needs {a[-1]} rows, or the left {inner} columns"
 
 
 def _times(shape: Shape) -> str:
@@ -280,6 +295,13 @@ def conv(
     return reshape(y, shape=(batch, out, *y.shape[3:]))
 
 
+def _channels_repair(x: Shape, channels: int) -> str:
+    if x[-1] == channels:
+        order = (0, len(x) - 1, *range(1, len(x) - 1))
+        return f"the channels seem to be the last axis: x.permute{order}"
+    return f"a kernel for {x[1]} channels, or an input with {channels}"
+
+
 def _check_conv(x: Node, w: Node, n: int, groups: int) -> None:
     if x.ndim != n + 2:
         raise ShapeError(
@@ -289,7 +311,8 @@ def _check_conv(x: Node, w: Node, n: int, groups: int) -> None:
         raise ShapeError(
             f"Given groups={groups}, weight of size {list(w.shape)}, expected input{list(x.shape)} "
             "to have "
-            f"{w.shape[1] * groups} channels, but got {x.shape[1]} channels instead"
+            f"{w.shape[1] * groups} channels, but got {x.shape[1]} channels instead",
+            repair=_channels_repair(x.shape, w.shape[1] * groups),
         )
     if w.shape[0] % groups:
         raise ShapeError(f"groups={groups} must divide the {w.shape[0]} output channels")

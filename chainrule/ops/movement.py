@@ -160,7 +160,8 @@ def _windows_type(x: Node, *, size: Shape, stride: Shape, dilation: Shape) -> Te
     if min(counts) < 1:
         raise ShapeError(
             f"a window of {size} (dilation {dilation}) does not fit into {tail}: pad the input or "
-            "take a smaller kernel"
+            "take a smaller kernel",
+            repair=shapes.window_repair(tail, size, dilation),
         )
     return TensorType((*lead, *counts, *size), x.dtype)
 
@@ -382,7 +383,8 @@ def _cat_type(*xs: Node, axis: int) -> TensorType:
         ):
             raise ShapeError(
                 f"Sizes of tensors must match except in dimension {axis}. "
-                f"Got shapes {', '.join(str(x.shape) for x in xs)}"
+                f"Got shapes {', '.join(str(x.shape) for x in xs)}",
+                repair=shapes.join_repair([x.shape for x in xs], axis),
             )
     total = sum(x.shape[axis] for x in xs)
     return TensorType((*first[:axis], total, *first[axis + 1 :]), xs[0].dtype)

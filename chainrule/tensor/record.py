@@ -17,6 +17,8 @@ import numpy as np
 from chainrule import config, dtypes, ops
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Op
+from chainrule.lines import users_lines
+from chainrule.telling import tell, told
 from chainrule.tensor.handle import Size, Step, Tensor, blank, from_array, node_of, result
 from chainrule.tensor.trace import Trace, flush_if_due, state
 
@@ -130,7 +132,12 @@ def _find(
     """What a call gives, from the dictionary or by the function."""
     node = _found.get(key)
     if node is None:
-        node = fn(*[n[1] if type(n) is tuple else n for n in nodes], **attrs)
+        try:
+            node = fn(*[n[1] if type(n) is tuple else n for n in nodes], **attrs)
+        except Exception as error:
+            if not told(error).lines:
+                tell(error, lines=users_lines())
+            raise
         if isinstance(node, Node) and not isinstance(node.type, TensorType):
             node = ops.items(node)
         _remember(key, node)

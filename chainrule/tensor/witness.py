@@ -16,43 +16,17 @@ at an empty dictionary, and recording does nothing at all.
 
 from __future__ import annotations
 
-import linecache
-import os
-import sys
 from collections.abc import Callable, Iterable
 from threading import get_ident
-from types import FrameType
 from typing import Any, NamedTuple, SupportsIndex
 
 from chainrule.ir.node import Node
+from chainrule.lines import Line as Line
+from chainrule.lines import users_line
 from chainrule.tensor.trace import Trace, state
 
 #: Thread → who is told of what that thread does.
 present: dict[int, Witness] = {}
-
-#: Files in these folders are not the user's.
-_OURS = (
-    os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
-    os.path.dirname(os.__file__) + os.sep,
-)
-_INSTALLED = os.sep + "site-packages" + os.sep
-
-
-class Line(NamedTuple):
-    """A place in a program."""
-
-    file: str
-    number: int
-    function: str
-
-    @property
-    def text(self) -> str:
-        """The line as it is written; empty where the source is not at hand."""
-        return linecache.getline(self.file, self.number).strip()
-
-    def __str__(self) -> str:
-        text = self.text
-        return f"{self.file}:{self.number}" + (f": {text}" if text else "")
 
 
 class Call:
@@ -167,15 +141,3 @@ class _Told(list[Node]):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         return list, (list(self),)
-
-
-def users_line() -> Line | None:
-    """The innermost line outside the library that led here."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        code = frame.f_code
-        file = code.co_filename
-        if not file.startswith(_OURS) or (_INSTALLED in file and not file.startswith(_OURS[0])):
-            return Line(file, frame.f_lineno, code.co_name)
-        frame = frame.f_back
-    return None

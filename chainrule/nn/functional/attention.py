@@ -212,6 +212,15 @@ def multi_head_attention_forward(
     return (y.squeeze(1) if single else y), (w if need_weights else None)
 
 
+def _mask_repair(got: tuple[int, ...], scores: tuple[int, int], rows: tuple[int, int]) -> str:
+    """What a mask of another shape may have been meant as."""
+    if got == scores[::-1]:
+        return "the axes are (targets, sources): attn_mask.T"
+    if got == rows:
+        return "one row per sample says which sources are padding: key_padding_mask=…"
+    return f"the axes are (targets, sources): torch.ones({scores[0]}, {scores[1]}).triu(1).bool()"
+
+
 def _bias(
     mask: Tensor | None,
     padding: Tensor | None,
@@ -230,20 +239,26 @@ def _bias(
             if tuple(bias.shape) != (b * h, t, s - extra):
                 raise ShapeError(
                     f"The shape of the 3D attn_mask is {tuple(bias.shape)}, but should be "
-                    f"{(b * h, t, s - extra)}."
+                    f"{(b * h, t, s - extra)}.",
+                    repair=f"one mask for each of {b} rows and {h} heads, "
+                    "mask.repeat_interleave(num_heads, 0); or one for all, of shape "
+                    f"{(t, s - extra)}",
                 )
             bias = bias.reshape(b, h, t, -1)
         elif tuple(bias.shape) != (t, s - extra):
             raise ShapeError(
                 f"The shape of the 2D attn_mask is {tuple(bias.shape)}, but should be "
-                f"{(t, s - extra)}."
+                f"{(t, s - extra)}.",
+                repair=_mask_repair(tuple(bias.shape), (t, s - extra), (b, s - extra)),
             )
         else:
             bias = bias.reshape(1, 1, t, -1)
     if padding is not None:
         if tuple(padding.shape) != (b, s - extra):
             raise ShapeError(
-                f"key_padding_mask should have shape {(b, s - extra)}, got {tuple(padding.shape)}"
+                f"key_padding_mask should have shape {(b, s - extra)}, got {tuple(padding.shape)}",
+                repair="it is (batch, sources), also without batch_first"
+                + (": mask.T" if tuple(padding.shape) == (s - extra, b) else ""),
             )
         pad = additive(padding, dtype, true_is_blocked=True).reshape(b, 1, 1, -1)
         bias = pad if bias is None else bias + pad

@@ -40,8 +40,25 @@ def _alike(input: Tensor, target: Tensor, what: str) -> None:
         raise ShapeError(
             f"{what}: Target size ({target.size()}) must be the same as input size "
             f"({input.size()}): a broadcast here would compare every prediction with every target."
-            f"{_hint(input, target)}"
+            f"{_hint(input, target)}",
+            repair=_loss_repair(input, target, what),
         )
+
+
+def _loss_repair(input: Tensor, target: Tensor, what: str) -> str:
+    x, t = tuple(input._shape), tuple(target._shape)
+    if x == (*t, 1):
+        return f"target.unsqueeze({len(t)}) has shape {x}, or squeeze the predictions"
+    if t == (*x, 1):
+        return f"target.squeeze(-1) has shape {x}"
+    if what.startswith("cross_entropy"):
+        if len(x) > 1 and t == (*x[:1], *x[2:]):
+            return f"these are class numbers: target.long(), int64[{', '.join(map(str, t))}]"
+        if input._dtype.category == dtypes.INTEGER:
+            return "the arguments seem to be swapped: cross_entropy(logits, target)"
+    if len(x) == 2 and len(t) == 1 and x[0] == t[0] and what.startswith("binary"):
+        return f"for {x[1]} classes, of which one is right, use cross_entropy"
+    return ""
 
 
 def _hint(input: Tensor, target: Tensor) -> str:
@@ -215,9 +232,24 @@ def _rows(x: Tensor, t: Tensor, what: str) -> tuple[Tensor, Tensor, bool]:
             )
         raise ShapeError(
             f"{what}: classes are axis 1 of input, so input {tuple(x.shape)} needs a target of "
-            f"shape {want}, got {tuple(t.shape)}.{moved}"
+            f"shape {want}, got {tuple(t.shape)}.{moved}",
+            repair=_target_repair(tuple(x.shape), tuple(t.shape), want),
         )
     return x, t, False
+
+
+def _target_repair(x: tuple[int, ...], t: tuple[int, ...], want: tuple[int, ...]) -> str:
+    if t == x:
+        return "a target of 0 and 1 per class has to be floating: target.float(), or argmax(1)"
+    if t == (*want, 1):
+        return f"target.squeeze(-1) has shape {want}"
+    if t == x[:-1]:
+        return "input.movedim(-1, 1)"
+    if len(x) == 3 and len(t) == 1 and t[0] == x[0] * x[1]:
+        return f"input.reshape(-1, {x[-1]}) has shape {(x[0] * x[1], x[-1])}"
+    if want and t[:1] != want[:1]:
+        return f"the batches differ: {x[0]} rows of predictions, {t[0] if t else 1} targets"
+    return ""
 
 
 def _weighted(

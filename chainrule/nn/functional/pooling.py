@@ -51,7 +51,8 @@ def _windows(
         if span < 0 and not ceil_mode:
             raise ShapeError(
                 f"pooling window {k} is larger than the padded input {tuple(x.shape[-n:])}: output "
-                "size is too small"
+                "size is too small",
+                repair=shapes.window_repair(tuple(x.shape[-n:]), k, d, "window"),
             )
         if ceil_mode:
             count = -(-span // t) + 1

@@ -8,6 +8,7 @@ from chainrule import dtypes, ops
 from chainrule.errors import DtypeError
 from chainrule.ir.node import Node
 from chainrule.runtime.random import stream
+from chainrule.telling import advised
 from chainrule.tensor import Tensor, no_grad
 from chainrule.tensor.chance import draw, stream_state
 from chainrule.tensor.fromdata import from_owned
@@ -137,7 +138,8 @@ def embedding(
         raise DtypeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
             f"Long, Int; but got {input.dtype} "
-            "instead; convert with .long()"
+            "instead; convert with .long()",
+            repair="indices.long(): an embedding takes whole numbers, a row of its table each",
         )
     if weight.ndim != 2:
         raise RuntimeError(f"'weight' must be 2-D, got shape {list(weight.shape)}")
@@ -145,6 +147,7 @@ def embedding(
         if not -weight.shape[0] <= padding_idx < weight.shape[0]:
             raise AssertionError("Padding_idx must be within num_embeddings")
         padding_idx %= weight.shape[0]
+    check_rows(input, weight._shape[0])
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)
     table = weight
@@ -187,19 +190,39 @@ def check_classes(
     t: Tensor, n: int, what: str, error: type[Exception] = IndexError, ignored: int | None = None
 ) -> None:
     """Indices that are known already are checked at the user's line."""
+    bad = _outside(t, n, ignored)
+    if bad is not None:
+        raise error(f"{what}: Target {bad} is out of bounds: there are {n} classes, 0 to {n - 1}.")
+
+
+def check_rows(t: Tensor, n: int) -> None:
+    """The same, for the rows of a table."""
+    bad = _outside(t, n, None)
+    if bad is not None:
+        error = IndexError(
+            f"index out of range in self: embedding: index {bad} is out of range, the table has "
+            f"{n} rows, 0 to {n - 1}"
+        )
+        largest = int(np.max(t._view()))
+        raise advised(
+            error,
+            "indices begin at 0"
+            if largest < n
+            else f"num_embeddings={largest + 1}, or smaller indices",
+        )
+
+
+def _outside(t: Tensor, n: int, ignored: int | None) -> int | None:
+    """The first number outside [0, n), if the numbers are known."""
     s = t.storage
     if s.trace is not None or s.array is None or 0 in t._shape:
-        return
+        return None
     seen = s.array if not t.chain else t._view()
     unsigned = _UNSIGNED.get(seen.dtype)  # of two's complement: what is negative is large
     if unsigned is not None and np.maximum.reduce(seen.view(unsigned), axis=None) < n:
-        return
+        return None
     bad = seen[((seen < 0) | (seen >= n)) & (seen != ignored)]
-    if bad.size:
-        raise error(
-            f"{what}: Target {int(bad.reshape(-1)[0])} is out of bounds: there are {n} classes, "
-            f"0 to {n - 1}."
-        )
+    return int(bad.reshape(-1)[0]) if bad.size else None
 
 
 def embedding_bag(

@@ -11,6 +11,7 @@ from chainrule.nn.modules.linear import NonDynamicallyQuantizableLinear
 from chainrule.nn.modules.make import parameter
 from chainrule.nn.modules.module import Module
 from chainrule.nn.modules.simple import FunctionLayer, layer
+from chainrule.telling import advised
 from chainrule.tensor import Tensor
 
 
@@ -157,6 +158,19 @@ class MultiheadAttention(Module):
     (torch.Size([1, 5, 8]), torch.Size([1, 5, 5]))
     """
 
+    @property
+    def _takes(self) -> dict[str, list[str]]:
+        lead = "batch {}" if self.batch_first else "{} batch"
+        named = {
+            "query": ("targets", "embed_dim"),
+            "key": ("sources", "kdim"),
+            "value": ("sources", "vdim"),
+        }
+        return {
+            name: [f"{lead.format(axis)} features={size}", f"{axis} features={size}"]
+            for name, (axis, size) in named.items()
+        }
+
     def __init__(
         self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
         add_bias_kv: bool = False, add_zero_attn: bool = False, kdim: int | None = None,
@@ -179,8 +193,13 @@ class MultiheadAttention(Module):
         self._qkv_same_embed_dim = self.kdim == embed_dim and self.vdim == embed_dim
         self.head_dim = embed_dim // num_heads
         if self.head_dim * num_heads != embed_dim:
-            raise AssertionError(
-                f"embed_dim must be divisible by num_heads, got {embed_dim} and {num_heads}"
+            near = [h for h in range(1, embed_dim + 1) if embed_dim % h == 0]
+            heads = min(near, key=lambda h: abs(h - num_heads))
+            raise advised(
+                AssertionError(
+                    f"embed_dim must be divisible by num_heads, got {embed_dim} and {num_heads}"
+                ),
+                f"num_heads={heads}, or embed_dim={-(-embed_dim // num_heads) * num_heads}",
             )
         same = self._qkv_same_embed_dim
         self.register_parameter("in_proj_weight", None)

@@ -10,6 +10,7 @@ from chainrule.nn import init
 from chainrule.nn.modules.lazy import LazyModuleMixin
 from chainrule.nn.modules.make import parameter
 from chainrule.nn.modules.module import Module
+from chainrule.nn.modules.simple import SPACE
 from chainrule.nn.parameter import UninitializedBuffer, UninitializedParameter
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import ones, tensor, zeros
@@ -21,6 +22,10 @@ class _NormBase(Module):
 
     _version = 2
     ranks: tuple[int, ...] = ()
+
+    @property
+    def _takes(self) -> dict[str, list[str]]:
+        return {"input": [f"batch channels=num_features {SPACE[r - 2]}" for r in self.ranks]}
 
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
@@ -170,6 +175,10 @@ class SyncBatchNorm(_BatchNorm):
 
 class _InstanceNorm(_NormBase):
     """Abstract."""
+
+    @property
+    def _takes(self) -> dict[str, Any]:
+        return {"input": f"batch? channels=num_features {SPACE[max(self.ranks) - 2]}"}
 
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,

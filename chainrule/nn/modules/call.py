@@ -4,21 +4,29 @@
                  → forward hooks → backward watch on the output
 
 Without hooks a call is `forward` and four looks at empty tables. When `forward` raises, the
-exception gets one note with the path of the innermost layer, which grows at its left while the
-exception climbs: `Linear`, `features.3`, `Net.features.3`.
+exception gets one note (see `telling`) with the path of the innermost layer, which grows at its
+left while the exception climbs: `Linear`, `features.3`, `Net.features.3`.
 """
 
 from __future__ import annotations
 
+import inspect
+import re
 import warnings
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 from threading import get_ident
 from typing import Any
 
+from chainrule import meaning
+from chainrule.errors import ShapeError
+from chainrule.lines import users_lines
 from chainrule.nn.modules.hooks import Hook, RemovableHandle, shared, shared_hooks
 from chainrule.nn.modules.registry import AnyModule, Registry
 from chainrule.nn.parameter import is_lazy
+from chainrule.telling import tell, told
 from chainrule.tensor import Tensor, is_grad_enabled, witness
 from chainrule.tensor.backward import custom_function
 
@@ -33,6 +41,20 @@ class Hooked(Registry):
     _forward_hooks_always_called: OrderedDict[int, bool]
     _backward_pre_hooks: OrderedDict[int, Hook]
     _backward_hooks: OrderedDict[int, Hook]
+
+    @property
+    def _takes(self) -> Mapping[str, str | Sequence[str]]:
+        """What the axes of its arguments mean (see `meaning`): for errors."""
+        return {}
+
+    @property
+    def _weighs(self) -> Mapping[str, str]:
+        """What the axes of its weights mean."""
+        return {}
+
+    def _in_a_row(self) -> list[tuple[str, AnyModule]]:
+        """The layers that are called one after another, by their names: of a `Sequential`."""
+        return []
 
     _instead = ""  # what a class without a forward would rather have done with it
 
@@ -306,33 +328,36 @@ def _needs_gradient(value: Any) -> bool:
 # ---- where an error happened -----------------------------------------------------------------
 
 
-class LayerNote(str):
-    """The note on an exception: `in Net.features.3: Linear(...), given f32[4, 7]`."""
-
-    module: AnyModule  # the outermost layer that the exception has passed
-    path: str  # from that layer down, without its own name
-    rest: str
-
-    @classmethod
-    def of(cls, module: AnyModule, path: str, rest: str) -> LayerNote:
-        root = type(module).__name__
-        note = cls(f"in {root}{path}{rest}")
-        note.module, note.path, note.rest = module, path, rest
-        return note
-
-
 def add_layer_note(
     error: Exception, module: AnyModule, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
     """Say on `error` which layer it comes from; called by every layer that the error passes."""
-    notes: list[str] = getattr(error, "__notes__", [])
-    for place, note in enumerate(notes):
-        if isinstance(note, LayerNote):
-            if note.module is not module:
-                path = _path_below(module, note.module) + note.path
-                notes[place] = LayerNote.of(module, path, note.rest)
-            return
-    error.add_note(LayerNote.of(module, "", _said(module) + _given(args, kwargs)))
+    parts = told(error)
+    root = type(module).__name__
+    if parts.layer is module:
+        return
+    if parts.layer is not None:
+        below = _path_below(module, parts.layer)
+        before, gives = f"{below}{parts.before}", parts.gives
+        if not parts.before:
+            before, gives = _before(module, parts.layer, args)
+        tell(error, layer=module, root=root, path=below + parts.path, before=before, gives=gives)
+        return
+    axes = _axes(module, args, kwargs)
+    problem, repair = _diagnosis(module, args, kwargs, axes) if _is_of_axes(error) else ("", "")
+    tell(
+        error,
+        layer=module,
+        root=root,
+        said=_said(module) + _given(module, args, kwargs, axes),
+        problem=problem,
+        repair=repair or parts.repair,
+        lines=parts.lines or users_lines(),
+    )
+
+
+def _is_of_axes(error: Exception) -> bool:
+    return isinstance(error, (ShapeError, ValueError, AssertionError))
 
 
 def _path_below(module: AnyModule, inner: AnyModule) -> str:
@@ -340,6 +365,15 @@ def _path_below(module: AnyModule, inner: AnyModule) -> str:
         if below is inner:
             return f".{path}"
     return f" → {type(inner).__name__}"  # called, but not registered: kept in a plain list, say
+
+
+def _before(module: AnyModule, inner: AnyModule, args: tuple[Any, ...]) -> tuple[str, str]:
+    """Of layers in a row: the path of the one before, and what it is."""
+    row = module._in_a_row()
+    for (name, layer), (_, after) in pairwise(row):
+        if after is inner:
+            return f".{name}", type(layer).__name__
+    return "", ""
 
 
 def _said(module: AnyModule) -> str:
@@ -350,19 +384,88 @@ def _said(module: AnyModule) -> str:
     return "" if "\n" in text else f": {text}"
 
 
-def _given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    values = [_brief(value) for value in args]
-    values += [f"{name}={_brief(value)}" for name, value in kwargs.items()]
+def _axes(
+    module: AnyModule, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, tuple[Tensor, meaning.Axes]]:
+    """The arguments whose axes the layer names."""
+    takes = module._takes
+    if not takes:
+        return {}
+    named = {**dict(zip(takes, args, strict=False)), **kwargs}
+    return {
+        name: (x, meaning.fitting(takes[name], module, x.ndim))
+        for name, x in named.items()
+        if name in takes and isinstance(x, Tensor) and not is_lazy(x)
+    }
+
+
+def _diagnosis(
+    module: AnyModule,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    axes: dict[str, tuple[Tensor, meaning.Axes]],
+) -> meaning.Wrong:
+    """What does not fit about the arguments."""
+    for x, asked in axes.values():
+        if asked.after and not asked.sizes:  # it only names axes
+            continue
+        found = meaning.wrong(x.shape, asked, maker=partial(_made_for, module, asked))
+        kin = re.fullmatch(r"(\w+)[123]d", type(module).__name__)
+        if found.problem and not found.repair and kin and 2 <= x.ndim <= 5:
+            there = f"nn.{kin[1]}{max(x.ndim - 2, 1)}d takes inputs of {x.ndim} axes"
+            return found._replace(repair=there)
+        if found.problem:
+            return found
+    return meaning.Wrong()
+
+
+def _made_for(module: AnyModule, axes: meaning.Axes, name: str, n: int) -> str | None:
+    """A call that makes a layer like this for another size: `nn.Linear(30, 10)`."""
+    attribute = axes.attributes.get(name, "")
+    values = []
+    for parameter in inspect.signature(type(module)).parameters.values():
+        set_to = getattr(module, parameter.name, parameter.default)
+        if isinstance(set_to, tuple) and len({*set_to}) == 1:
+            set_to = set_to[0]
+        if parameter.name == attribute:
+            set_to = n
+        if parameter.default is parameter.empty:
+            if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD or set_to is parameter.empty:
+                return None
+            values.append(repr(set_to))
+        elif parameter.default is None:  # worked out from the others
+            continue
+        elif isinstance(set_to, (bool, int, float, str)) and set_to != parameter.default:
+            values.append(f"{parameter.name}={set_to!r}")
+    return f"nn.{type(module).__name__}({', '.join(values)})" if attribute else None
+
+
+def _given(
+    module: AnyModule,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    axes: dict[str, tuple[Tensor, meaning.Axes]],
+) -> str:
+    named = {id(x): asked for x, asked in reversed(axes.values())}
+    values = [_brief(value, named) for value in args]
+    values += [f"{name}={_brief(value, named)}" for name, value in kwargs.items()]
+    if axes:
+        for name, spec in module._weighs.items():
+            weight = getattr(module, name, None)
+            if isinstance(weight, Tensor) and not is_lazy(weight):
+                asked = meaning.fitting(spec, module, weight.ndim)
+                text = meaning.label(weight.dtype.short, weight.shape, asked)
+                values.append(f"{name} {text}")
     return f", given {', '.join(values)}" if values else ""
 
 
-def _brief(value: Any) -> str:
+def _brief(value: Any, axes: dict[int, meaning.Axes]) -> str:
     if is_lazy(value):
         return "an uninitialized tensor"
     if isinstance(value, Tensor):
-        return f"{value.dtype.short}[{', '.join(map(str, value.shape))}]"
+        return meaning.label(value.dtype.short, value.shape, axes.get(id(value)))
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
     if type(value) in (tuple, list) and len(value) <= 4:
-        return f"({', '.join(_brief(item) for item in value)})"
+        return f"({', '.join(_brief(item, axes) for item in value)})"
     return type(value).__name__

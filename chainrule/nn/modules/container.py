@@ -81,6 +81,9 @@ class Sequential(_Row):
             input = layer(input)
         return input
 
+    def _in_a_row(self) -> list[tuple[str, Any]]:
+        return list(self._modules.items())
+
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return type(self)(OrderedDict(list(self._modules.items())[index]))

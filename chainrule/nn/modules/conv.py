@@ -13,6 +13,7 @@ from chainrule.nn.functional.conv import same_padding
 from chainrule.nn.modules.lazy import LazyModuleMixin
 from chainrule.nn.modules.make import parameter
 from chainrule.nn.modules.module import Module
+from chainrule.nn.modules.simple import SPACE
 from chainrule.nn.parameter import UninitializedParameter
 from chainrule.tensor import Tensor
 
@@ -22,6 +23,16 @@ class _ConvNd(Module):
 
     rank = 0
     transposed = False
+
+    @property
+    def _takes(self) -> dict[str, str]:
+        return {"input": f"batch? channels=in_channels {SPACE[self.rank]}"}
+
+    @property
+    def _weighs(self) -> dict[str, str]:
+        kernel = " ".join(f"kernel_{side}" for side in SPACE[self.rank].split())
+        made = "out_channels per_group" if self.groups > 1 else "out_channels in_channels"
+        return {"weight": f"{'in_channels out_channels' if self.transposed else made} {kernel}"}
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,

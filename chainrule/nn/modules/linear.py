@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from chainrule import meaning
 from chainrule.dtypes import DType
 from chainrule.nn import init
 from chainrule.nn.functional import bilinear, linear
@@ -37,6 +38,9 @@ class Linear(Module):
     >>> layer(torch.ones(5, 20)).shape, layer.weight.shape
     (torch.Size([5, 30]), torch.Size([30, 20]))
     """
+
+    _takes = meaning.axes(input="... features=in_features")
+    _weighs = meaning.axes(weight="out_features in_features")
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: Any = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from chainrule import meaning
 from chainrule.dtypes import DType
 from chainrule.errors import ShapeError
 from chainrule.nn import functional as F
@@ -93,6 +94,9 @@ CTCLoss = _row(
     "−log Σ p(path) over all paths that spell the target: see functional.ctc_loss",
 )  # fmt: skip
 KLDivLoss = _row("KLDivLoss", F.kl_div, _OLD + " log_target", "t (log t − x)")
+NLLLoss._takes = CrossEntropyLoss._takes = meaning.axes(
+    input="batch classes ...", target="batch ..."
+)
 PoissonNLLLoss = _row(
     "PoissonNLLLoss", F.poisson_nll_loss, "log_input full size_average eps reduce reduction",
     "eˣ − t x",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule import meaning
 from chainrule.dtypes import DType
 from chainrule.nn import functional as F
 from chainrule.nn import init
@@ -29,6 +30,10 @@ class LayerNorm(Module):
     >>> torch.nn.LayerNorm(4)(torch.tensor([[1.0, 2.0, 3.0, 4.0]])).detach()
     tensor([[-1.3416, -0.4472,  0.4472,  1.3416]])
     """
+
+    @property
+    def _takes(self) -> dict[str, str]:
+        return {"input": f"... {' '.join(f'features={n}' for n in self.normalized_shape)}"}
 
     def __init__(
         self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True,
@@ -102,6 +107,8 @@ class RMSNorm(Module):
 
 class GroupNorm(Module):
     """(x − μ)/√(σ² + ε) · weight + bias per sample and group of channels (Wu and He 2018)"""
+
+    _takes = meaning.axes(input="batch channels=num_channels ...")
 
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from chainrule.nn import functional as F
 from chainrule.nn.modules.module import Module
-from chainrule.nn.modules.simple import FunctionLayer, layer
+from chainrule.nn.modules.simple import SPACE, FunctionLayer, layer
 from chainrule.tensor import Tensor
+
+
+def _pooled(layer: Any) -> dict[str, str]:
+    rank = re.search(r"(\d)d$", type(layer).__name__)
+    return {"input": f"batch? channels {SPACE[int(rank[1])]}"} if rank else {}
 
 
 class _Max(FunctionLayer):
     """Abstract: stride is the window's size unless given."""
 
     stride: Any
+
+    @property
+    def _takes(self) -> dict[str, str]:
+        return _pooled(self)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,6 +59,10 @@ class _Avg1d(_Max):
 
 class _Lp(FunctionLayer):
     """Abstract."""
+
+    @property
+    def _takes(self) -> dict[str, str]:
+        return _pooled(self)
 
     def extra_repr(self) -> str:
         windows = f"kernel_size={self.kernel_size}, stride={self.stride}"

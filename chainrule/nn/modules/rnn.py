@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule import ops
+from chainrule import meaning, ops
 from chainrule.dtypes import DType
 from chainrule.errors import ShapeError
 from chainrule.ir.node import Node
@@ -18,7 +18,8 @@ from chainrule.nn.modules.make import parameter
 from chainrule.nn.modules.module import Module
 from chainrule.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from chainrule.tensor import Tensor, autocast
-from chainrule.tensor.creation import from_owned, zeros
+from chainrule.tensor.creation import zeros
+from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.functions import cat, stack
 from chainrule.tensor.record import apply
 
@@ -33,6 +34,11 @@ class RNNBase(Module):
 
     mode: ClassVar[str] = ""
     gates: ClassVar[int] = 1
+
+    @property
+    def _takes(self) -> dict[str, list[str]]:
+        batched = "batch length" if self.batch_first else "length batch"
+        return {"input": [f"{lead} features=input_size" for lead in (batched, "length")]}
 
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
@@ -377,6 +383,7 @@ class RNNCellBase(Module):
     """One step. Abstract: subclasses say `gates`."""
 
     gates: ClassVar[int] = 1
+    _takes = meaning.axes(input="batch? features=input_size", hx="batch? features=hidden_size")
 
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None,

@@ -14,6 +14,9 @@ from typing import Any, cast
 
 from chainrule.nn.modules.module import Module
 
+#: What the axes of so many dimensions are called.
+SPACE = {0: "", 1: "length", 2: "height width", 3: "depth height width"}
+
 
 class FunctionLayer(Module):
     """A layer without parameters: `forward` calls one function with its settings. Abstract."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule import meaning
 from chainrule.dtypes import DType
 from chainrule.nn import functional as F
 from chainrule.nn import init
@@ -73,6 +74,8 @@ class Embedding(_Table):
     >>> torch.nn.Embedding(10, 3)(torch.tensor([[1, 2], [4, 5]])).shape
     torch.Size([2, 2, 3])
     """
+
+    _weighs = meaning.axes(weight="num_embeddings embedding_dim")
 
     def __init__(
         self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import string
+from collections.abc import Sequence
 from typing import Any
 
 from chainrule import ops, shapes
@@ -48,7 +49,10 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """A batch of matrix products."""
     if input._shape[:1] != mat2._shape[:1]:
-        raise ShapeError(f"bmm: batch sizes differ: {tuple(input._shape)} and {tuple(mat2._shape)}")
+        raise ShapeError(
+            f"bmm: batch sizes differ: {tuple(input._shape)} and {tuple(mat2._shape)}",
+            repair="axis 0 is the batch of both; matmul broadcasts it where it is 1",
+        )
     return _ranked(input, mat2, 3, 3, "bmm")
 
 
@@ -181,6 +185,37 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     return apply(_einsum, *from_list, equation=str(equation).replace(" ", ""))
 
 
+def _check_letters(xs: Sequence[Node], specs: Sequence[str], equation: str) -> None:
+    """A letter means one size."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for i, (x, spec) in enumerate(zip(xs, specs, strict=True)):
+        if len(spec) != len(x.shape):
+            continue
+        for letter, n in zip(spec, x.shape, strict=True):
+            before, where = sizes.setdefault(letter, (n, i))
+            if before == 1:
+                sizes[letter] = n, i
+            elif n not in (1, before):
+                raise ShapeError(
+                    f"einsum(): in {equation!r} the letter {letter!r} has size {before} in operand "
+                    f"{where}, {xs[where].shape}, and {n} in operand {i}, {x.shape}",
+                    repair=_letters_repair(specs, xs, i, letter, before),
+                )
+
+
+def _letters_repair(
+    specs: Sequence[str], xs: Sequence[Node], i: int, letter: str, size: int
+) -> str:
+    shape = xs[i].shape
+    if shape.count(size) == 1:
+        other = shape.index(size)
+        order = list(specs[i])
+        at = specs[i].index(letter)
+        order[at], order[other] = order[other], order[at]
+        return f"operand {i} has {size} on axis {other}: write {''.join(order)!r} for it"
+    return f"operand {i} needs {size} on axis {specs[i].index(letter)}, or another letter there"
+
+
 def _einsum(*xs: Node, equation: str) -> Node:
     left, arrow, out = equation.partition("->")
     specs = left.split(",")
@@ -203,6 +238,7 @@ def _einsum(*xs: Node, equation: str) -> Node:
     for s, x in zip(specs, xs, strict=True):
         here = len(x.shape) - len(s.replace("...", ""))
         full.append(s.replace("...", lead[dots - here :] if here else ""))
+    _check_letters(xs, full, equation)
     if not arrow:
         counts = {c: "".join(full).count(c) for c in "".join(full) if c not in lead}
         out = ("..." if dots else "") + "".join(sorted(c for c, n in counts.items() if n == 1))

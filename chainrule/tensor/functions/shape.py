@@ -270,9 +270,7 @@ _CHANNELS_LAST = {
 def _channels_last(input: Tensor, memory_format: Any) -> tuple[tuple[int, ...], ...] | None:
     orders = _CHANNELS_LAST.get(str(memory_format).rpartition(".")[2])
     if orders is not None and len(orders[0]) != input.ndim:
-        raise RuntimeError(
-            f"required rank {len(orders[0])} tensor to use {memory_format} format"
-        )
+        raise RuntimeError(f"required rank {len(orders[0])} tensor to use {memory_format} format")
     return orders
 
 
@@ -522,9 +520,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """k quarter turns in the plane of two axes."""
     if len(dims) != 2:
-        raise RuntimeError(
-            f"expected total rotation dims == 2, but got dims = {len(dims)}"
-        )
+        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     a, b = dims
     if shapes.axis(a, input.ndim) == shapes.axis(b, input.ndim):
         raise RuntimeError(
@@ -591,7 +587,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> 
     if builtins.any(x.ndim != some[0].ndim for x in some):
         raise ShapeError(
             "Tensors must have same number of dimensions: got "
-            + " and ".join(str(x.ndim) for x in some[:2])
+            + " and ".join(str(x.ndim) for x in some[:2]),
+            repair=shapes.join_repair([x._shape for x in some], d),
         )
     return apply(ops.cat, *some, axis=shapes.axis(d, some[0].ndim))
 
@@ -608,7 +605,9 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         if x._shape != ts[0]._shape:
             raise ShapeError(
                 f"stack expects each tensor to be equal size, but got {list(ts[0]._shape)} at "
-                f"entry 0 and {list(x._shape)} at entry {i}"
+                f"entry 0 and {list(x._shape)} at entry {i}",
+                repair="cat joins along an axis whose sizes differ; to stack, pad or cut them "
+                "first (nn.utils.rnn.pad_sequence)",
             )
     d = shapes.axis(dim, ts[0].ndim + 1)
     return apply(_stacked, *ts, axis=d)
