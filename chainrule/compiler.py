@@ -152,6 +152,15 @@ def compile(outputs: Sequence[Node]) -> Program:
     return Program(outputs)
 
 
+def native(outputs: Sequence[Node]) -> Callable[..., list[np.ndarray]]:
+    """Machine code for a graph, whether that pays or not: (arrays, donated) → values.
+
+    Raises DeviceError where there is no compiler.
+    """
+    made: Callable[..., list[np.ndarray]] = _native(_through(CLAIMED, outputs))
+    return made
+
+
 def _shared() -> tuple[Stage, ...]:
     return CLAIMED if config.backend == "llvm" else STAGES
 
@@ -353,6 +362,11 @@ def native(outputs: Sequence[Node]) -> Any:
     everything lies.
     """
     return _native(_through(CLAIMED, outputs))
+
+
+def peak() -> Any:
+    """What this machine reaches at best (`chainrule.backends.llvm.peak.Peak`), measured once."""
+    return importlib.import_module("chainrule.backends.llvm.peak").measured()
 
 
 def _native(nodes: Sequence[Node]) -> Any:

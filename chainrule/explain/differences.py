@@ -262,8 +262,10 @@ def agreeing(
         if not np.isfinite(found.value):
             off = float("inf")
         else:
-            gap = max(abs(found.value - claimed) - 2 * found.noise, 0.0)
-            off = gap / max(scale, abs(found.value), 1e-300)
+            gap, size = abs(found.value - claimed), max(scale, abs(found.value), 1e-300)
+            off = gap / size
+            if off > tolerance:  # what rounding explains is no error
+                off = max(gap - 2 * found.noise, 0.0) / size
         if off <= tolerance:
             return off, found
         if found.kink:

@@ -7,6 +7,7 @@ values of all inputs, and the graph of the gradient, with the rules that the use
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from threading import get_ident
 from typing import Any, NamedTuple
 
@@ -18,12 +19,14 @@ from chainrule.dtypes import DType
 from chainrule.explain.differences import Told
 from chainrule.explain.observe import (
     Observation,
+    Origin,
     layers_of,
     observe,
     parameters_of,
     tensors_in,
 )
 from chainrule.ir.graph import depends_on, substitute, topological
+from chainrule.ir.interpret import below
 from chainrule.ir.node import Node, TensorType
 from chainrule.keras import context
 from chainrule.keras import losses as keras_losses
@@ -269,6 +272,28 @@ class Passed:
             )
             out[node] = Written(given, nodes, opaque)
         return out
+
+    def origin(self, n: Node) -> Origin:
+        """The layer and line of a node; of a part of a formula those of the whole."""
+        found = self.seen.origin(n)
+        while found.call is None and found.line is None and n in self._owners:
+            n = self._owners[n]
+            found = self.seen.origin(n)
+        return found
+
+    @cached_property
+    def _owners(self) -> dict[Node, Node]:
+        """Parts of formulas → the composite that they spell out."""
+        found: dict[Node, Node] = {}
+        outer = set(topological([self.loss, *self.outputs]))
+        for n in topological([self.loss, *self.outputs], below=below):
+            if n.op.is_primitive:
+                continue
+            ends = set(n.inputs)
+            for part in topological(below(n), stop=ends.__contains__):
+                if part not in ends and part not in outer:
+                    found.setdefault(part, n)
+        return found
 
     def watch(self) -> dict[Node, Callable[[Any], Any]]:
         """What `derivative` is to do at boundaries: as the user's rules say."""
