@@ -16,7 +16,8 @@ Sources: Sugiyama, Tagawa, Toda, Methods for visual understanding of hierarchica
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, insort
+from bisect import bisect_right, insort
+from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
@@ -88,7 +89,9 @@ def layered(
     ends = [(number[a], number[b]) for a, b in edges]
     down = [(min(e), max(e)) for e in ends]
     held = ({number[k] for k in first}, {number[k] for k in last})
+    ports = ports or [(None, None)] * len(edges)
     picture = _Ranked([sizes[k] for k in keys], down, gap, held)
+    picture.attach(ports)
     picture.reorder()
     x = picture.across()
     y, height = _heights(picture, rank_gap, rooms or [0.0] * len(edges))
@@ -96,7 +99,7 @@ def layered(
     x = [at - left for at in x]
     width = max((x[v] + picture.right[v] for v in range(len(x))), default=0.0)
     places = {k: (x[i] - picture.left[i], y[i]) for i, k in enumerate(keys)}
-    lines = _lines(picture, x, y, ports or [(None, None)] * len(edges))
+    lines = _lines(picture, x, y, ports)
     for i, (a, b) in enumerate(ends):
         if a > b:
             lines[i].reverse()
@@ -151,7 +154,20 @@ class _Ranked:
         for v in self._first_order():
             self.rows[self.rank[v]].append(v)
         self.place = [0] * len(self.rank)
+        self.port: dict[tuple[int, int], float] = {}  # v, w → where at v, from -0.4 to 0.4
         self._number()
+
+    def attach(self, ports: Sequence[tuple[float | None, float | None]]) -> None:
+        """Edges that leave or arrive at a given place of a box: their order counts, too."""
+        for chain, (leaves, arrives) in zip(self.chains, ports, strict=True):
+            for v, w, port in ((chain[0], chain[1], leaves), (chain[-1], chain[-2], arrives)):
+                if port is not None:
+                    wide = self.left[v] + self.right[v]
+                    self.port[v, w] = 0.8 * (port / wide - 0.5) if wide else 0.0
+
+    def _at(self, w: int, seen_from: int) -> float:
+        """The place in its rank where the edge to a neighbour is attached."""
+        return self.place[w] + self.port.get((w, seen_from), 0.0)
 
     def _passage(self, rank: int) -> int:
         self.rank.append(rank)
@@ -194,7 +210,7 @@ class _Ranked:
             near = self.above if downwards else self.below
             for row in rows:
                 at = {
-                    v: (sum(self.place[w] for w in near[v]) / len(near[v]))
+                    v: sum(self._at(w, v) for w in near[v]) / len(near[v])
                     if near[v]
                     else self.place[v]
                     for v in row
@@ -212,12 +228,12 @@ class _Ranked:
     def _crossings(self) -> int:
         total = 0
         for row in self.rows[:-1]:
-            seen: list[int] = []
-            for v in row:
-                lower = sorted(self.place[w] for w in self.below[v])
-                total += sum(len(seen) - bisect_left(seen, p + 1) for p in lower)
-                for p in lower:
-                    insort(seen, p)
+            seen: list[float] = []
+            for _, p in sorted(
+                (self._at(v, w), self._at(w, v)) for v in row for w in self.below[v]
+            ):
+                total += len(seen) - bisect_right(seen, p)
+                insort(seen, p)
         return total
 
     def _exchange(self) -> None:
@@ -232,7 +248,7 @@ class _Ranked:
 
     def _between(self, u: int, v: int, near: list[list[int]]) -> int:
         """Crossings of u's and v's edges, less those if v stood left of u."""
-        p, q = ([self.place[w] for w in near[n]] for n in (u, v))
+        p, q = ([self._at(w, n) for w in near[n]] for n in (u, v))
         return sum((a > b) - (a < b) for a in p for b in q)
 
     # -------------------------------------------------------------- places
@@ -430,11 +446,15 @@ def _ports(
     ends: list[tuple[int, int]],
     given: Sequence[float | None],
 ) -> list[float]:
-    """Where each edge leaves its box: straight below the next place if that is possible."""
+    """Where each edge leaves its box: in the middle if it is the only one, else straight below the
+    next place if that is possible."""
     found = []
+    many = Counter(v for v, _ in ends)
     for (v, towards), port in zip(ends, given, strict=True):
         low, high = -max(picture.left[v] - _PORT, 0.0), max(picture.right[v] - _PORT, 0.0)
-        if port is None:
+        if port is None and many[v] == 1:
+            found.append(x[v])
+        elif port is None:
             found.append(x[v] + min(max(x[towards] - x[v], low), high))
         else:
             found.append(x[v] - picture.left[v] + port)

@@ -19,12 +19,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule import compiler
+from chainrule.explain import picture
 from chainrule.explain.formula import Expand, Subject
+from chainrule.explain.picture import text_width
 from chainrule.explain.recorded import recorded, subjects_of
 from chainrule.explain.symbols import plain
 from chainrule.ir.graph import topological
-from chainrule.ir.node import Node, TensorType
+from chainrule.ir.node import Node
 from chainrule.ir.text import print_graph, print_type
+from chainrule.layered import Size, layered
 from chainrule.runtime.programs import watched
 from chainrule.tensor import Tensor
 
@@ -40,9 +43,7 @@ def graph(x: Any, *, names: Any = None, expand: Expand = False) -> Drawing:
     return Drawing(subject.nodes, subject.names)
 
 
-def stages(
-    x: Any, *args: Any, llvm: bool = False, assembly: bool = False, **keywords: Any
-) -> str:
+def stages(x: Any, *args: Any, llvm: bool = False, assembly: bool = False, **keywords: Any) -> str:
     """Every stage of the compiler as text, from what was recorded to what runs, with its time.
 
     `x` is a tensor (a node, a graph, or several), or a function that is called with `args` and
@@ -137,80 +138,18 @@ class Drawing:
         return self.svg()
 
 
-# ------------------------------------------------------------------ a plain drawing in layers
-
-_WIDE, _HIGH, _GAP_X, _GAP_Y = (
-    7.2,
-    36,
-    24,
-    34,
-)  # a sign, a box, and the space between boxes, in pixels
-
-
 def _svg(nodes: list[Node], edges: list[tuple[Node, Node]], label: Any) -> str:
-    depth: dict[Node, int] = {}
-    below: dict[Node, list[Node]] = {}
-    for a, b in edges:
-        below.setdefault(b, []).append(a)
+    lines = {n: label(n) for n in nodes}
+    sizes = {n: Size(max(text_width(s) for s in lines[n]) + 20, 40) for n in nodes}
+    laid = layered(sizes, edges, rank_gap=30)
+    parts = [picture.arrow(line) for line in laid.lines]
     for n in nodes:
-        depth[n] = 1 + max((depth[i] for i in below.get(n, [])), default=-1)
-    for n in reversed(nodes):  # inputs stand just above their first user
-        users = [depth[b] for a, b in edges if a is n]
-        if users and not below.get(n):
-            depth[n] = min(users) - 1
-    rows: dict[int, list[Node]] = {}
-    for n in nodes:
-        rows.setdefault(depth[n], []).append(n)
-    width = {n: max(len(s) for s in label(n)) * _WIDE + 18 for n in nodes}
-    x: dict[Node, float] = {}
-    for d in sorted(rows):
-        rows[d].sort(key=lambda n: _mean([x[i] for i in below.get(n, []) if i in x]))
-        at = 12.0
-        for n in rows[d]:
-            x[n] = at + width[n] / 2
-            at += width[n] + _GAP_X
-    total = max((x[n] + width[n] / 2 for n in nodes), default=0.0)
-    for row in rows.values():  # centre every row
-        shift = (total - (x[row[-1]] + width[row[-1]] / 2) - 12) / 2 + 6
-        for n in row:
-            x[n] += max(shift, 0)
-    y = {n: 12 + depth[n] * (_HIGH + _GAP_Y) for n in nodes}
-    parts = [_line(x[a], y[a] + _HIGH, x[b], y[b]) for a, b in edges]
-    parts += [_box(x[n], y[n], width[n], label(n), n) for n in nodes]
-    high = 24 + len(rows) * (_HIGH + _GAP_Y) - _GAP_Y
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total + 12:.0f} {high}" '
-        f'width="{total + 12:.0f}" '
-        f'height="{high}" font-family="monospace" font-size="12">\n'
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
-        'markerHeight="7" orient="auto">'
-        '<path d="M0 0L8 4L0 8z"/></marker></defs>\n' + "\n".join(parts) + "\n</svg>"
-    )
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
-
-
-def _line(x1: float, y1: float, x2: float, y2: float) -> str:
-    bend = (y2 - y1) / 2
-    return (
-        f'<path d="M{x1:.0f} {y1:.0f}C{x1:.0f} {y1 + bend:.0f} {x2:.0f} {y2 - bend:.0f} '
-        f'{x2:.0f} {y2:.0f}" '
-        'fill="none" stroke="#555" marker-end="url(#tip)"/>'
-    )
-
-
-def _box(x: float, y: float, w: float, lines: tuple[str, str], n: Node) -> str:
-    kind = n.op.name if isinstance(n.type, TensorType) else "several"
-    fill = "#e8f0fe" if kind == "input" else "#f6f6f6"
-    rounded = 16 if kind == "input" else 4
-    text = "".join(
-        f'<text x="{x:.0f}" y="{y + 15 + 14 * k:.0f}" text-anchor="middle">{html.escape(s)}</text>'
-        for k, s in enumerate(lines)
-    )
-    return (
-        f'<rect x="{x - w / 2:.0f}" y="{y:.0f}" width="{w:.0f}" height="{_HIGH}" '
-        f'rx="{rounded}" fill="{fill}" '
-        f'stroke="#999"/>{text}'
-    )
+        (x, y), (w, h, _) = laid.places[n], sizes[n]
+        given = n.op.name == "input"
+        parts += [
+            picture.rectangle(x, y, w, h, "pill" if given else "box", 20 if given else 5),
+            picture.text(x + w / 2, y + 13, lines[n][0], "name"),
+            picture.text(x + w / 2, y + 28, lines[n][1], "small"),
+        ]
+    inner = picture.moved(10, 10, "\n".join(parts))
+    return picture.svg(laid.width + 20, laid.height + 20, inner, "graph", least=0.8)

@@ -14,6 +14,9 @@ from collections.abc import Callable
 LANGUAGES = ("en", "zh")
 
 CHINESE = {
+    "input": "输入",
+    "output": "输出",
+    "parameters": "个参数",
     "Layer": "层",
     "Shape": "形状",
     "Parameters": "参数",
