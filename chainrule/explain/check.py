@@ -23,6 +23,7 @@ from chainrule.explain.rules import Rule, check_rules, is_users
 from chainrule.explain.tables import html_list, html_table, text_table
 from chainrule.explain.words import words
 from chainrule.ir.graph import depends_on, substitute, topological
+from chainrule.ir.interpret import below
 from chainrule.ir.node import Node
 
 #: Steps relative to the size of what moves, and how far aside a kink is left.
@@ -278,6 +279,8 @@ class _Checking:
         self.graph: Derivative = passed.gradient(list(self.subjects.values()))
         self.grads = dict(zip(self.subjects, self.graph.gradients, strict=True))
         self.below = set(topological([passed.loss], below=self._below))
+        forward = topological([passed.loss], below=self._computed_from)
+        self.detached = {n for n in forward if n.op.name == "stop_gradient"}
         self.at = self._point(dict(passed.arrays))
         self._near: Point | None = None
         self._toward: dict[Node, np.ndarray] = {}  # directions of the second derivative
@@ -287,9 +290,13 @@ class _Checking:
         told = self.passed.told.get(n)
         return (*told.inputs, *n.inputs) if told is not None else n.inputs
 
+    def _computed_from(self, n: Node) -> tuple[Node, ...]:
+        told = self.passed.told.get(n)
+        return below(n) if told is None else told.inputs
+
     def _point(self, arrays: dict[Node, Any]) -> Point:
         wanted = [self.passed.loss, *(g for g in self.grads.values() if g is not None)]
-        return Point(wanted, arrays, self.passed.told)
+        return Point(wanted, arrays, self.passed.told, frozen=self.detached)
 
     @property
     def near(self) -> Point:

@@ -17,7 +17,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,8 +102,8 @@ class Point:
     outputs   what is wanted
     bound     arrays for the graph's inputs
     told      nodes whose value comes from elsewhere (a function of the user's own)
-    frozen    a stop_gradient keeps the value that it has here when inputs move: what it shows is a
-              constant of the function that the gradient is one of
+    frozen    which stop_gradients keep the value that they have here when inputs move, as constants
+              of the function that the gradient is one of; None: all
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Point:
         bound: Values,
         told: Mapping[Node, Told] | None = None,
         *,
-        frozen: bool = True,
+        frozen: Collection[Node] | None = None,
     ) -> None:
         self.told = told or {}
         self.frozen = frozen
@@ -154,11 +154,14 @@ class Point:
         with np.errstate(all="ignore"):
             for w in wanted:
                 for n in self._order(w):
-                    if n in changed or (self.frozen and n.op.name == "stop_gradient"):
+                    if n in changed or (n.op.name == "stop_gradient" and self._is_frozen(n)):
                         continue
                     if any(i in changed for i in self._below(n)):
                         changed[n] = self._compute(n, _Over(changed, self.values))
         return [changed[w] if w in changed else self[w] for w in wanted]
+
+    def _is_frozen(self, n: Node) -> bool:
+        return self.frozen is None or n in self.frozen
 
     def _order(self, wanted: Node) -> list[Node]:
         found = self._orders.get(wanted)

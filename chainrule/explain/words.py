@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chainrule.explain.chinese import CHECK
+
 LANGUAGES = ("en", "zh")
 
 CHINESE = {
@@ -26,6 +28,49 @@ CHINESE = {
     "Forward pass": "前向传播",
     "Backward pass": "反向传播",
     "Contents": "目录",
+    **CHECK,
+    "Summary": "概要",
+    "Type": "类型",
+    "Output": "输出形状",
+    "Params": "参数量",
+    "Trainable": "可训练",
+    "Calls": "调用",
+    "FLOPs": "FLOPs",
+    "Moved": "访存",
+    "Kept": "保留",
+    "Forward": "前向",
+    "Step": "训练",
+    "Peak": "算力",
+    "Memory": "带宽",
+    "Bound by": "受限于",
+    "compute": "计算",
+    "memory": "内存",
+    "overhead": "开销",
+    "Input": "输入",
+    "Training step": "训练一步",
+    "Memory in training": "训练内存",
+    "Machine at its best": "本机峰值",
+    "at once": "（峰值）",
+    "{n} ({size}), {fixed} not trainable": "{n}（{size}），其中 {fixed} 不可训练",
+    "{n} ({size})": "{n}（{size}）",
+    "{kept} of activations are kept for the backward pass": "其中为反向传播保留的激活值 {kept}",
+    "{threads} threads: {flops}FLOP/s, {bytes}/s from memory (measured)": (
+        "{threads} 个线程：{flops}FLOP/s，内存带宽 {bytes}/s（实测）"
+    ),
+    "{flops}FLOPs ({macs} multiply-adds), {bytes} moved": "{flops}FLOPs（{macs} 次乘加），访存 {bytes}",
+    "Give x or input_size for shapes, operations, memory and times.": (
+        "给出 x 或 input_size，即可得到形状、运算量、内存与时间。"
+    ),
+    "FLOPs: a multiply-add is two, any other function of a number one; moving is none. A l"
+    "ayer's include those of the layers inside it.": (
+        "FLOPs：一次乘加计为两次，其他任何函数对每个数计为一次，移动数据不计。一层的"
+        "运算量包含其内部各层。"
+    ),
+    "Forward, Step (forward and backward): each layer compiled and run alone, as a median."
+    " The totals are of the whole model as one program, which fuses layers.": (
+        "“前向”与“训练”（前向加反向）：每层单独编译并运行，取中位数。合计是整个模型作"
+        "为一个程序的用时，其中各层已融合。"
+    ),
 }
 
 
