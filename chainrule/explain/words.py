@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainrule.explain.chinese import CHECK
+from chainrule.explain.chinese import BACKPROP, CHECK
 
 LANGUAGES = ("en", "zh")
 
@@ -29,6 +29,7 @@ CHINESE = {
     "Backward pass": "反向传播",
     "Contents": "目录",
     **CHECK,
+    **BACKPROP,
     "Summary": "概要",
     "Type": "类型",
     "Output": "输出形状",

@@ -16,13 +16,17 @@ import numpy as np
 from chainrule import ops
 from chainrule.dtypes import DType, float64
 from chainrule.errors import DtypeError
-from chainrule.ir.graph import Graph, topological
+from chainrule.ir.graph import Graph, substitute, topological
 from chainrule.ir.interpret import below, interpret
 from chainrule.ir.node import Node, TensorType
 from chainrule.tensor.backward import CustomFunction
+from chainrule.tensor.creation import from_numpy
 
 #: A loop with more steps than this times its body stays one step.
 UNROLLED = 400
+
+#: What shows its operand, or a row of it, in another form.
+_FORMS = frozenset({"reshape", "broadcast_to", "cast"})
 
 Value = Any  # an array, or a tuple of arrays
 
@@ -37,7 +41,9 @@ class When(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One node with its operands. `custom`: a function whose gradient the user wrote."""
+    """One node with its operands: its inputs, or what these only show in another form. `custom`: a
+    function whose gradient the user wrote.
+    """
 
     node: Node
     inputs: tuple[Node, ...]
@@ -73,6 +79,7 @@ class Program:
 class Tape:
     """The steps of a graph, inputs first, and all their values.
 
+    steps    with their operands; `values` has what `evaluate` computed
     loss     the node that is differentiated
     given    new input → the recorded one
     source   node → the recorded node that it comes from
@@ -93,17 +100,56 @@ class Tape:
         self._custom_steps: dict[Node, Step] = {}
         self._inputs: dict[Node, Node] = {}
         self._programs: dict[Node, Program] = {}
+        self._rows: set[Node] = set()
+        self._shown: dict[Node, tuple[Node, ...]] = {}
         (self.loss,) = self._copy([loss], {}, None, None)
-        self.steps = [self._step(n) for n in self._order()]
+        self._shown = self._absorbed()
+        self.steps = [self.step(n) for n in topological([self.loss], lambda n: self.step(n).inputs)]
+        self._items: dict[Node, dict[int, Node]] = {}
         for s in self.steps:
-            if s.node not in self.values:
-                self.values[s.node] = self.run(s, [self.values[i] for i in s.inputs])
+            if s.node.op.name == "item":
+                self._items.setdefault(s.node.inputs[0], {})[s.node.attr("index")] = s.node
 
-    def _order(self) -> list[Node]:
-        return topological([self.loss], lambda n: self._step(n).inputs)
+    def evaluate(self) -> None:
+        """Compute all values."""
+        with np.errstate(all="ignore"):
+            for s in self.steps:
+                if s.node not in self.values:
+                    self.values[s.node] = self.run(s, [self.values[i] for i in s.inputs])
 
-    def _step(self, n: Node) -> Step:
-        return self._custom_steps.get(n) or Step(n, n.inputs)
+    def _absorbed(self) -> dict[Node, tuple[Node, ...]]:
+        """The operands of nodes that take something in another form, which nobody else takes."""
+        order = topological([self.loss], lambda n: self.step(n).inputs)
+        users: dict[Node, int] = {}
+        for n in order:
+            for i in self.step(n).inputs:
+                users[i] = users.get(i, 0) + 1
+        inside: dict[Node, tuple[Node, ...]] = {}
+        found: dict[Node, tuple[Node, ...]] = {}
+        for n in order:
+            step = self.step(n)
+            if step.custom is None and isinstance(n.type, TensorType) and n.op.name != "item":
+                ins = tuple(j for i in step.inputs for j in inside.get(i, (i,)))
+                if ins != step.inputs:
+                    found[n] = ins
+                if users.get(n) == 1 and self._shows(n, inside):
+                    inside[n] = ins
+        return found
+
+    def _shows(self, n: Node, inside: Mapping[Node, object]) -> bool:
+        """Whether a node is nothing but a parameter, a number or a row in another form."""
+        if n.op.name not in _FORMS and n not in self._rows:
+            return False
+        x = n.inputs[0]
+        return n.op.name == "cast" or n in self._rows or x.op.name == "input" or x in inside
+
+    def outputs_of(self, n: Node) -> dict[int, Node]:
+        """The parts of a value that are used; itself, if it has one."""
+        return {0: n} if isinstance(n.type, TensorType) else self._items.get(n, {})
+
+    def step(self, n: Node) -> Step:
+        """The step that gives a value."""
+        return self._custom_steps.get(n) or Step(n, self._shown.get(n, n.inputs))
 
     # ------------------------------------------------------------------ values
 
@@ -115,8 +161,6 @@ class Tape:
             if step.custom is not None:
                 outs = n.inputs[: n.attr("outputs")]
                 found = Program(outs, step.inputs)
-            elif n.op.is_primitive:
-                found = Program([n], ())  # never called: see `run`
             else:
                 found = Program([n], step.inputs)
             self._programs[n] = found
@@ -126,10 +170,20 @@ class Tape:
         """The value of one step, given those of its inputs."""
         n = step.node
         if step.custom is not None:
-            return tuple(self.program(step)(*arrays))
-        if n.op.is_primitive:
+            return self._anew(step, arrays)
+        if n.op.is_primitive and step.inputs == n.inputs:
             return n.op.evaluate(n, arrays)
         return self.program(step)(*arrays)[0]
+
+    def _anew(self, step: Step, arrays: Sequence[Value]) -> tuple[np.ndarray, ...]:
+        """The outputs of a function of the user's: by what it recorded, or by calling it."""
+        n, custom = step.node, step.custom
+        assert custom is not None
+        inside = topological(n.inputs[: n.attr("outputs")])
+        if custom.again is None or not set(step.inputs).isdisjoint(inside):
+            return tuple(self.program(step)(*arrays))
+        made = custom.again(*(from_numpy(np.array(a)) for a in arrays))
+        return tuple(np.asarray(t.detach().numpy(), np.float64) for t in made)
 
     def loss_with(self, x: Node) -> tuple[Callable[[np.ndarray], float], int]:
         """The loss as a function of one value, the others as they are; and how many steps it takes.
@@ -252,7 +306,7 @@ class Tape:
         stacked: list[dict[int, Node]] = [{} for _ in body.outputs[carries:]]
         length = _length(n)
         for t in range(length - 1, -1, -1) if n.attr("reverse") else range(length):
-            xs = [_at(x, t) for x in inputs[carries : carries + sequences]]
+            xs = [self._at(x, t) for x in inputs[carries : carries + sequences]]
             given = [*states, *xs, *fixed]
             mapping = dict(zip(body.inputs, given, strict=True))
             for formal, x in zip(body.inputs[carries:], xs, strict=False):
@@ -262,13 +316,29 @@ class Tape:
             states = outs[:carries]
             for place, o in zip(stacked, outs[carries:], strict=True):
                 place[t] = o
-        rows = [
-            ops.cat(*(ops.reshape(p[t], shape=(1, *p[t].shape)) for t in range(length)), axis=0)
-            for p in stacked
-        ]
-        for x in rows:
-            self.source.setdefault(x, owner)
-        return (*states, *rows)
+        whole = []
+        for p in stacked:
+            rows = [ops.reshape(p[t], shape=(1, *p[t].shape)) for t in range(length)]
+            self._rows.update(rows)
+            whole.append(ops.cat(*rows, axis=0))
+            self.source.setdefault(whole[-1], owner)
+        return (*states, *whole)
+
+    def _at(self, x: Node, t: int) -> Node:
+        """Element t of a sequence."""
+        rest = x.shape[1:]
+        zeros, ones = (0,) * len(rest), (1,) * len(rest)
+        row = ops.slice(x, start=(t, *zeros), stop=(t + 1, *rest), step=(1, *ones))
+        self._rows.add(row)
+        return ops.reshape(row, shape=rest)
+
+
+def alone(step: Step, operands: Sequence[Node]) -> Node:
+    """The step over other operands."""
+    n = step.node
+    if step.inputs == n.inputs:
+        return n.op.make(tuple(operands), n.attrs)
+    return substitute([n], dict(zip(step.inputs, operands, strict=True)))[0]
 
 
 def _depends(n: Node, roots: set[Node]) -> bool:
@@ -277,14 +347,6 @@ def _depends(n: Node, roots: set[Node]) -> bool:
 
 def _length(scan: Node) -> int:
     return int(scan.inputs[scan.attr("carries")].shape[0])
-
-
-def _at(x: Node, t: int) -> Node:
-    """Element t of a sequence."""
-    rest = x.shape[1:]
-    zeros, ones = (0,) * len(rest), (1,) * len(rest)
-    row = ops.slice(x, start=(t, *zeros), stop=(t + 1, *rest), step=(1, *ones))
-    return ops.reshape(row, shape=rest)
 
 
 def _is_opened(n: Node) -> bool:
