@@ -94,7 +94,7 @@ def _broadcast_repair(all_shapes: Sequence[Shape], clash: int) -> str:
                 f"for a residual sum the last axis must be equal: bring one branch from {a[-1]} to "
                 f"{b[-1]} with nn.Linear({a[-1]}, {b[-1]}), or the other way round"
             )
-        if len(a) > 2 and differ and min(differ) > 1:
+        if len(a) > 2 and differ and min(differ) > 1 and a[:2] == b[:2]:
             return (
                 "the pictures have other sizes: one branch pads or strides differently (padding="
                 "'same' keeps the size)"
@@ -115,13 +115,13 @@ def window_repair(
     )
 
 
-def join_repair(all_shapes: Sequence[Shape], along: int) -> str:
+def join_repair(all_shapes: Sequence[Shape], along: int, call: str = "cat(…, dim={})") -> str:
     """What would make shapes join along an axis."""
     ranks = {len(s) for s in all_shapes}
     if len(ranks) == 1:
         differ = [i for i in range(ranks.pop()) if len({s[i] for s in all_shapes}) > 1]
         if len(differ) == 1:
-            return f"only axis {differ[0]} differs: cat(…, dim={differ[0]})"
+            return f"only axis {differ[0]} differs: {call.format(differ[0])}"
         return f"axes {', '.join(map(str, differ))} differ: only the joined one ({along}) may"
     low, high = min(ranks), max(ranks)
     if high - low == 1:

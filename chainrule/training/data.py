@@ -412,7 +412,11 @@ def _common_length(data: Any) -> int:
             for a in flatten(part)
             if a is not None
         )
-        raise ShapeError(f"the data have unlike numbers of rows: {shapes}")
+        raise ShapeError(
+            f"the data have unlike numbers of rows: {shapes}",
+            repair=f"every example needs its row in each: x[:{min(lengths)}], y[:{min(lengths)}] "
+            "if the rest is not wanted, or see where rows were lost",
+        )
     count = lengths.pop()
     if count == 0:
         raise DataError("the data are empty: x has no rows")

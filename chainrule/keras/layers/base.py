@@ -29,6 +29,7 @@ from chainrule.keras.layers.signatures import (
     signature_of,
 )
 from chainrule.keras.layers.state import State
+from chainrule.keras.layers.telling import tell_layer
 from chainrule.keras.registry import from_config as object_from_config
 from chainrule.keras.registry import to_config
 from chainrule.keras.scopes import StatelessScope
@@ -341,6 +342,14 @@ class Layer(State):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if "_trainable" not in self.__dict__:
             self._check_super_called()
+        try:
+            return self._converted_call(args, kwargs)
+        except Exception as error:
+            tell_layer(error, self, args, kwargs)
+            raise
+
+    def _converted_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The call, of arrays or tensors."""
         self.__dict__["_called"] = True
         given = args, kwargs
         recorded = symbolic.is_symbolic(*args, *kwargs.values())
@@ -594,14 +603,7 @@ class Layer(State):
                     f"Received: {found}"
                 )
             return map_shape_structure(self._symbol, found)
-        try:
-            return symbolic.infer(self.call, args, kwargs)
-        except (RuntimeError, ValueError, TypeError) as error:
-            error.add_note(
-                f"raised by layer {self.name!r} ({type(self).__name__}) on input of shape "
-                f"{_shapes(args[0] if args else kwargs)}"
-            )
-            raise
+        return symbolic.infer(self.call, args, kwargs)
 
     def _symbol(self, shape: Any) -> KerasTensor:
         return KerasTensor(shape, self.compute_dtype)

@@ -192,7 +192,9 @@ class Convolution(LowRank):
             raise ShapeError(
                 "Computed output size would be zero or negative. "
                 f"Layer {self.name!r} ({type(self).__name__}) has a kernel of {self.kernel_size}, "
-                f"which is larger than its input of shape {tuple(back(x, self.data_format).shape)}"
+                f"which is larger than its input of shape {tuple(back(x, self.data_format).shape)}",
+                repair="padding='same', a smaller kernel, a larger input, or fewer layers that "
+                "shrink before it",
             )
         x = apply(
             conv,

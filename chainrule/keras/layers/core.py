@@ -166,7 +166,8 @@ def check_last(layer: Layer, inputs: Tensor, size: int, axis: int = -1) -> None:
     if inputs.ndim == 0 or int(inputs.shape[axis]) != int(size):
         raise ShapeError(
             f"layer {layer.name!r} ({type(layer).__name__}) was built for inputs whose axis {axis} "
-            f"has size {size}, got an input of shape {tuple(inputs.shape)}"
+            f"has size {size}, got an input of shape {tuple(inputs.shape)}",
+            repair=f"give it {size} on axis {axis}, or make a new layer",
         )
 
 
@@ -175,8 +176,19 @@ def check_rank(layer: Layer, shape: Any, rank: int, spelled: str) -> None:
     if shape is None or len(shape) != rank:
         raise ShapeError(
             f"layer {layer.name!r} ({type(layer).__name__}) takes inputs of shape {spelled} "
-            f"({rank} dimensions), got an input of shape {tuple(shape or ())}"
+            f"({rank} dimensions), got an input of shape {tuple(shape or ())}",
+            repair=_rank_repair(tuple(shape or ()), rank, spelled),
         )
+
+
+def _rank_repair(shape: tuple[Any, ...], rank: int, spelled: str) -> str:
+    inner = spelled.strip("()").split(", ")[1:]
+    if len(shape) == rank - 1:
+        one = f"({', '.join([*(str(n) for n in shape[1:]), '1'])})"
+        return f"layers.Reshape({one}) makes {', '.join(inner)} of each row"
+    if len(shape) > rank:
+        return "layers.Flatten() or layers.Reshape takes axes away"
+    return f"an input of {rank} axes: batch, {', '.join(inner)}"
 
 
 @known

@@ -12,6 +12,7 @@ from chainrule.keras.context import get_keras_mask
 from chainrule.keras.errors import ShapeError
 from chainrule.keras.layers.base import Layer
 from chainrule.keras.registry import known
+from chainrule.shapes import join_repair
 from chainrule.tensor import Tensor, creation
 from chainrule.tensor import functions as T
 
@@ -69,9 +70,22 @@ class _Merge(Layer):
                 raise ShapeError(
                     "Inputs have incompatible shapes. "
                     f"Layer {self.name!r} ({type(self).__name__}) received shapes "
-                    f"{', '.join(str(tuple(x.shape)) for x in inputs)}"
+                    f"{', '.join(str(tuple(x.shape)) for x in inputs)}",
+                    repair=self._merge_repair([tuple(x.shape) for x in inputs]),
                 )
         return inputs
+
+    def _merge_repair(self, shapes: list[tuple[int, ...]]) -> str:
+        ranks = {len(s) for s in shapes}
+        if len(ranks) > 1:
+            return "give the inputs the same number of axes: layers.Reshape"
+        rank = ranks.pop()
+        differ = [i for i in range(rank) if len({s[i] for s in shapes}) > 1]
+        if differ == [rank - 1]:
+            a, b = shapes[0][-1], shapes[1][-1]
+            what = f"Conv{rank - 2}D({a}, 1)" if rank > 3 else f"Dense({a})"
+            return f"bring the branch with {b} on the last axis to {a}: layers.{what}"
+        return "the branches have other sizes: padding='same' keeps the size of a convolution"
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         raise NotImplementedError
@@ -210,7 +224,8 @@ class Concatenate(_Merge):
             raise ShapeError(
                 "A `Concatenate` layer requires inputs with matching shapes except for the "
                 f"concatenation axis. Layer {self.name!r} joins along axis {self.axis}, "
-                f"got {', '.join(str(tuple(x.shape)) for x in inputs)}"
+                f"got {', '.join(str(tuple(x.shape)) for x in inputs)}",
+                repair=join_repair([tuple(x.shape) for x in inputs], axis, "Concatenate(axis={})"),
             )
         return inputs
 

@@ -89,9 +89,19 @@ class Reshape(_Moving):
             raise ShapeError(
                 "The total size of the tensor must be unchanged. Layer "
                 f"{self.name!r} (Reshape) received inputs of shape {given} (without the batch) for "
-                f"target_shape={self.target_shape}: {have} elements per example do not fit"
+                f"target_shape={self.target_shape}: {have} elements per example do not fit",
+                repair=self._repair(have),
             )
         return tuple(have // fixed if n == -1 else n for n in self.target_shape)
+
+    def _repair(self, have: int) -> str:
+        """A target shape that so many elements fill."""
+        for at, n in enumerate(self.target_shape):
+            others = math.prod(m for m in self.target_shape if m != -1) // max(n, 1)
+            if n != -1 and others and have % others == 0 and -1 not in self.target_shape:
+                fits = tuple(-1 if i == at else m for i, m in enumerate(self.target_shape))
+                return f"layers.Reshape({fits}) gives {have // others} there"
+        return "a target_shape whose product is the number of elements per example"
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], *self._resolved(tuple(input_shape[1:])))

@@ -40,9 +40,23 @@ def _pair(y_true: Any, y_pred: Any, name: str) -> tuple[Tensor, Tensor]:
             )
         raise ShapeError(
             f"{name}: targets and predictions must have the same shape, got y_true of shape "
-            f"{tuple(y_true.shape)} and y_pred of shape {tuple(y_pred.shape)}{hint}"
+            f"{tuple(y_true.shape)} and y_pred of shape {tuple(y_pred.shape)}{hint}",
+            repair=_target_repair(tuple(y_true.shape), tuple(y_pred.shape), name),
         )
     return y_true, y_pred
+
+
+def _target_repair(true: tuple[int, ...], pred: tuple[int, ...], name: str) -> str:
+    if len(pred) == 2 and true == pred[:1] and name == "categorical_crossentropy":
+        return "compile(loss='sparse_categorical_crossentropy') takes class numbers"
+    if len(true) == len(pred) and true[:-1] == pred[:-1]:
+        return (
+            f"the last layer gives {pred[-1]}, the targets have {true[-1]}: end with "
+            f"Dense({true[-1]}), or give targets of shape (batch, {pred[-1]})"
+        )
+    if true[:1] != pred[:1]:
+        return f"the batches differ: {true[0]} targets, {pred[0]} predictions"
+    return f"reshape the targets to {pred}"
 
 
 def _remembered_logits(y_pred: Any) -> Tensor | None:
@@ -276,7 +290,10 @@ def sparse_categorical_crossentropy(
         raise ShapeError(
             "sparse_categorical_crossentropy: targets and predictions must have the same shape up "
             f"to the axis of classes, got y_true of shape {tuple(y_true.shape)} and y_pred of "
-            f"shape {tuple(y_pred.shape)}{hint}"
+            f"shape {tuple(y_pred.shape)}{hint}",
+            repair="compile(loss='categorical_crossentropy') takes one-hot targets"
+            if hint
+            else f"class numbers of shape {tuple(outputs.shape[:-1])}",
         )
     labels = labels.long()
     valid = None

@@ -208,7 +208,8 @@ def check_rows(t: Tensor, n: int) -> None:
             error,
             "indices begin at 0"
             if largest < n
-            else f"num_embeddings={largest + 1}, or smaller indices",
+            else f"a table of {largest + 1} rows (num_embeddings; Keras: input_dim), or smaller "
+            "indices",
         )
 
 
