@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import chainrule
-from chainrule.cli import doctor
 from chainrule.cli.main import main
+from chainrule.runtime import machine
 
 
 def test_json_has_every_section(capsys):
@@ -84,7 +84,7 @@ def test_the_quota_is_the_smallest_bound(files, quota, tmp_path):
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text + "\n")
-    assert doctor.cgroup_quota(root, own) == quota
+    assert machine.cgroup_quota(root, own) == quota
 
 
 def test_the_module_is_the_command():
