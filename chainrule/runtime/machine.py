@@ -1,4 +1,4 @@
-"""The machine that this process runs on: processor, cores, memory, and how much the process used."""
+"""The machine that this process runs on: processor, cores, memory, and how much of it was used."""
 
 from __future__ import annotations
 
