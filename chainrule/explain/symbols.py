@@ -96,12 +96,16 @@ def plain(tex: str) -> str:
 
     >>> plain("W_{1}"), plain(r"\hat{y}"), plain(r"\theta'"), plain(r"W_{\mathrm{fc.0}}")
     ('W₁', 'ŷ', "θ'", 'W fc.0')
+    >>> plain("h_{1,12}")
+    'h₁,₁₂'
     """
     text = re.sub(r"\\(?:mathrm|operatorname)\{([^{}]*)\}", r"\1", tex)
     for command, mark in (("hat", "\u0302"), ("bar", "\u0304"), ("tilde", "\u0303")):
         text = re.sub(rf"\\{command}\{{(\w)\}}", rf"\1{mark}", text)
     text = re.sub(r"\\([a-z]+)", lambda m: _GREEK_LETTERS.get(m[1], m[1]), text)
-    text = re.sub(r"_\{?([0-9]+)\}?", lambda m: m[1].translate(_SUBSCRIPTS), text)
+    text = re.sub(
+        r"_(?:\{([0-9,]+)\}|([0-9]))", lambda m: (m[1] or m[2]).translate(_SUBSCRIPTS), text
+    )
     text = re.sub(r"[_^]\{([^{}]*)\}", r" \1", text)
     return unicodedata.normalize("NFC", text.replace("\\_", "_"))
 

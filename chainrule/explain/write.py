@@ -367,6 +367,19 @@ def _permute(node: Node, look: Look) -> Piece:
 def _slice(node: Node, look: Look) -> Piece:
     if value_of(node) is not None:
         return look(node.inputs[0])
+    base = fit(look(node.inputs[0]), Binds.ATOM, signed=False, base=True)
+    return Piece(f"{base}_{{{_region(node)}}}", Binds.POWER)
+
+
+def _slice_update(node: Node, look: Look) -> Piece:
+    """x with v in a part of it: x[:, 1:3 ← v]"""
+    x, v = (look(i) for i in node.inputs)
+    base = fit(x, Binds.ATOM, signed=False, base=True)
+    return Piece(rf"{base}\left[{_region(node)} \leftarrow {v.tex}\right]", Binds.POWER)
+
+
+def _region(node: Node) -> str:
+    """The part that a slice takes, as indices."""
     at = []
     for n, a, b, s in zip(
         node.inputs[0].shape, node.attr("start"), node.attr("stop"), node.attr("step"), strict=True
@@ -378,8 +391,7 @@ def _slice(node: Node, look: Look) -> Piece:
             at.append(str(a))
         else:
             at.append(f"{a}:{b if b >= 0 else ''}" + (f":{s}" if s != 1 else ""))
-    base = fit(look(node.inputs[0]), Binds.ATOM, signed=False, base=True)
-    return Piece(f"{base}_{{{', '.join(at)}}}", Binds.POWER)
+    return ", ".join(at)
 
 
 def _cat(node: Node, look: Look) -> Piece:
@@ -438,6 +450,7 @@ WRITERS: dict[str, Callable[[Node, Look], Piece]] = {
     "matmul":    _matmul,
     "permute":   _permute,
     "slice":     _slice,
+    "slice_update": _slice_update,
     "cat":       _cat,
     "where":     _where,
     "item":      _item,

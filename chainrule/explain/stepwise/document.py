@@ -113,6 +113,9 @@ def _controls(lang: str) -> str:
 _STYLE = """
 body { max-width: 88rem; }
 h1 { margin-bottom: .2rem; } h4 { margin: 1rem 0 .2rem; }
+math[display="block"] { width: fit-content; }
+math > mrow > mtable > mtr > mtd { text-align: left; padding: .35em .15em; }
+math > mrow > mtable > mtr > mtd:first-child { text-align: right; }
 .phase { font-size: .8rem; font-weight: 600; color: var(--muted); display: block; }
 .step { border-top: 1px solid var(--line); padding: .2rem 0 1rem; }
 .step h2 { margin: .6rem 0; } .backward h2 { color: var(--accent); }
@@ -177,7 +180,7 @@ function show(k, hash = true) {
   const b = box.getBoundingClientRect(), g = graph.getBoundingClientRect();
   graph.scrollTop += (b.top + b.bottom) / 2 - (g.top + g.bottom) / 2;
   graph.scrollLeft += (b.left + b.right) / 2 - (g.left + g.right) / 2;
-  if (hash) history.replaceState(null, '', '#step-' + at);
+  if (hash) history.replaceState(null, '', '#' + (at + 1));
   if ($('all').checked) steps[at].scrollIntoView({block: 'nearest'});
 }
 slider.max = steps.length - 1;
@@ -210,8 +213,8 @@ document.querySelectorAll('.drawing .value').forEach(box => box.addEventListener
   if (to !== undefined) show(to);
 }));
 function fromHash() {
-  const m = location.hash.match(/^#step-(\\d+)$/);
-  return m ? +m[1] : 0;
+  const m = location.hash.match(/^#(\\d+)$/);
+  return m ? +m[1] - 1 : 0;
 }
 window.addEventListener('hashchange', () => show(fromHash(), false));
 root.classList.add('stepping');

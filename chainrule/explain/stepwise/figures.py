@@ -57,8 +57,9 @@ def array(a: np.ndarray) -> str:
 def operand(a: np.ndarray) -> str:
     """An array as TeX where a symbol stood."""
     found = array(a)
-    bare = found.startswith("-") or r"\cdot" in found
-    return f"({found})" if bare and not found.startswith("\\") else found
+    if found.startswith("\\"):
+        return f"{{{found}}}"  # so that an exponent is the whole matrix's
+    return f"({found})" if found.startswith("-") or r"\cdot" in found else found
 
 
 def bare(a: np.ndarray) -> str:

@@ -93,10 +93,17 @@ class Panels:
             )
         )  # fmt: skip
         rows = [self._check(self._rule_name(t), t.check) for t in b.terms]
-        rows.append(self._check(f"∂L/∂{unicode(b.name)}", b.check))
+        total = f"∂L/∂{unicode(b.name)}"
+        rows.append(
+            self._check(say("{}, through everything behind it").replace("{}", total), b.check)
+        )
         good = b.status in ("agrees", "kink", "none")
         kind = "good" if good else "bad" if b.status != "follows" else "follows"
-        told = f"<p class='verdict {kind}'>{escape(mark(b, self.lang))}</p>"
+        text = mark(b, self.lang)
+        if b.status == "agrees":
+            said = say("agrees with finite differences; relative error {}")
+            text = f"✓ {said.replace('{}', f'{b.check.error:.0e}')}"
+        told = f"<p class='verdict {kind}'>{escape(text)}</p>"
         more = self._explained(b)
         return (
             f"<h4>{say('Checked')}</h4>{told}{more}<div class='wide'><table class='checks'>"
@@ -105,7 +112,7 @@ class Panels:
 
     def _rule_name(self, t: Term) -> str:
         name = t.user.custom.name if t.user.custom is not None else t.user.node.op.name
-        return f"{self.say('the rule of')} {name}"
+        return self.say("the rule of {} alone, for a random cotangent").replace("{}", name)
 
     def _check(self, title: str, c: Check) -> str:
         sign = {"agrees": "✓", "kink": "✓", "none": "–", "differs": "✗"}[c.verdict]
