@@ -86,7 +86,7 @@ class Relevances(Walk):
             if rule is None and is_activation(op):
                 rule = identity
             if rule is not None:
-                how = How(op, active, self._share(node), lambda: self._affine(node))
+                how = How(op, active, self._share(node), lambda: self.affine(node))
                 found = op.pull(g, node, rule, how=how)
             elif op.gradient is not None:
                 found = op.pull(g, node)
@@ -104,7 +104,7 @@ class Relevances(Walk):
     def _share(self, node: Node) -> Share:
         return self.rules.conv if reads_windows(node) else self.rules.dense
 
-    def _affine(self, z: Node) -> tuple[Node, Node | None]:
+    def affine(self, z: Node) -> tuple[Node, Node | None]:
         """See `How`. What comes after a product and is linear, with constants (a bias, batch
         norm), belongs to it: undone from the end of it, the value is z with all that was added.
         """

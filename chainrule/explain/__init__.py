@@ -5,6 +5,7 @@
     explain.graph(y)                the graph: text, Mermaid, DOT, SVG
     explain.draw(model, x)          the model's layers as a picture (SVG), without a system package
     explain.backprop(model, x, y)   every line of the chain rule with its numbers, checked
+    explain.attribute(model, x)     what each pixel or word has to do with an output
     explain.stages(y)               every stage from there to what runs
 
 Nothing here computes or records: a training step stays the program that it was. (backprop
@@ -14,6 +15,7 @@ computes, beside the program, and leaves the model as it was.)
 import importlib
 from typing import Any
 
+from chainrule.explain.attribution import Attribution, attribute
 from chainrule.explain.derivation import gradient
 from chainrule.explain.draw import ModelDrawing, draw
 from chainrule.explain.formula import Formula, formula
@@ -21,6 +23,8 @@ from chainrule.explain.graph import Drawing, graph, stages
 from chainrule.explain.layout import Equation
 
 __all__ = [
+    "Attribution",
+    "attribute",
     "Backprop",
     "Drawing",
     "Equation",

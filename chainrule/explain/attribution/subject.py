@@ -1,0 +1,510 @@
+"""What is explained: a model's score as a graph of its inputs, which is run at other points.
+
+The model is called once, in evaluation mode, on as many rows as are computed at a time. What comes
+of that is a graph; methods ask it for scores, gradients and whatever else lies on the way, at
+inputs of their own. Whole numbers have no gradient: of tokens, what is varied is the embedding that
+the graph reads at them. A model that looks at values on its way (and so may take another way for
+others) is called again for every point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule import dtypes, ops
+from chainrule.autodiff import derivative
+from chainrule.autodiff.reverse import Rules
+from chainrule.errors import GradientError
+from chainrule.explain.observe import Observation, observe, tensors_in
+from chainrule.ir.graph import depends_on, substitute, topological
+from chainrule.ir.node import Node, TensorType
+from chainrule.keras import context
+from chainrule.keras.layers.state import State as KerasLayer
+from chainrule.nn import Module
+from chainrule.ops.core import full_like
+from chainrule.pytree import tree_flatten, tree_unflatten
+from chainrule.runtime import programs
+from chainrule.tensor import Tensor, enable_grad
+from chainrule.tensor.fromdata import from_owned
+from chainrule.tensor.trace import state
+
+Target = Any
+#: Rows that are computed at a time, unless the user says otherwise.
+ROWS = 32
+_NORMALISERS = ("softmax", "log_softmax", "sigmoid", "log_sigmoid")
+_MOVES = ("reshape", "permute", "cast", "slice", "copy", "broadcast_to")
+
+
+class Variable(NamedTuple):
+    """What is varied of one input: the node itself, or for tokens the embeddings read at them.
+
+    node     in the graph of the model
+    free     the input that stands for it when it is varied
+    tokens   whether it belongs to whole numbers
+    """
+
+    node: Node
+    free: Node
+    tokens: bool
+
+
+class View:
+    """The graph of so many rows.
+
+    score      one number a row, a function of the inputs
+    varied     the same as a function of the variables
+    arrays     the values of the graph's inputs, by index
+    places     which of these are the model's inputs
+    """
+
+    def __init__(
+        self, seen: Observation, output: Node, score: Node, variables: list[list[Variable]],
+        arrays: list[np.ndarray], places: list[list[int]], rows: int,
+    ) -> None:  # fmt: skip
+        self.seen, self.output, self.score, self.rows = seen, output, score, rows
+        self.variables, self.arrays, self.places = variables, arrays, places
+        self.all = [v for group in variables for v in group]
+        (self.varied,) = substitute([score], {v.node: v.free for v in self.all})
+
+    def total(self, score: Node) -> Node:
+        """Σ over rows: rows do not depend on each other, so its derivative has each row's."""
+        return ops.sum(score, axis=None, keepdim=False)
+
+    def derivatives(
+        self, wrt: Sequence[Node], *, of: Node | None = None, rules: Rules | None = None
+    ) -> list[Node]:
+        """dΣscore/d(wrt), by the chain rule or by others; zeros where nothing arrives."""
+        score = self.score if of is None else of
+        found = derivative([score], [full_like(score, 1)], wrt, rules=rules).gradients
+        return [full_like(x, 0) if g is None else g for g, x in zip(found, wrt, strict=True)]
+
+    def at_variables(self, rules: Rules | None = None) -> list[Node]:
+        """The score as a function of the variables, and its derivative by each."""
+        free = [v.free for v in self.all]
+        return [self.varied, *self.derivatives(free, of=self.varied, rules=rules)]
+
+
+class Subject:
+    """A model, the inputs that are explained, and the score: which output.
+
+    arrays    the inputs, as they were given
+    target    the chosen output of each row; None: the user's function
+    score     its value
+    """
+
+    def __init__(
+        self, model: Callable[..., Any], x: Any, target: Target = None, *,
+        keywords: Mapping[str, Any] | None = None, normalised: bool = False,
+        batch_size: int | None = None,
+    ) -> None:  # fmt: skip
+        self.model, self.keywords = model, dict(keywords or {})
+        self.several = isinstance(x, tuple)
+        leaves, self._tree = tree_flatten(x if self.several else (x,))
+        self.arrays = [_array(leaf) for leaf in leaves]
+        self.normalised, self.batch_size = normalised, batch_size
+        self._function = target if callable(target) else None
+        self.channels = _channels(model, self.arrays[0]) if self.arrays else None
+        self._views: dict[int, View] = {}
+        self.looks = False
+        self.rowwise = True
+        self.count = self.arrays[0].shape[0] if self.arrays and self.arrays[0].ndim else 1
+        self._choice: np.ndarray | None = None
+        self.single = False
+        self.target: np.ndarray | None = None
+        first = self.view(self.count)
+        if self._function is None:
+            (out,) = self.run(first, [first.output])
+            self.target = _targets(target, out, self.count)
+            flat = out.reshape(self.count, -1)
+            self.single = flat.shape[1] == 1
+            self._choice = None if self.single else _flat(self.target, out.shape[1:])
+            self._views.clear()
+            first = self.view(self.count)
+        (self.score,) = self.run(first, [first.score])
+
+    # ------------------------------------------------------------------ recording
+
+    def view(self, rows: int | None = None, arrays: Sequence[np.ndarray] | None = None) -> View:
+        """The graph of so many rows; found again, unless the model looks at values."""
+        rows = self.count if rows is None else rows
+        found = None if arrays is not None and self.looks else self._views.get(rows)
+        if found is None:
+            found = self._views[rows] = self._record(rows, arrays)
+        return found
+
+    def _record(self, rows: int, given: Sequence[np.ndarray] | None) -> View:
+        index = np.arange(rows) % self.count
+        arrays = given or [a[index] if self._has_rows(a) else a for a in self.arrays]
+        tensors = [from_owned(np.array(a)) for a in arrays]
+        for t in tensors:
+            if t.is_floating_point():
+                t.requires_grad_()
+        args = tree_unflatten(tensors, self._tree)
+        with enable_grad(), evaluation(self.model):
+            before = state.trace
+            seen = observe(self.model, *args, **self.keywords)
+            self.looks = self.looks or bool(before.closed and self._views)
+            if before.closed and not self._views:  # layers may have been made: look once more
+                before = state.trace
+                seen = observe(self.model, *args, **self.keywords)
+                self.looks = before.closed
+            if self._function is not None:
+                seen.result = self._function(seen.result)
+        found = tensors_in(seen.result)
+        if not found:
+            raise TypeError(
+                f"the model gives {type(seen.result).__name__}, in which there is no tensor: let "
+                "target be a function of its result"
+            )
+        result = found[0]
+        if not result.is_floating_point():
+            raise TypeError(f"the output is of {result.dtype}: only real numbers can be explained")
+        (output, *inputs) = _nodes(seen, [result, *tensors])
+        self.rowwise = bool(result.ndim) and result.shape[0] == rows
+        if self._function is not None and self.rowwise and result.ndim > 1:
+            raise ValueError(
+                f"a target function gives one number a row, {(rows,)}; it gave "
+                f"{tuple(result.shape)}"
+            )
+        if not self.normalised and self._function is None:
+            output = before_normaliser(output)
+        leaves = list(seen.leaves)
+        values = [_value(seen, n) for n in leaves]
+        by_index: list[Any] = [None] * (1 + max((_index(n) for n in leaves), default=-1))
+        for n, value in zip(leaves, values, strict=True):
+            by_index[_index(n)] = value
+        score = self._score(output, rows, by_index)
+        variables = self._variables(score, inputs, by_index, rows)
+        places = [[_index(n)] if n is not None else [] for n in inputs]
+        return View(seen, output, score, variables, by_index, places, rows)
+
+    def _has_rows(self, a: np.ndarray) -> bool:
+        return self.rowwise and a.ndim > 0 and a.shape[0] == self.count
+
+    def _score(self, output: Node, rows: int, arrays: list[Any]) -> Node:
+        """One number a row: the chosen outputs are an input of the graph."""
+        if not self.rowwise:
+            if self._choice is not None:
+                raise ValueError(f"output {output.shape} has no axis of the {rows} rows")
+            return ops.reshape(ops.sum(output, axis=None, keepdim=False), shape=(1,))
+        flat = ops.reshape(output, shape=(rows, _row_size(output)))
+        if self._choice is None:
+            return ops.sum(flat, axis=(1,), keepdim=False)
+        at = ops.input(index=len(arrays), shape=(rows, 1), dtype=dtypes.int64)
+        arrays.append(self._choice[np.arange(rows) % self.count].reshape(rows, 1))
+        self._choice_at = len(arrays) - 1
+        return ops.reshape(ops.take_along(flat, at, axis=1), shape=(rows,))
+
+    def _variables(
+        self, score: Node, inputs: list[Node | None], arrays: list[Any], rows: int
+    ) -> list[list[Variable]]:
+        out: list[list[Variable]] = []
+        order = topological([score])
+        for k, leaf in enumerate(inputs):
+            found: list[Node] = []
+            is_float = leaf is not None and leaf.dtype.is_floating_point
+            if leaf is not None and is_float and _reaches(score, leaf):
+                found = [leaf]
+            elif leaf is not None and leaf.dtype.category < dtypes.COMPLEX:
+                found = embeddings(order, leaf)
+            group = []
+            for node in found:
+                free = ops.input(index=len(arrays), shape=node.shape, dtype=node.dtype)
+                arrays.append(None)
+                group.append(Variable(node, free, node is not leaf))
+            if group and self.arrays[k].size:
+                for v in group:
+                    size = int(np.prod(v.node.shape))
+                    if v.tokens and size % (self.arrays[k].size // self.count * rows):
+                        raise GradientError(
+                            f"the rows {v.node.shape} read at the whole numbers {leaf} do not "
+                            "belong to one of them each"
+                        )
+            out.append(group)
+        if not any(out):
+            raise GradientError(
+                "the output does not depend on the inputs by anything with a derivative, nor by "
+                "rows that are read at them (embeddings)"
+            )
+        return out
+
+    # ------------------------------------------------------------------ computing
+
+    def run(self, view: View, nodes: Sequence[Node]) -> list[np.ndarray]:
+        """Values at the inputs that were given."""
+        return [np.asarray(v) for v in programs.run(tuple(nodes), view.arrays)]
+
+    def at_arrays(self, view: View, node: Node, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """One value of the graph, at other inputs of it: rows first."""
+        (value,) = programs.run((node,), arrays)
+        return self._rows([np.asarray(value)])[0]
+
+    def values(self) -> list[np.ndarray]:
+        """The variables at the inputs that were given: a row each."""
+        view = self.view(self.count)
+        return self._rows(self.run(view, [v.node for v in view.all]))
+
+    def _rows(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [np.array(a) if self.rowwise else np.array(a)[None] for a in arrays]
+
+    def evaluate(
+        self, points: Sequence[np.ndarray], which: np.ndarray,
+        make: Callable[[View], Sequence[Node]] = View.at_variables,
+    ) -> list[np.ndarray]:  # fmt: skip
+        """What `make` asks of the graph, at `points`: of each variable an array of points, each of
+        them a row's of the model (`which`). Computed so many rows at a time.
+        """
+        rows = self.rows_for(len(which))
+        made: list[list[np.ndarray]] = []
+        for start in range(0, len(which), rows):
+            here = np.arange(start, min(start + rows, len(which)))
+            short = rows - len(here)
+            padded = np.concatenate([here, np.full(short, here[0])]) if short else here
+            out = self._at([p[padded] for p in points], which[padded], make, rows)
+            made.append([o[: len(here)] for o in out])
+        return [np.concatenate(parts) for parts in zip(*made, strict=True)]
+
+    def rows_for(self, points: int) -> int:
+        """How many rows are computed at a time, of so many."""
+        if not self.rowwise:
+            return 1
+        return max(1, min(points, self.batch_size or max(ROWS, self.count)))
+
+    def _at(
+        self, points: list[np.ndarray], which: np.ndarray, make: Any, rows: int
+    ) -> list[np.ndarray]:
+        inputs = [a[which] if self._has_rows(a) else a for a in self.arrays]
+        again: list[np.ndarray] | None = None
+        if self.looks:  # the way may be another one: call it at the point itself
+            again, k = [], 0
+            view = self.view(self.count)
+            for a, group in zip(inputs, view.variables, strict=True):
+                direct = len(group) == 1 and not group[0].tokens
+                again.append((points[k] if self.rowwise else points[k][0]) if direct else a)
+                k += len(group)
+        view = self.view(rows, again)
+        arrays = list(view.arrays)
+        if self.rowwise:
+            for places, a in zip(view.places, inputs, strict=True):
+                for i in places:
+                    arrays[i] = np.ascontiguousarray(a)
+        if self._choice is not None:
+            arrays[self._choice_at] = self._choice[which].reshape(-1, 1)
+        for v, p in zip(view.all, points, strict=True):
+            value = p if self.rowwise else p[0]
+            arrays[_index(v.free)] = np.ascontiguousarray(value, v.free.dtype.np)
+        out = [np.asarray(o) for o in programs.run(tuple(make(view)), arrays)]
+        return out if self.rowwise else [o if o.shape == (1,) else o[None] for o in out]
+
+    def scores(self, inputs: Sequence[np.ndarray], which: np.ndarray) -> np.ndarray:
+        """Scores at other inputs (not variables): rows that replace those of the model."""
+        rows = self.rows_for(len(which))
+        out: list[np.ndarray] = []
+        for start in range(0, len(which), rows):
+            here = np.arange(start, min(start + rows, len(which)))
+            padded = np.concatenate([here, np.full(rows - len(here), here[0])])
+            given = [
+                np.ascontiguousarray(a[padded] if self.rowwise else a[padded[0]]) for a in inputs
+            ]
+            view = self.view(rows, given if self.looks else None)
+            arrays = list(view.arrays)
+            for places, a in zip(view.places, given, strict=True):
+                for i in places:
+                    arrays[i] = a
+            if self._choice is not None:
+                arrays[self._choice_at] = self._choice[which[padded]].reshape(-1, 1)
+            (found,) = programs.run((view.score,), arrays)
+            out.append(np.asarray(found)[: len(here)])
+        return np.concatenate(out)
+
+    # ------------------------------------------------------------------ giving back
+
+    def per_input(
+        self, values: Sequence[np.ndarray], reduce: Callable[..., np.ndarray] = np.sum
+    ) -> list[np.ndarray | None]:
+        """What was found for the variables (rows first), as arrays of the inputs' shapes: for
+        tokens `reduce`d over their features. None: an input of which nothing is varied.
+        """
+        out: list[np.ndarray | None] = []
+        k = 0
+        for a, group in zip(self.arrays, self.view(self.count).variables, strict=True):
+            parts = []
+            for v in group:
+                value = values[k]
+                k += 1
+                if v.tokens:
+                    value = reduce(value.reshape(*a.shape, -1), axis=-1)
+                parts.append(value.reshape(a.shape))
+            out.append(np.sum(parts, axis=0) if parts else None)
+        return out
+
+
+# ---------------------------------------------------------------------- helpers
+
+
+@contextmanager
+def evaluation(model: Any) -> Iterator[None]:
+    """Evaluation mode for a model of either face, and afterwards what it was."""
+    modules = list(model.modules()) if isinstance(model, Module) else []
+    was = [m.training for m in modules]
+    try:
+        for m in modules:
+            m.training = False
+        with context.scope(training=False):
+            yield
+    finally:
+        for m, mode in zip(modules, was, strict=True):
+            m.training = mode
+
+
+def _array(leaf: Any) -> np.ndarray:
+    if isinstance(leaf, Tensor):
+        leaf = leaf.detach().numpy()
+    array = np.asarray(leaf)
+    if array.dtype == object:
+        raise TypeError(f"inputs are tensors and arrays, got {type(leaf).__name__}")
+    if array.dtype == np.float64 and not isinstance(leaf, np.generic) and _half_as_wide():
+        return array.astype(np.float32)
+    return array
+
+
+def _channels(model: Any, x: np.ndarray) -> str | None:
+    """Where an image's channels are: "first" or "last"; None: it is no image."""
+    if x.ndim != 4 or x.dtype.kind not in "fu":
+        return None
+    first, last = x.shape[1] in (1, 2, 3, 4), x.shape[-1] in (1, 2, 3, 4)
+    if first != last:
+        return "first" if first else "last"
+    return "last" if isinstance(model, KerasLayer) and not isinstance(model, Module) else "first"
+
+
+def _half_as_wide() -> bool:
+    return dtypes.get_default_dtype() is dtypes.float32
+
+
+def _nodes(seen: Observation, tensors: Sequence[Tensor]) -> list[Any]:
+    out: list[Any] = []
+    for t in tensors:
+        try:
+            out.append(seen.nodes_of([t])[0])
+        except ValueError:  # an input that the model does not read
+            out.append(None)
+    if out[0] is None:
+        raise GradientError("the output is not part of what the model recorded")
+    return out
+
+
+def _value(seen: Observation, leaf: Node) -> np.ndarray:
+    array = seen.arrays.get(leaf)
+    if array is None:
+        tensor = seen.leaves[leaf]
+        if tensor is None:
+            raise GradientError("the value of an input of the graph is not known any more")
+        array = tensor.detach().numpy()
+    return np.asarray(array)
+
+
+def _index(leaf: Node) -> int:
+    return int(leaf.attr("index"))
+
+
+def _row_size(node: Node) -> int:
+    return int(np.prod(node.shape[1:], dtype=np.int64))
+
+
+def _reaches(score: Node, leaf: Node) -> bool:
+    return derivative([score], [full_like(score, 1)], [leaf]).gradients[0] is not None
+
+
+def before_normaliser(output: Node) -> Node:
+    """The scores that a softmax or sigmoid at the end of a model is given."""
+    moves: list[Node] = []
+    node = output
+    while node.op.name in _MOVES:
+        moves.append(node)
+        node = node.inputs[0]
+    if node.op.name not in _NORMALISERS:
+        return output
+    node = node.inputs[0]
+    for move in reversed(moves):
+        node = move.op.make((node,), move.attrs)
+    return node
+
+
+def embeddings(order: Sequence[Node], leaf: Node) -> list[Node]:
+    """Where whole numbers become real ones: the rows of tables that are read at them (`take`); if
+    there are none, whatever else real is made of them alone.
+    """
+    dependent = depends_on(order, [leaf])
+    border: list[Node] = []
+    for n in order:
+        if n in dependent and isinstance(n.type, TensorType) and n.dtype.is_floating_point:
+            below = [i for i in n.inputs if i in dependent]
+            if all(_is_whole(i) for i in below):
+                border.append(n)
+    rows = [n for n in border if n.op.name == "take"]
+    users: dict[Node, list[Node]] = {}
+    for n in order:
+        for i in n.inputs:
+            users.setdefault(i, []).append(n)
+    return [_kept_from_gradient(n, users) for n in rows] or border
+
+
+def _is_whole(x: Node) -> bool:
+    return isinstance(x.type, TensorType) and not x.dtype.is_differentiable
+
+
+def _kept_from_gradient(take: Node, users: Mapping[Node, list[Node]]) -> Node:
+    """Rows read for padding are kept from learning: where(padding, constant, rows). What counts is
+    the whole.
+    """
+    for user in users.get(take, []):
+        if user.op.name == "where" and user.inputs[2] is take:
+            other = user.inputs[1]
+            if other.op.name == "stop_gradient" and other.inputs[0] is take:
+                return user
+    return take
+
+
+def _targets(target: Target, out: np.ndarray, rows: int) -> np.ndarray:
+    """The chosen index of each row: (rows,) or (rows, axes) for outputs with more axes."""
+    shape = out.shape[1:]
+    if isinstance(target, Tensor):
+        target = target.detach().numpy()
+    if int(np.prod(shape)) == 1 or out.ndim == 0:
+        if target is not None and np.any(np.asarray(target)):
+            raise IndexError(f"target {target!r}: the model has one output, number 0")
+        return np.zeros(rows, np.int64)
+    if target is None:
+        if len(shape) != 1:
+            raise ValueError(
+                f"the output of a row has shape {shape}: choose with target=(…), an index for each "
+                "of its axes, or a function of the output that gives one number a row"
+            )
+        return np.asarray(out.argmax(axis=1), np.int64)
+    chosen = np.asarray(target)
+    if chosen.dtype.kind not in "iu":
+        raise TypeError(f"target is a class, one for each row, or a function; got {target!r}")
+    if len(shape) == 1:
+        chosen = np.broadcast_to(chosen, (rows,)).astype(np.int64)
+        low, high = -shape[0], shape[0]
+        if chosen.min() < low or chosen.max() >= high:
+            raise IndexError(f"target {chosen.tolist()}: the model has {high} outputs")
+        return chosen % high
+    chosen = np.broadcast_to(chosen, (rows, len(shape))).astype(np.int64)
+    if (chosen < -np.array(shape)).any() or (chosen >= np.array(shape)).any():
+        raise IndexError(f"target {chosen.tolist()} lies outside of the output {shape}")
+    return chosen % np.array(shape)
+
+
+def _flat(target: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if target.ndim == 1:
+        return target
+    return np.asarray(np.ravel_multi_index(tuple(target.T), shape), np.int64)
+
+
+__all__ = ["ROWS", "Subject", "Variable", "View", "before_normaliser", "evaluation"]
