@@ -71,7 +71,11 @@ BACKPROP = {
     "The loss does not depend on: {}": "损失不依赖于：{}",
     "No loss was given: the mean squared error was taken.": "未指定损失：采用均方误差。",
     "No loss was given: cross-entropy was taken.": "未指定损失：采用交叉熵。",
+    "The loss was given for each sample: its mean was taken.": "损失按样本给出：采用其平均值。",
     "The graph of the computation": "计算图",
+    "It is computed with a result at a kink, where the rule takes one of several slopes.": (
+        "它用到了尖点处的结果，规则在那里只取若干斜率之一。"
+    ),
     "Back-propagation, step by step": "反向传播，逐步展示",
     "Sources": "源代码",
     "All {} lines of the backward pass agree with finite differences.": (

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.explain.differences import Slope, agreeing
 
 ELEMENTS = 4096  # arrays with more are checked in random directions
-WORK = 60_000  # so are those for which it would take more evaluations of a step than this
+WORK = 60_000  # so are those for which it would take more operations than this
 DIRECTIONS = 8
 
 
@@ -44,7 +44,8 @@ def check(
     cost: int = 1,
     seed: int = 0,
 ) -> Check:
-    """Whether `claimed` is the gradient of value(·) at x. `cost`: steps of one evaluation."""
+    """Whether `claimed` is the gradient of value(·) at x. `cost`: operations of one
+    evaluation."""
     here = value(x)
     whole = x.size <= ELEMENTS and x.size * cost * 4 <= WORK
     if whole:

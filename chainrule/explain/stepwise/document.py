@@ -120,7 +120,8 @@ math > mrow > mtable > mtr > mtd:first-child { text-align: right; }
 .step { border-top: 1px solid var(--line); padding: .2rem 0 1rem; }
 .step h2 { margin: .6rem 0; } .backward h2 { color: var(--accent); }
 .verdict { font-weight: 600; } .follows { color: var(--muted); }
-.checks { font-size: .85rem; } .terms > li { margin: .3rem 0; }
+.checks { font-size: .85rem; } .checks td { min-width: 6rem; }
+.checks td:first-child { min-width: 9rem; } .terms > li { margin: .3rem 0; }
 .sources { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr));
   gap: 0 1rem; } .source { min-width: 0; } .source h4 { overflow-wrap: anywhere; }
 .source p { margin: .2rem 0; } .source pre { font-size: .75rem; margin: .2rem 0; max-height: 18rem; }

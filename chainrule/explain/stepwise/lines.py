@@ -19,7 +19,7 @@ from chainrule.errors import GradientError
 from chainrule.explain.stepwise.checks import Check, check
 from chainrule.explain.stepwise.formulas import How, Symbols, Written, partial
 from chainrule.explain.stepwise.rules import custom_values, outputs_of, rule_of
-from chainrule.explain.stepwise.tape import Step, Tape
+from chainrule.explain.stepwise.tape import Step, Tape, cost
 from chainrule.ir.node import Node, TensorType
 
 _HOW: tuple[How, ...] = ("symbols", "numbers", "text")
@@ -186,7 +186,7 @@ class BackwardPass:
             return sum(float(np.vdot(r, parts[i])) for i, r in random.items())
 
         claimed = np.zeros(values[k].shape) if claim is None else claim
-        return check(value, values[k], claimed, tolerance)
+        return check(value, values[k], claimed, tolerance, cost(s))
 
     def _line(self, n: Node) -> None:
         terms = tuple(self.terms.get(n, ()))

@@ -17,6 +17,7 @@ from chainrule.explain.stepwise.table import mark
 from chainrule.explain.stepwise.tape import Step
 from chainrule.explain.typeset import mathml, unicode
 from chainrule.explain.words import words
+from chainrule.ir.node import Node
 
 if TYPE_CHECKING:
     from chainrule.explain.stepwise.result import Backprop
@@ -42,7 +43,7 @@ class Panels:
         rows.append(("", value))
         body = equations(f.formula.where) + aligned(rows)
         shape = f"<p class='muted'>{self.say('Shape')}: {figures.shape(f.value.shape)}</p>"
-        return body + shape + self._written(f.step, rule=False) + self._place(f)
+        return body + shape + self._place(f.node) + self._written(f.step, rule=False)
 
     def backward(self, b: Backward) -> str:
         """A line of the backward pass."""
@@ -70,7 +71,7 @@ class Panels:
         done: dict[str, None] = {}
         for t in b.terms:
             done[self._written(t.user, rule=True)] = None
-        return body + self._checks(b) + "".join(done)
+        return body + self._checks(b) + self._place(b.node) + "".join(done)
 
     def _term(self, t: Term) -> list[tuple[str, str]]:
         rows = [("", t.formula.tex)]
@@ -139,7 +140,13 @@ class Panels:
             "differs": "Every rule agrees by itself, and the sum does not: a user is missing.",
             "none": "Near this value there are no finite numbers to compare with.",
         }
-        return f"<p>{escape(say(texts[b.status]))}</p>" if b.status in texts else ""
+        if b.status not in texts:
+            return ""
+        text = texts[b.status]
+        faults = [o.status for o in self.found.backward if o.name in b.because]
+        if b.status == "follows" and "wrong" not in faults and "differs" not in faults:
+            text = "It is computed with a result at a kink, where the rule takes one of several slopes."
+        return f"<p>{escape(say(text))}</p>"
 
     # ------------------------------------------------------------------ where it is written
 
@@ -168,8 +175,9 @@ class Panels:
         link = f"<a href='#source-{k}'>{escape(s.place)}</a>"
         return f"<div class='source' data-source='{k}'>{heading}<p>{link}</p></div>"
 
-    def _place(self, f: Forward) -> str:
-        origin = self.found.origins.get(f.node)
+    def _place(self, n: Node) -> str:
+        """The layer and the user's line in which a value came up."""
+        origin = self.found.origins.get(n)
         if origin is None:
             return ""
         parts = []

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.errors import ShapeError
 from chainrule.explain.aside import aside
 from chainrule.explain.observe import Observation, is_model, observe, tensors_in
-from chainrule.explain.passing import Batch, call_model, compute_loss, tensors_of
+from chainrule.explain.passing import Batch, call_model, compute_loss, is_keras, tensors_of
 from chainrule.explain.recorded import same_place
 from chainrule.explain.stepwise.formulas import Symbols
 from chainrule.explain.stepwise.lines import BackwardPass, forward_lines
@@ -73,7 +73,7 @@ def backprop(
         _check_size(tape, nodes, elements)
         tape.evaluate()
         known, wanted = _names(tape, seen, given)
-        symbols = Symbols(tape, known)
+        symbols = Symbols(tape, {n: path.replace("/", ".") for n, path in known.items()})
         with np.errstate(all="ignore"):
             forward = forward_lines(tape, symbols)
             walked = BackwardPass(tape, symbols, wanted, tolerance)
@@ -103,6 +103,9 @@ def _observed(model: Any, given: Batch, loss: Any, notes: list[Note]) -> Observa
         found = compute_loss(model, out, given, loss) if is_model(model) or loss else None
         if found is None:
             found = _chosen(out, given.y, loss, notes)
+        if isinstance(found, Tensor) and found.numel() > 1 and _is_kerass(model, loss):
+            notes.append(Note("The loss was given for each sample: its mean was taken.", ""))
+            found = found.mean()
         if not isinstance(found, Tensor) or found.numel() != 1:
             what = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ShapeError(
@@ -113,6 +116,10 @@ def _observed(model: Any, given: Batch, loss: Any, notes: list[Note]) -> Observa
 
     with enable_grad():
         return observe(run, model=model if is_model(model) else None, lines=True)
+
+
+def _is_kerass(model: Any, loss: Any) -> bool:
+    return isinstance(loss, str) or (loss is not None and is_keras(model))
 
 
 def _called(f: Callable[..., Any], x: Any) -> Any:
@@ -161,7 +168,7 @@ def _names(
     for new, old in tape.given.items():
         t = seen.leaves.get(old)
         if old in named:
-            known[new] = named[old].replace("/", ".")
+            known[new] = named[old]
             if t is not None and t.requires_grad and new.dtype.is_floating_point:
                 wanted.append(new)
         elif t is not None:

@@ -27,7 +27,8 @@ def text(found: Backprop, width: int | None = None) -> str:
     say = words(found.lang)
     wide = width or shutil.get_terminal_size((100, 24)).columns
     console = Console(file=io.StringIO(), width=wide, color_system=None, legacy_windows=False)
-    table = Table(title=f"{say('Forward pass')}   L = {figures.short(found.loss)}")
+    title = f"{say('Forward pass')}   L = {figures.short(found.loss)}"
+    table = Table(title=title, show_lines=True)
     for title in ("", say("Formula"), say("Value")):
         table.add_column(title, overflow="fold")
     for f in found.forward:
@@ -36,7 +37,7 @@ def text(found: Backprop, width: int | None = None) -> str:
     console.print(table, markup=False)
 
     beside = wide >= _SEPARATE
-    table = Table(title=say("Backward pass"))
+    table = Table(title=say("Backward pass"), show_lines=True)
     titles = ["", say("Chain rule"), say("Value")]
     for title in [*titles, *([say("Differences")] if beside else []), say("Check")]:
         table.add_column(title, overflow="fold")

@@ -186,7 +186,8 @@ class Tape:
         return tuple(np.asarray(t.detach().numpy(), np.float64) for t in made)
 
     def loss_with(self, x: Node) -> tuple[Callable[[np.ndarray], float], int]:
-        """The loss as a function of one value, the others as they are; and how many steps it takes.
+        """The loss as a function of one value, the others as they are; and about how many
+        operations it takes.
 
         What was detached (`stop_gradient`) stays what it was, as the gradient has it.
         """
@@ -206,7 +207,7 @@ class Tape:
                 new[s.node] = self.run(s, [new[i] if i in new else base[i] for i in s.inputs])
             return float(new[loss])
 
-        return value, len(later)
+        return value, sum(map(cost, later))
 
     # ------------------------------------------------------------------ writing the graph anew
 
@@ -331,6 +332,14 @@ class Tape:
         row = ops.slice(x, start=(t, *zeros), stop=(t + 1, *rest), step=(1, *ones))
         self._rows.add(row)
         return ops.reshape(row, shape=rest)
+
+
+def cost(step: Step) -> int:
+    """About how many operations a step is."""
+    n = step.node
+    if n.op.name != "scan":
+        return 1
+    return _length(n) * len(topological(n.attr("body").outputs, below))
 
 
 def alone(step: Step, operands: Sequence[Node]) -> Node:
