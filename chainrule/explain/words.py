@@ -12,13 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chainrule.explain.chinese import BACKPROP, CHECK
+from chainrule.explain.chinese_report import REPORT
 
 LANGUAGES = ("en", "zh")
 
 CHINESE = {
-    "input": "输入",
-    "output": "输出",
-    "parameters": "个参数",
     "Layer": "层",
     "Shape": "形状",
     "Parameters": "参数",
@@ -29,6 +27,7 @@ CHINESE = {
     "Backward pass": "反向传播",
     "Contents": "目录",
     **CHECK,
+    **REPORT,
     **BACKPROP,
     "Summary": "概要",
     "Type": "类型",
