@@ -81,6 +81,8 @@ BACKPROP = {
     "All {} lines of the backward pass agree with finite differences.": (
         "反向传播的全部 {} 行都与有限差分一致。"
     ),
+    "No rule is wrong; {} lines of the backward pass agree with finite differences, "
+    "the others stand at kinks.": "没有规则出错；反向传播中 {} 行与有限差分一致，其余位于尖点。",
     "Lines that do not agree with finite differences:": "与有限差分不一致的行：",
     "Previous": "上一步",
     "Next": "下一步",

@@ -7,6 +7,8 @@
     lines      both passes, line by line, with the verdict of every line
     run        from a model to these; result: what the reader gets
     table      for terminals; document, panels, drawing, sources: the page
+
+All of it reads the graph that was recorded; nothing is written per layer.
 """
 
 from chainrule.explain.stepwise.result import Backprop

@@ -49,16 +49,13 @@ def check(
     here = value(x)
     whole = x.size <= ELEMENTS and x.size * cost * 4 <= WORK
     if whole:
-        slots = [np.unravel_index(j, x.shape) for j in range(x.size)]
-        directions = [_unit(x, at) for at in slots]
+        directions = [_unit(x, at) for at in np.ndindex(x.shape)]
     else:
         rng = np.random.default_rng(seed)
         directions = [rng.standard_normal(x.shape) for _ in range(DIRECTIONS)]
     claims = np.array([float(np.vdot(claimed, d)) for d in directions])
-    if whole:
-        scale = float(np.max(np.abs(claimed), initial=0.0))
-    else:
-        scale = float(np.linalg.norm(claimed))
+    size = np.abs(claimed).max(initial=0.0) if whole else np.linalg.norm(claimed)
+    scale = float(size)
     found: list[Slope] = []
     errors: list[float] = []
     for d, claim in zip(directions, claims, strict=True):
@@ -72,9 +69,9 @@ def check(
     slopes = np.array([s.value for s in found])
     if whole:
         slopes = slopes.reshape(x.shape)
-    size = max([scale, *(abs(s.value) for s in found if np.isfinite(s.value))])
+    largest = max([scale, *(abs(s.value) for s in found if np.isfinite(s.value))])
     gaps = [
-        abs(s.value - claim) / max(size, s.noise / tolerance)
+        abs(s.value - claim) / max(largest, s.noise / tolerance)
         for s, claim, v in zip(found, claims, verdicts, strict=True)
         if v != "kink"
     ]
@@ -90,13 +87,13 @@ _ORDER = ("agrees", "kink", "none", "differs")
 def _judge(off: float, s: Slope, claim: float, tolerance: float) -> str:
     if not np.isfinite(off):
         return "none"
-    if off <= tolerance:
-        return "agrees"
-    return "kink" if s.kink and _between(claim, s) else "differs"
+    if s.kink and _between(claim, s):  # also where it is the mean of both sides
+        return "kink"
+    return "agrees" if off <= tolerance else "differs"
 
 
 def _unit(x: np.ndarray, at: Sequence[int]) -> np.ndarray:
-    """A step in one element, in proportion to what it is."""
+    """A step in one element."""
     d = np.zeros(x.shape)
     d[tuple(at)] = 1.0
     return d

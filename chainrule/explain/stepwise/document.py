@@ -25,9 +25,11 @@ def document(found: Backprop, lang: str) -> str:
     """The whole page."""
     say = words(lang)
     drawn, panels = Drawn(found, say("The graph of the computation")), Panels(found, lang)
-    steps, marks = [], []
+    steps: list[str] = []
+    marks = []
     for f in found.forward:
-        steps.append(_section(len(steps), say("Forward pass"), "forward", f.name, panels.forward(f)))
+        body = panels.forward(f)
+        steps.append(_section(len(steps), say("Forward pass"), "forward", f.name, body))
         marks.append(_marks(drawn, f.node, drawn.operands(f.node), forward=True))
     for b in found.backward:
         body = panels.backward(b)
@@ -86,9 +88,14 @@ def _marks(
 def _summary(found: Backprop, lang: str) -> str:
     say = words(lang)
     lines = len(found.backward)
-    if found.ok:
+    agree = sum(b.status == "agrees" for b in found.backward)
+    if agree == lines:
         told = say("All {} lines of the backward pass agree with finite differences.")
         state = f"<p class='verdict good'>✓ {told.replace('{}', str(lines))}</p>"
+    elif found.ok:
+        told = say("No rule is wrong; {} lines of the backward pass agree with finite differences, "
+                   "the others stand at kinks.")  # fmt: skip
+        state = f"<p class='verdict good'>✓ {told.replace('{}', f'{agree} / {lines}')}</p>"
     else:
         told = say("Lines that do not agree with finite differences:")
         names = "".join(math(rf"{b.title}") for b in found.wrong)
@@ -124,10 +131,12 @@ math > mrow > mtable > mtr > mtd:first-child { text-align: right; }
 .checks td:first-child { min-width: 9rem; } .terms > li { margin: .3rem 0; }
 .sources { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr));
   gap: 0 1rem; } .source { min-width: 0; } .source h4 { overflow-wrap: anywhere; }
-.source p { margin: .2rem 0; } .source pre { font-size: .75rem; margin: .2rem 0; max-height: 18rem; }
+.source p { margin: .2rem 0; }
+.source pre { font-size: .75rem; margin: .2rem 0; max-height: 18rem; }
 .place { font-size: .9rem; overflow-wrap: anywhere; }
 .controls { position: sticky; top: 0; z-index: 1; display: flex; gap: .6rem; align-items: center;
-  flex-wrap: wrap; background: var(--paper); padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  flex-wrap: wrap; background: var(--paper); padding: .5rem 0;
+  border-bottom: 1px solid var(--line); }
 .controls[hidden] { display: none; } .controls input[type=range] { flex: 1 1 8rem; }
 .controls button { font: inherit; min-width: 3rem; min-height: 2.6rem; border-radius: 6px;
   border: 1px solid var(--line); background: var(--code); color: var(--ink); cursor: pointer; }
@@ -136,7 +145,8 @@ math > mrow > mtable > mtr > mtd:first-child { text-align: right; }
 .graph { overflow: auto; } .drawing .value, .drawing .edge { transition: opacity .15s; }
 .drawing .wrong rect { stroke: var(--bad); stroke-width: 2.5; }
 .drawing .follows rect { stroke: var(--bad); stroke-dasharray: 4 3; }
-.stepping .drawing .value { opacity: .55; cursor: pointer; } .stepping .drawing .edge { opacity: .3; }
+.stepping .drawing .value { opacity: .55; cursor: pointer; }
+.stepping .drawing .edge { opacity: .3; }
 .stepping .drawing .near { opacity: 1; }
 .stepping .drawing .now { opacity: 1; }
 .stepping .drawing .now rect { fill: var(--accent); stroke: var(--accent); }

@@ -1,4 +1,4 @@
-"""Symbols for the values of a tape, and steps and their rules as formulas, with symbols or numbers."""
+"""Symbols for the values of a tape; steps and rules as formulas, with symbols or numbers."""
 
 from __future__ import annotations
 

@@ -90,8 +90,9 @@ def forward_lines(tape: Tape, symbols: Symbols) -> list[Forward]:
         n = s.node
         if n in symbols.fixed or n.op.name == "input" or not isinstance(n.type, TensorType):
             continue
-        written = (symbols.forward(s, how) for how in _HOW)
-        out.append(Forward(n, s, symbols.names[n], *written, np.asarray(tape.values[n])))
+        formula, numbers, text = (symbols.forward(s, how) for how in _HOW)
+        name, value = symbols.names[n], np.asarray(tape.values[n])
+        out.append(Forward(n, s, name, formula, numbers, text, value))
     return out
 
 
@@ -163,8 +164,10 @@ class BackwardPass:
                 written = [self.symbols.custom(s, by_node, k, how) for how in _HOW]
             else:
                 written = [self.symbols.part(s, rule, k, by_node, how) for how in _HOW]
+            formula, numbers, text = written
             found = self._local(s, k, values, random, claims[k], tolerance)
-            self.terms.setdefault(i, []).append(Term(s, k, names, *written, part, found))
+            term = Term(s, k, names, formula, numbers, text, part, found)
+            self.terms.setdefault(i, []).append(term)
             if narrow:
                 self.narrow.add(i)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chainrule.explain.layout import Equation
 from chainrule.explain.page import escape
 from chainrule.explain.stepwise import figures, sources
 from chainrule.explain.stepwise.checks import Check
-from chainrule.explain.stepwise.formulas import Written
 from chainrule.explain.stepwise.lines import Backward, Forward, Term
 from chainrule.explain.stepwise.sources import Source
 from chainrule.explain.stepwise.table import mark
@@ -22,6 +22,7 @@ from chainrule.ir.node import Node
 if TYPE_CHECKING:
     from chainrule.explain.stepwise.result import Backprop
 
+_AT_KINKS = "It is computed with a result at a kink, where the rule takes one of several slopes."
 _LONG = 4000  # signs of TeX: longer ones with numbers put in are left out
 
 
@@ -136,7 +137,8 @@ class Panels:
             "kink": "The function has a kink here: the slopes of its two sides differ, and the "
             "rule's is between them.",
             "wrong": "The rule of this op does not agree with differences of the op alone.",
-            "follows": "The rules of this line are right; it is computed with a result that is not.",
+            "follows": "The rules of this line are right; it is computed with a result that is "
+            "not.",
             "differs": "Every rule agrees by itself, and the sum does not: a user is missing.",
             "none": "Near this value there are no finite numbers to compare with.",
         }
@@ -145,7 +147,7 @@ class Panels:
         text = texts[b.status]
         faults = [o.status for o in self.found.backward if o.name in b.because]
         if b.status == "follows" and "wrong" not in faults and "differs" not in faults:
-            text = "It is computed with a result at a kink, where the rule takes one of several slopes."
+            text = _AT_KINKS
         return f"<p>{escape(say(text))}</p>"
 
     # ------------------------------------------------------------------ where it is written
@@ -217,9 +219,9 @@ def aligned(rows: Sequence[tuple[str, str]]) -> str:
     return math(rf"\begin{{aligned}} {lines} \end{{aligned}}")
 
 
-def equations(where: Sequence[tuple[str, str]] | Written) -> str:
+def equations(where: Sequence[Equation]) -> str:
     """What is named before a formula."""
-    return aligned([(e[0], e[1]) for e in where]) if where else ""
+    return aligned([(e.left, e.right) for e in where]) if where else ""
 
 
 def math(tex: str) -> str:

@@ -78,7 +78,8 @@ def backprop(
             forward = forward_lines(tape, symbols)
             walked = BackwardPass(tape, symbols, wanted, tolerance)
         if any(n.dtype.np != np.float64 for n in _floats(seen)):
-            notes.append(Note("The model computes in {}; everything here is in float64.", _kinds(seen)))
+            told = "The model computes in {}; everything here is in float64."
+            notes.append(Note(told, _kinds(seen)))
         if walked.narrow:
             notes.append(
                 Note("A gradient that the program wrote itself computes in float32: from there on, "
@@ -156,9 +157,7 @@ def _parameters(seen: Observation) -> list[str]:
     return [name for name, t in seen._parameters.items() if t.requires_grad]
 
 
-def _names(
-    tape: Tape, seen: Observation, given: Batch
-) -> tuple[dict[Node, str], list[Node]]:
+def _names(tape: Tape, seen: Observation, given: Batch) -> tuple[dict[Node, str], list[Node]]:
     """Names of inputs, and those whose gradient is wanted: parameters, or what asks for one."""
     named = seen.names
     data = _data(given)
@@ -204,16 +203,14 @@ def _check_size(tape: Tape, nodes: int, elements: int) -> None:
     steps = len(tape.steps)
     if steps > nodes:
         raise ValueError(
-            f"this computation has {steps} steps, more than nodes={nodes} that backprop still shows: "
-            f"take a smaller network, shorter sequences, or nodes={steps}. chainrule.check() checks "
-            "gradients of any size"
+            f"this computation has {steps} steps, more than nodes={nodes} that backprop still "
+            f"shows: take a smaller network, shorter sequences, or nodes={steps}. "
+            "chainrule.check() checks gradients of any size"
         )
     numbers = sum(int(np.prod(t.shape)) for s in tape.steps for t in outputs_of(s.node))
     if numbers > elements:
         raise ValueError(
-            f"the values of this computation have {numbers} elements, more than elements={elements} "
-            f"that backprop still shows: take fewer samples, a smaller network, or "
-            f"elements={numbers}. chainrule.check() checks gradients of any size"
+            f"the values of this computation have {numbers} elements, more than "
+            f"elements={elements} that backprop still shows: take fewer samples, a smaller net, "
+            f"or elements={numbers}. chainrule.check() checks gradients of any size"
         )
-
-

@@ -1,4 +1,4 @@
-"""Where a step's formula and its gradient rule are written: file, line, and the lines themselves."""
+"""Where a step's formula and its gradient rule are written: file, line, and the text."""
 
 from __future__ import annotations
 

@@ -286,7 +286,7 @@ class Tape:
         return found
 
     def _custom(self, n: Node, inputs: list[Node]) -> Node:
-        """A function whose gradient the user wrote: one step, also where its inside was detached."""
+        """A function whose gradient the user wrote: one step, though its inside is detached."""
         count = n.attr("outputs")
         ins = n.inputs[count:]
         inner = dict(zip(ins, inputs[count:], strict=True))
@@ -365,9 +365,8 @@ def _is_opened(n: Node) -> bool:
     inside = n.op.expand(n)
     parts = topological(inside if isinstance(inside, tuple) else (inside,), lambda m: m.inputs)
     before = set(topological(n.inputs))
-    return any(m.op.name in ("scan", "softmax", "recomputed") for m in parts if m not in before) or (
-        n.op.name == "recomputed"
-    )
+    inner = {m.op.name for m in parts if m not in before}
+    return n.op.name == "recomputed" or not inner.isdisjoint({"scan", "softmax", "recomputed"})
 
 
 def widened(d: DType) -> DType:
