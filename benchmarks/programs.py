@@ -215,6 +215,7 @@ class Bench:
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(data / origin, folder / place)
         environment = os.environ | {
+            "PYTHONHASHSEED": "0",  # words in a set stand in one order
             "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg",
             "CHAINRULE_RANDOM": "mt19937" if "--losses" in options else "philox",
         }  # fmt: skip

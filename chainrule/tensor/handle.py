@@ -344,6 +344,7 @@ class Tensor:
                 return self._refresh(s, trace)
             if s.trace is not None and (s.trace is state.trace or self.history_is_pending()):
                 flush(s.trace)
+        if trace.closed:  # by this look, or by that of another argument
             trace = state.trace
         array = s.array
         if array is None or self.chain or s.trace is not None:

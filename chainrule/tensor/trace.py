@@ -142,6 +142,7 @@ class Trace:
 
     def bind(self, array: np.ndarray, dtype: DType, tensor: Tensor | None) -> Node:
         """Let an array enter as the next input."""
+        assert not self.closed
         arrays = self.arrays
         index = len(arrays)
         shape = array.shape

@@ -463,3 +463,16 @@ def test_a_handle_that_was_used_up_does_not_take_a_later_hook_away():
     old.remove()
     x.sum().backward()
     assert seen == ["new"]
+
+
+def test_leaves_made_on_the_way_are_told_apart() -> None:
+    """Making a leaf and using it closes the trace in the middle of reading a call's arguments."""
+    h, made = torch.zeros(2, requires_grad=True), []
+    for k in range(3):
+        w = torch.full((2,), k + 1.0, requires_grad=True)
+        b = torch.full((2,), -k - 1.0, requires_grad=True)
+        h = torch.addcmul(h, w, b)
+        made.append((w, b))
+    h.sum().backward()
+    assert [w.grad.tolist() for w, _ in made] == [[-1.0] * 2, [-2.0] * 2, [-3.0] * 2]
+    assert [b.grad.tolist() for _, b in made] == [[1.0] * 2, [2.0] * 2, [3.0] * 2]
