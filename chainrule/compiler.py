@@ -153,7 +153,8 @@ def compile(outputs: Sequence[Node]) -> Program:
 
 
 def native(outputs: Sequence[Node]) -> Callable[..., list[np.ndarray]]:
-    """Machine code for a graph, whether that pays or not: (arrays, donated) → values.
+    """Machine code for a graph, whether that pays or not: (arrays, donated) → values. Its `plan`
+    says what runs in which order, and where everything lies.
 
     Raises DeviceError where there is no compiler.
     """
@@ -355,18 +356,14 @@ def _llvm() -> Any:
     return importlib.import_module("chainrule.backends.llvm.execute")
 
 
-def native(outputs: Sequence[Node]) -> Any:
-    """Machine code for a graph, made now, whatever `config` says: for measuring and checking.
-
-    It is called with the arrays of the inputs; its `plan` says what runs in which order, and where
-    everything lies.
-    """
-    return _native(_through(CLAIMED, outputs))
+def planned(outputs: Sequence[Node]) -> Any:
+    """The plan of a graph's machine code (`chainrule.schedule.plan.Plan`), without making any."""
+    return _llvm().planned(_through(NATIVE, _through(CLAIMED, outputs)))
 
 
-def peak() -> Any:
+def peak(again: bool = False) -> Any:
     """What this machine reaches at best (`chainrule.backends.llvm.peak.Peak`), measured once."""
-    return importlib.import_module("chainrule.backends.llvm.peak").measured()
+    return importlib.import_module("chainrule.backends.llvm.peak").measured(again=again)
 
 
 def _native(nodes: Sequence[Node]) -> Any:

@@ -6,6 +6,8 @@
     explain.draw(model, x)          the model's layers as a picture (SVG), without a system package
     explain.backprop(model, x, y)   every line of the chain rule with its numbers, checked
     explain.attribute(model, x)     what each pixel or word has to do with an output
+    explain.summary(model, x)       shapes, parameters, operations, bytes, memory and time by layer
+    explain.report(model, test=…)   all of it about a trained model, as one page
     explain.stages(y)               every stage from there to what runs
 
 Nothing here computes or records: a training step stays the program that it was. (backprop
@@ -30,16 +32,27 @@ __all__ = [
     "Equation",
     "Formula",
     "ModelDrawing",
+    "Report",
+    "Summary",
     "backprop",
     "draw",
     "formula",
     "gradient",
     "graph",
+    "report",
     "stages",
+    "summary",
 ]
 
 #: What is read when a program first names it, so that formulas come quickly.
-_ELSEWHERE = {"Backprop": "chainrule.explain.stepwise", "backprop": "chainrule.explain.stepwise"}
+_ELSEWHERE = {
+    "Backprop": "chainrule.explain.stepwise",
+    "Report": "chainrule.explain.reporting",
+    "Summary": "chainrule.explain.costs",
+    "backprop": "chainrule.explain.stepwise",
+    "report": "chainrule.explain.reporting",
+    "summary": "chainrule.explain.costs",
+}
 
 
 def __getattr__(name: str) -> Any:

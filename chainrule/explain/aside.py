@@ -53,11 +53,11 @@ class _Before:
 
     def __init__(self) -> None:
         self.seen: dict[int, Any] = {}
-        self.handles: list[tuple[Tensor, tuple[Any, ...]]] = []
+        self.handles: list[tuple[Tensor, type, tuple[Any, ...]]] = []
         self.storages: list[tuple[Any, np.ndarray | None, np.ndarray | None, tuple[Any, ...]]] = []
         self.containers: list[tuple[Any, Any]] = []
         self.generators: list[tuple[Generator, tuple[Any, ...]]] = []
-        self.objects: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self.objects: list[tuple[Any, type, dict[str, Any]]] = []
 
     def keep(self, x: Any) -> None:
         """Remember a value and what it is made of."""
@@ -80,11 +80,11 @@ class _Before:
                 stack.extend(x)
             elif isinstance(x, _STATEFUL):
                 self.seen[id(x)] = x
-                self.objects.append((x.__dict__, dict(x.__dict__)))
+                self.objects.append((x, type(x), dict(x.__dict__)))
                 stack.extend(x.__dict__.values())
 
     def _tensor(self, t: Tensor) -> Iterator[Any]:
-        self.handles.append((t, tuple(getattr(t, name) for name in _HANDLE)))
+        self.handles.append((t, type(t), tuple(getattr(t, name) for name in _HANDLE)))
         s = t.storage
         if id(s) not in self.seen:
             self.seen[id(s)] = s
@@ -98,13 +98,18 @@ class _Before:
 
     def restore(self) -> None:
         """As it was."""
-        for now, then in self.objects:
+        for x, kind, then in self.objects:
+            if type(x) is not kind:  # a lazy layer becomes another one at its first call
+                object.__setattr__(x, "__class__", kind)
+            now = x.__dict__
             if now.keys() != then.keys() or any(now[k] is not then[k] for k in then):
                 now.clear()
                 now.update(then)
         for container, copy in self.containers:
             _refill(container, copy)
-        for t, handle in self.handles:
+        for t, kind, handle in self.handles:
+            if type(t) is not kind:
+                t.__class__ = kind
             for name, value in zip(_HANDLE, handle, strict=True):
                 setattr(t, name, value)
             t.node, t.seen_in, t.version = None, -1, -1

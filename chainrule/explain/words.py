@@ -57,19 +57,21 @@ CHINESE = {
     "{threads} threads: {flops}FLOP/s, {bytes}/s from memory (measured)": (
         "{threads} 个线程：{flops}FLOP/s，内存带宽 {bytes}/s（实测）"
     ),
-    "{flops}FLOPs ({macs} multiply-adds), {bytes} moved": "{flops}FLOPs（{macs} 次乘加），访存 {bytes}",
+    "{flops}FLOPs ({macs} multiply-adds), {bytes} moved": (
+        "{flops}FLOPs（{macs} 次乘加），访存 {bytes}"
+    ),
     "Give x or input_size for shapes, operations, memory and times.": (
         "给出 x 或 input_size，即可得到形状、运算量、内存与时间。"
     ),
-    "FLOPs: a multiply-add is two, any other function of a number one; moving is none. A l"
-    "ayer's include those of the layers inside it.": (
-        "FLOPs：一次乘加计为两次，其他任何函数对每个数计为一次，移动数据不计。一层的"
-        "运算量包含其内部各层。"
+    "FLOPs: a multiply-add is two, any other function of a number one; moving is none. A layer's "
+    "include those of the layers inside it.": (
+        "FLOPs：一次乘加计为两次，其他任何函数对每个数计为一次，移动数据不计。"
+        "一层的运算量包含其内部各层。"
     ),
-    "Forward, Step (forward and backward): each layer compiled and run alone, as a median."
-    " The totals are of the whole model as one program, which fuses layers.": (
-        "“前向”与“训练”（前向加反向）：每层单独编译并运行，取中位数。合计是整个模型作"
-        "为一个程序的用时，其中各层已融合。"
+    "Forward, Step (forward and backward): each layer compiled and run alone, as a median. The "
+    "totals are of the whole model as one program, which fuses layers.": (
+        "“前向”与“训练”（前向加反向）：每层单独编译并运行，取中位数。"
+        "合计是整个模型作为一个程序的用时，其中各层已融合。"
     ),
 }
 

@@ -84,6 +84,14 @@ def build(outputs: Sequence[Node]) -> Executable:
     return Executable(outputs, works, codes, report)
 
 
+def planned(outputs: Sequence[Node]) -> Plan:
+    """The plan of a graph of primitives, for a run that gives nothing away; nothing is compiled."""
+    works: list[Work] = []
+    for _ in _lowered(fuse(outputs), works, [0.0]):
+        pass
+    return plan(works, [o for o in outputs if not is_leaf(o)])
+
+
 def _lowered(kernels: Sequence[Fused], works: list[Work], spent: list[float]) -> Iterator[Kernel]:
     """Loop IR kernels, as they are made."""
     for k in kernels:
