@@ -12,6 +12,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chainrule.explain.template import Binds, Slot, read
 from chainrule.ir.node import Node, TensorType
 
@@ -87,6 +89,14 @@ def number(value: Any) -> str:
         return r"\text{true}" if value else r"\text{false}"
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, complex):
+        if not value.imag:
+            return number(value.real)
+        imaginary = {"1": "i", "-1": "-i"}.get(number(value.imag), number(value.imag) + " i")
+        if not value.real:
+            return imaginary
+        sign = "-" if imaginary.startswith("-") else "+"
+        return rf"\left({number(value.real)} {sign} {imaginary.removeprefix('-')}\right)"
     v = float(value)
     if math.isnan(v):
         return r"\text{NaN}"
@@ -95,18 +105,33 @@ def number(value: Any) -> str:
     sign, v = ("-" if v < 0 else ""), abs(v)
     if v == int(v) and v < 1e6:
         return f"{sign}{int(v)}"
+    short = _short(v)
     near = Fraction(v).limit_denominator(1_000_000 if v < 0.01 else 1000)
-    if (
-        0 < near.numerator <= 20
-        and abs(v / near - 1) < 1e-6
-        and (near == Fraction(1, 2) or len(f"{v:.9g}") > 6)
-    ):
+    if 0 < near.numerator <= 20 and _same(v, near) and (near == Fraction(1, 2) or len(short) > 6):
         return rf"{sign}\frac{{{near.numerator}}}{{{near.denominator}}}"
-    mantissa, _, exponent = f"{v:.6g}".partition("e")
+    if len(short) > 8:
+        near = Fraction(v * v).limit_denominator(1_000_000)
+        if near.numerator and _same(v * v, near):
+            if near.denominator == 1:
+                return rf"{sign}\sqrt{{{near.numerator}}}"
+            if near.numerator == 1:
+                return rf"{sign}\frac{{1}}{{\sqrt{{{near.denominator}}}}}"
+    mantissa, _, exponent = short.partition("e")
     if not exponent:
         return sign + mantissa
     power = f"10^{{{int(exponent)}}}"
     return sign + (power if mantissa == "1" else rf"{mantissa} \cdot {power}")
+
+
+def _short(v: float) -> str:
+    """The shortest decimals that are this number, as a float32 if it is one."""
+    return str(np.float32(v)) if float(np.float32(v)) == v else repr(v)
+
+
+def _same(v: float, near: Fraction) -> bool:
+    """Whether a number is meant to be this fraction: in the precision that it has."""
+    off = 1e-7 if float(np.float32(v)) == v else 1e-15
+    return abs(v / float(near) - 1) < off
 
 
 def _number_piece(value: Any) -> Piece:
@@ -227,10 +252,15 @@ def _mul(node: Node, look: Look) -> Piece:
     a, b, v = look(x), look(y), value_of(x)
     if x is y:
         return Piece(fit(a, Binds.ATOM, signed=False, base=True) + "^{2}", Binds.POWER)
-    if v is not None and v < 0 and value_of(y) is None:  # −2 x is a product with a sign before it
+    if v is not None and _signed(v) and value_of(y) is None:  # −2 x is a product with a sign before it
         rest = b if v == -1 else _product(_number_piece(-v), b, x, y)
         return Piece("-" + fit(rest, Binds.BIG, signed=False), Binds.SUM)
     return _product(a, b, x, y)
+
+
+def _signed(v: Any) -> bool:
+    """Whether a number is written with a sign before it."""
+    return v.imag < 0 if isinstance(v, complex) and not v.real else v.real < 0
 
 
 def _product(a: Piece, b: Piece, x: Node, y: Node) -> Piece:

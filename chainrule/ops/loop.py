@@ -147,7 +147,12 @@ scan_op = Op(
     reference=_scan,
     flops=steps,
     tex=r"\operatorname{{scan}}",
-    doc=__doc__ or "",
+    doc="""s_t, y_t = body(s_{t−1}, x_t, c) for t = 1 … T: the last s, and all y_t
+
+    A loop that stays one: `carries` values go from step to step, `sequences` are read one slice a
+    step, the rest is the same in all of them. The gradient of a loop is a loop that runs the other
+    way (`autodiff/loops.py`).
+    """,
     wide=False,
     domain=Domain(
         (-3, 3),

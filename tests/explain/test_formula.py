@@ -217,3 +217,9 @@ def test_a_number_that_changes_from_step_to_step_is_shown_as_it_is_now():
         y = x * rate
         assert explain.formula(y, names={"x": x}).tex == f"y = {rate:g} x"
         assert y.tolist() == [rate, 2 * rate]
+
+
+def test_complex_constants():
+    z = torch.tensor([1 + 2j, 3 - 1j])
+    written = [explain.formula(z * c, names={"z": z}).tex for c in (2j, -1j, 1 - 2j, -2 + 0j)]
+    assert written == ["y = 2 i z", "y = -i z", r"y = \left(1 - 2 i\right) z", "y = -2 z"]
