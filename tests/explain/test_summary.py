@@ -333,3 +333,17 @@ def test_a_page_is_written_whole(tmp_path):
     file = counted(mlp(), 64, 784).save(tmp_path / "summary.html", lang="zh")
     text = file.read_text(encoding="utf-8")
     assert '<html lang="zh-CN">' in text and "参数" in text
+
+
+def test_keras_own_summary_shows_costs_where_they_are_asked_for(capsys):
+    model = keras.Sequential([keras.Input((8,)), LAYERS.Dense(4, name="first"), LAYERS.Dense(2)])
+    model.summary(line_length=90)
+    plain = capsys.readouterr().out
+    assert "FLOPs" not in plain and "Forward" not in plain
+    model.summary(line_length=90, costs=np.zeros((16, 8), np.float32))
+    told = capsys.readouterr().out
+    assert "FLOPs" in told and "Kept" in told and "Forward pass:" in told
+    first = next(line for line in told.splitlines() if "first" in line)
+    assert "1.09 k" in first  # 2 · 16 · 8 · 4 + 16 · 4
+    assert " Total params: 46 (184.00 B)" in told
+    model.summary(costs=True, print_fn=lambda text: None, show_trainable=True, line_length=120)

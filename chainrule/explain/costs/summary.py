@@ -267,9 +267,15 @@ class Summary(Table):
             n=f"{self.total_params:,}", size=size(self.param_bytes) or "0 B", fixed=f"{fixed:,}"
         )
         found.append((say("Parameters"), told))
+        if self.seen:
+            found.insert(0, (say("Input"), ", ".join(shapes([s]) for s in self.input_shapes)))
+        return [*found, *self.cost_totals()]
+
+    def cost_totals(self) -> list[tuple[str, str]]:
+        """What a pass and a training step take: names and values."""
+        say, found = words(self.lang), []
         if not self.seen:
-            return found
-        found.insert(0, (say("Input"), ", ".join(shapes([s]) for s in self.input_shapes)))
+            return []
         found.append((say("Forward pass"), self._pass(self.root.forward, self.time)))
         if self.root.training is not None:
             step = self._pass(self.root.training, self.train_time)
@@ -312,6 +318,13 @@ class Summary(Table):
                 )
             )
         return found
+
+    def cells_of(self, layer: Any) -> tuple[str, str, str]:
+        """Operations, kept bytes and time of a layer, as text; nothing for what is none."""
+        row = next((row for row in self.rows if row.layer is layer), None)
+        if row is None:
+            return "", "", ""
+        return count(row.flops), size(row.kept), duration(row.time)
 
     def __getitem__(self, path: str) -> Row:
         for row in self.rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 import shutil
@@ -16,6 +17,9 @@ from chainrule.keras.settings import to_dtype
 from chainrule.keras.symbolic import FunctionOp, Node
 from chainrule.training.messages import is_interactive_logging_enabled, print_msg
 
+#: Columns of `costs`, and how wide they are.
+_COSTS = {"FLOPs": 10, "Kept": 12, "Forward": 11}
+
 
 def print_summary(
     model: Any,
@@ -25,12 +29,18 @@ def print_summary(
     expand_nested: bool = False,
     show_trainable: bool = False,
     layer_range: Any = None,
+    costs: Any = False,
 ) -> None:
     """Print layers, output shapes and numbers of parameters.
 
     `line_length` is the width of the table (else the terminal's, at most 88, or 108 with
     connections), `positions` the ends of its columns as parts of that. `print_fn` gets the whole
     text once. `layer_range`: names (or patterns) of the first and the last layer to be shown.
+
+    `costs` (which Keras does not have) adds what each layer takes, as `explain.summary` finds it:
+    operations, bytes kept for the backward pass, measured time; and what a pass and a training step
+    take. True: for a batch of one; or a batch of inputs.
+
     Raises ValueError where columns are too narrow, or no layer fits the range.
     """
     import rich.console  # 20 ms that a program without a table need not wait
@@ -41,6 +51,7 @@ def print_summary(
     functional = model.graph is not None and not model.is_sequential
     rows = _Rows(None if not functional or _is_chain(model.graph) else model.graph.nodes)
     rows.show_trainable, rows.expand_nested = show_trainable, expand_nested
+    rows.found = None if costs is False else _explained(model, None if costs is True else costs)
     layers = model._operations if functional else model.layers
     first, last = get_layer_index_bound_by_layer_name(layers, layer_range)
 
@@ -54,8 +65,12 @@ def print_summary(
     if show_trainable:
         header, alignment = [*header, "Trainable"], [*alignment, "center"]
         width, ends = width + 12, [0.9 * end for end in ends] + [1.0]
-    width = line_length or min(width, shutil.get_terminal_size().columns - 4)
-    marks = [0, *(int(end * width) for end in ends)]
+    more = [0] * len(_COSTS) if rows.found is None else list(_COSTS.values())
+    width = line_length or min(width + sum(more), shutil.get_terminal_size().columns - 4)
+    marks = [0, *(int(end * (width - sum(more))) for end in ends)]
+    if rows.found is not None:
+        header, alignment = [*header, *_COSTS], [*alignment, *["right"] * len(_COSTS)]
+        marks += [width - sum(more[k + 1 :]) for k in range(len(more))]
     widths = [b - a for a, b in pairwise(marks)]
     if min(widths) < 4:
         raise ValueError("Insufficient console width to print summary.")
@@ -75,7 +90,7 @@ def print_summary(
         console.begin_capture()
     console.print(_bold(f'Model: "{_escape(model.name)}"'))
     console.print(table)
-    for line in _totals(model):
+    for line in (*_totals(model), *_costs(rows.found)):
         console.print(line)
     if print_fn is print_msg:
         print_msg(console.end_capture(), line_break=False)
@@ -118,6 +133,8 @@ class _Rows:
 
     show_trainable = False
     expand_nested = False
+    #: What `explain.summary` has found.
+    found: Any = None
 
     def __init__(self, nodes: list[Node] | None) -> None:
         self.nodes = nodes
@@ -134,6 +151,8 @@ class _Rows:
                 row.append(_bold(_colour(34, "Y") if layer.trainable else _colour(9, "N")))
             else:
                 row.append(_bold("-"))
+        if self.found is not None:
+            row += [_colour(34, cell) if cell else "" for cell in self.found.cells_of(layer)]
         rows = [row]
         if self.expand_nested:
             for inner in getattr(layer, "layers", None) or ():
@@ -196,6 +215,18 @@ def _totals(model: Any) -> Iterable[str]:
     for name, weights in parts.items():
         count = _colour(34, f"{count_params(weights):,}")
         yield f"{_bold(f' {name} params: ')}{count} ({_readable(weight_memory_size(weights))})"
+
+
+def _explained(model: Any, x: Any) -> Any:
+    """What the room above, which knows models of both faces, finds out about this one."""
+    return importlib.import_module("chainrule.explain").summary(model, x)
+
+
+def _costs(found: Any) -> Iterable[str]:
+    """The totals below Keras's own."""
+    if found is not None:
+        for name, told in found.cost_totals():
+            yield f"{_bold(f' {name}: ')}{_escape(told)}"
 
 
 def count_params(weights: Iterable[Any]) -> int:
