@@ -74,7 +74,7 @@ def _(g: Node, y: Node, p: Node, t: Node) -> tuple[Node, Node]:
 
 
 @op(
-    tex=r"\operatorname{{BCE}}(\sigma({0}), {1})",
+    tex=r"-({1} \log \sigma({0}) + (1 - {1}) \log(1 - \sigma({0})))",
     prepare=promote_float,
     domain=Domain((-3, 3), (0.1, 0.9)),
 )

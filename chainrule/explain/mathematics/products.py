@@ -1,0 +1,381 @@
+"""Products and reductions: A B, Σ_n δ_n a_nᵀ, W ⋆ x, softmax, means."""
+
+from __future__ import annotations
+
+import math
+
+from chainrule.explain.mathematics.labels import ROWS, Label, Labelled, letters_of
+from chainrule.explain.mathematics.writer import Writer, form, over, transposed
+from chainrule.explain.template import Binds
+from chainrule.explain.write import Piece, atom, brackets, fit, number, value_of
+from chainrule.ir.node import Node
+
+
+@form("matmul", "linear")
+def _inside(w: Writer, n: Node, want: Labelled) -> Piece:
+    return w.see(n.op.expand(n), want)
+
+
+@form("contract")
+def _contract(w: Writer, n: Node, want: Labelled) -> Piece:
+    a, b = n.inputs
+    left, out = n.attr("spec").split("->")
+    la, lb = left.split(",")
+    asked = dict(zip(out, want, strict=True))
+    na, nb = dict(zip(la, w.natural(a), strict=True)), dict(zip(lb, w.natural(b), strict=True))
+    summed: dict[str, Label] = {}
+    inner: list[str] = []
+    for c in la:
+        if c in lb and c not in out:
+            if isinstance(na[c], int) and isinstance(nb[c], int):
+                inner.append(c)
+            elif isinstance(na[c], (str, tuple)) and isinstance(nb[c], (str, tuple)):
+                summed[c] = na[c]
+            elif (a not in w.labels.active and isinstance(na[c], int)) or (
+                b not in w.labels.active and isinstance(nb[c], int)
+            ):
+                inner.append(c)
+            else:
+                summed[c] = na[c] if isinstance(na[c], (str, tuple)) else nb[c]
+    for c, v in asked.items():  # an axis of size 1 that nobody asks for is read as it comes
+        if v is None and (c not in la or c not in lb):
+            asked[c] = None
+    rows = {c: v for c, v in asked.items() if isinstance(v, int)}
+    shared = [c for c in rows if c in la and c in lb]
+    ra, rb = [c for c in rows if c not in lb], [c for c in rows if c not in la]
+    inside = w.under(list(letters_of(summed.values())))
+
+    def labels(letters: str, own: dict[str, Label]) -> Labelled:
+        return tuple(own.get(c, summed.get(c, asked.get(c))) for c in letters)
+
+    if len(inner) > 1 or (inner and shared) or len(ra) > 1 or len(rb) > 1 or len(rows) > 2:
+        return _by_letters(w, n, want)
+    if not inner:
+        if ra and rb and not shared:
+            (p,), (q,) = ra, rb
+            first = inside.see(a, labels(la, {p: 0}))
+            second = inside.see(b, labels(lb, {q: 0}))
+            if rows[p] > rows[q]:
+                first, second = second, first
+            return _total(summed, _times(first, transposed(second)))
+        if shared and (ra or rb):
+            return _by_letters(w, n, want)
+        p1, p2 = inside.see(a, labels(la, rows)), inside.see(b, labels(lb, rows))
+        return _total(summed, _each(p1, p2, bool(shared)))
+    (k,) = inner
+    ins = (a, la, ra), (b, lb, rb)
+    if (rb and rows[rb[0]] == 0) or (ra and rows[ra[0]] == 1):
+        ins = ins[::-1]
+    (x, lx, rx), (y, ly, ry) = ins
+    first = inside.see(x, labels(lx, {rx[0]: 0, k: 1} if rx else {k: 0}))
+    if not rx:
+        first = transposed(first)
+    second = inside.see(y, labels(ly, {k: 0, **({ry[0]: 1} if ry else {})}))
+    return _total(summed, _times(first, second))
+
+
+def _by_letters(w: Writer, n: Node, want: Labelled) -> Piece:
+    """Every axis with a letter: what no product of two matrices says."""
+    a, b = n.inputs
+    left, out = n.attr("spec").split("->")
+    la, lb = left.split(",")
+    taken = [v for v in (*want, *w.natural(a), *w.natural(b)) if v is not None]
+    used = {*letters_of(taken), *w.summed}
+    free = iter([c for c in "abcdfguvklo" if c not in used])
+    letters: dict[str, Label] = {}
+    for c, v in zip(out, want, strict=True):
+        letters[c] = v if isinstance(v, (str, tuple)) else next(free)
+    summed: dict[str, Label] = {}
+    for c in la:
+        if c not in letters:
+            named = w.natural(a)[la.index(c)]
+            fit_in = isinstance(named, (str, tuple)) and named not in letters.values()
+            letters[c] = summed[c] = named if fit_in else next(free)
+    inside = w.under(list(letters_of(summed.values())))
+    p = inside.see(a, tuple(letters[c] for c in la))
+    q = inside.see(b, tuple(letters[c] for c in lb))
+    have = tuple(letters[c] for c in out)
+    return w.convert(_total(summed, _times(p, q)), have, want)
+
+
+def _times(a: Piece, b: Piece) -> Piece:
+    left = fit(a, Binds.PRODUCT, joined=True)
+    return Piece(f"{left} {fit(b, Binds.POWER, signed=False)}", Binds.PRODUCT)
+
+
+def _each(a: Piece, b: Piece, rows: bool) -> Piece:
+    if not rows:
+        return Piece(rf"{fit(a, Binds.PRODUCT)} \cdot {fit(b, Binds.POWER, signed=False)}", Binds.PRODUCT)
+    return Piece(
+        rf"{fit(a, Binds.PRODUCT)} \odot {fit(b, Binds.POWER, signed=False)}", Binds.PRODUCT
+    )
+
+
+def _total(summed: dict[str, Label], body: Piece) -> Piece:
+    if not summed:
+        return body
+    return Piece(rf"\sum_{{{over(list(summed.values()))}}} {fit(body, Binds.PRODUCT)}", Binds.BIG)
+
+
+# ---------------------------------------------------------------------- convolution
+
+
+@form("conv")
+def _conv(w: Writer, n: Node, want: Labelled) -> Piece:
+    x, kernel = n.inputs
+    k = len(n.attr("stride"))
+    places = w.natural(x)[2:]
+    p = w.see(kernel, tuple(range(len(kernel.shape))))
+    q = w.see(x, (want[0], 0, *places))
+    made = _times_star(p, q, r"\star", star(n))
+    return w.convert(made, (want[0], 0, *places), (want[0], want[1], *want[2 : 2 + k]))
+
+
+def star(n: Node) -> str:
+    """Stride s, padding p, dilation d and groups g of a convolution, where they are not 1, 0, 1, 1."""
+    low, high = n.attr("low"), n.attr("high")
+    said = []
+    if any(s != 1 for s in n.attr("stride")):
+        said.append(f"s={_same(n.attr('stride'))}")
+    if any(low) or any(high):
+        said.append(
+            f"p={_same(low)}" if low == high else f"p={_same(low)}|{_same(high)}"
+        )
+    if any(s != 1 for s in n.attr("dilation")):
+        said.append(f"d={_same(n.attr('dilation'))}")
+    if n.attr("groups") != 1:
+        said.append(f"g={n.attr('groups')}")
+    return ";".join(said)
+
+
+def _same(values: tuple[int, ...]) -> str:
+    return str(values[0]) if len(set(values)) == 1 else r"\times".join(map(str, values))
+
+
+def _times_star(a: Piece, b: Piece, sign: str, index: str) -> Piece:
+    sign += f"_{{{index}}}" if index else ""
+    return Piece(
+        f"{fit(a, Binds.POWER, signed=False)} {sign} {fit(b, Binds.POWER, signed=False)}", Binds.PRODUCT
+    )
+
+
+def conv_gradient_input(conv: Node, g: Node, kernel: Node) -> object:
+    """Wᵀ spread over the places: the transposed convolution."""
+
+    def written(w: Writer, want: Labelled) -> Piece:
+        places = w.natural(conv)[2:]
+        size = "\\times".join(str(s) for s in conv.inputs[0].shape[2:])
+        p = w.see(kernel, tuple(range(len(kernel.shape))))
+        q = w.see(g, (want[0], 0, *places))
+        index = ";".join(filter(None, [star(conv), size]))
+        made = _times_star(p, q, r"\star^{T}", index)
+        return w.convert(made, (want[0], 0, *places), want)
+
+    return written
+
+
+def conv_gradient_kernel(conv: Node, g: Node, x: Node) -> object:
+    """The correlation of what came in with what came back."""
+
+    def written(w: Writer, want: Labelled) -> Piece:
+        places = w.natural(conv)[2:]
+        sample = w.natural(conv)[0]
+        ins = w.natural(x)[2:]
+        inside = w.under(list(letters_of([sample])))
+        p = inside.see(g, (sample, 0, *places))
+        q = inside.see(x, (sample, 0, *ins))
+        size = "\\times".join(str(s) for s in conv.inputs[1].shape[2:])
+        index = ";".join(filter(None, [star(conv), size]))
+        made = _total({"n": sample} if sample is not None else {}, _times_star(p, q, r"\circledast", index))
+        return w.convert(made, tuple(range(len(want))), want)
+
+    return written
+
+
+# ---------------------------------------------------------------------- pooling
+
+
+def _window(n: Node) -> str:
+    low, high = n.attr("low"), n.attr("high")
+    said = [r"\times".join(map(str, n.attr("size")))]
+    if n.attr("stride") != n.attr("size"):
+        said.append(f"s={_same(n.attr('stride'))}")
+    if any(low) or any(high):
+        said.append(f"p={_same(low)}" if low == high else f"p={_same(low)}|{_same(high)}")
+    if any(s != 1 for s in n.attr("dilation")):
+        said.append(f"d={_same(n.attr('dilation'))}")
+    return ";".join(said)
+
+
+@form("max_pool", "sum_pool")
+def _pool(w: Writer, n: Node, want: Labelled) -> Piece:
+    (x,) = n.inputs
+    k = len(n.attr("size"))
+    lead = len(n.shape) - k
+    places = w.natural(x)[lead:]
+    ins = (*want[:lead], *places)
+    name = n.op.name.replace("_", "")
+    inside = w.see(x, ins)
+    made = atom(rf"\operatorname{{{name}}}_{{{_window(n)}}}{brackets(inside.tex)}")
+    return w.convert(made, ins, want)
+
+
+def pool_gradient(pool: Node, g: Node) -> object:
+    """Every element back to where it was found."""
+
+    def written(w: Writer, want: Labelled) -> Piece:
+        (x,) = pool.inputs
+        k = len(pool.attr("size"))
+        lead = len(x.shape) - k
+        places = w.natural(pool)[lead:]
+        inside = w.see(g, (*want[:lead], *places)).tex
+        name = pool.op.name.replace("_", "")
+        if pool.op.name == "max_pool":
+            inside += "; " + w.see(x, (*want[:lead], *w.natural(x)[lead:])).tex
+        else:
+            inside += "; " + r"\times".join(str(s) for s in x.shape[lead:])
+        made = atom(rf"\operatorname{{{name}}}^{{T}}_{{{_window(pool)}}}{brackets(inside)}")
+        return w.convert(made, (*want[:lead], *w.natural(x)[lead:]), want)
+
+    return written
+
+
+@form("div")
+def _mean_pool(w: Writer, n: Node, want: Labelled) -> Piece | None:
+    x, count = n.inputs
+    if x.op.name != "sum_pool" or value_of(count) != math.prod(x.attr("size")):
+        return None
+    p = _pool(w, x, want)
+    return None if p is None else p._replace(tex=p.tex.replace("sumpool", "avgpool", 1))
+
+
+# ---------------------------------------------------------------------- reductions
+
+
+_SIGNS = {"sum": r"\sum", "prod": r"\prod", "amax": r"\max", "amin": r"\min", "mean": r"\sum"}
+
+
+def _axes(n: Node) -> tuple[int, ...]:
+    rank = len(n.inputs[0].shape)
+    axis = n.attr("axis")
+    if axis is None or axis == ():
+        return tuple(range(rank))
+    return tuple(a % max(rank, 1) for a in ((axis,) if isinstance(axis, int) else axis))
+
+
+def reduced_labels(w: Writer, n: Node, want: Labelled) -> tuple[Labelled, list[Label]]:
+    """The labels of what is reduced, and of the axes that go."""
+    (x,) = n.inputs
+    gone = _axes(n)
+    kept = iter(want if len(want) != len(x.shape) else [v for a, v in enumerate(want) if a not in gone])
+    labels: list[Label] = [None if a in gone else next(kept) for a in range(len(x.shape))]
+    natural = w.natural(x)
+    out: list[Label] = []
+    for a in gone:
+        if x.shape[a] == 1:
+            continue
+        v = natural[a]
+        if isinstance(v, int) or v is None:
+            v = next(r for r in range(9) if r not in labels)
+        elif v in labels:
+            v = w.letter(x, a, tuple(labels))
+        labels[a] = v
+        out.append(v)
+    return tuple(labels), out
+
+
+@form("sum", "mean", "prod", "amax", "amin")
+def _reduce(w: Writer, n: Node, want: Labelled) -> Piece:
+    (x,) = n.inputs
+    labels, gone = reduced_labels(w, n, want)
+    count = math.prod(x.shape[a] for a in _axes(n))
+    if n.op.name in ("sum", "mean") and value_of(x) is not None:
+        total = value_of(x) * (count if n.op.name == "sum" else 1)
+        return _number(total)
+    name = n.op.name
+    if not gone:
+        return w.see(x, labels)
+    inside = w.under(list(letters_of(gone)))
+    source, factor = _repeated(x, labels, gone) if name == "sum" else (labels, 1)
+    body = inside.see(x, source)
+    gone = [g for g in gone if g in source]
+    sign = rf"{_SIGNS[name]}_{{{over(gone)}}}"
+    needs = Binds.PREFIX if name in ("amax", "amin", "prod") else Binds.PRODUCT
+    total_ = Piece(f"{sign} {fit(body, needs)}", Binds.BIG) if gone else body
+    if name in ("amax", "amin"):
+        total_ = Piece(total_.tex, Binds.PREFIX)
+    if factor != 1:
+        total_ = Piece(f"{factor} {fit(total_, Binds.BIG)}", min(total_.binds, Binds.PRODUCT))
+    if name == "mean":
+        return Piece(rf"\frac{{1}}{{{count}}} {fit(total_, Binds.BIG)}", Binds.BIG)
+    return total_
+
+
+def _repeated(x: Node, labels: Labelled, gone: list[Label]) -> tuple[Labelled, int]:
+    """A sum over what is the same everywhere is a product."""
+    source, factor = list(labels), 1
+    if x.op.name == "broadcast_to":
+        (y,) = x.inputs
+        lead = len(x.shape) - len(y.shape)
+        for a, v in enumerate(labels):
+            if v in gone and v is not None and (a < lead or y.shape[a - lead] == 1):
+                source[a], factor = None, factor * x.shape[a]
+    return tuple(source), factor
+
+
+def _number(value: float) -> Piece:
+    tex = number(value)
+    return Piece(tex, Binds.SUM if tex.startswith("-") else Binds.POWER)
+
+
+@form("softmax", "log_softmax", "cumsum", "cumprod")
+def _along(w: Writer, n: Node, want: Labelled) -> Piece:
+    """Functions of whole rows: of a vector, or of each row of a matrix."""
+    label = want[n.attr("axis")]
+    rows = [v for v in want if isinstance(v, int)]
+    last = label == max(rows, default=None) if isinstance(label, int) else False
+    index = "" if last or label is None else f"_{{{over([label])}}}"
+    inside = w.see(n.inputs[0], want).tex
+    name = {"softmax": "softmax", "log_softmax": "softmax"}.get(n.op.name, n.op.name)
+    made = rf"\operatorname{{{name}}}{index}{brackets(inside)}"
+    return Piece(rf"\log {made}", Binds.PREFIX) if n.op.name == "log_softmax" else atom(made)
+
+
+@form("logsumexp")
+def _logsumexp(w: Writer, n: Node, want: Labelled) -> Piece:
+    labels, gone = reduced_labels(w, n, want)
+    body = w.under(list(letters_of(gone))).see(n.inputs[0], labels)
+    return Piece(rf"\log \sum_{{{over(gone)}}} e^{{{body.tex}}}", Binds.PREFIX)
+
+
+# ---------------------------------------------------------------------- normalisation
+
+
+def moments(n: Node) -> tuple[Node, Node]:
+    """The nodes of mean and variance in the formula of `standardize` (for RMS: mean square)."""
+    inside = n.op.expand(n)
+    while inside.op.name in ("cast", "broadcast_to"):
+        inside = inside.inputs[0]
+    d, r = inside.inputs
+    spread = r.inputs[0].inputs[0]
+    return (d.inputs[1] if d.op.name == "sub" else spread), spread
+
+
+@form("standardize", "rms_standardize")
+def _standardize(w: Writer, n: Node, want: Labelled) -> Piece:
+    (x,) = n.inputs
+    mean, spread = moments(n)
+    base = w.see(x, want)
+    top = base.tex
+    if n.op.name == "standardize":
+        top = f"{fit(base, Binds.SUM)} - {fit(w.see(mean, below_one(mean, want)), Binds.BIG)}"
+    under = fit(w.see(spread, below_one(spread, want)), Binds.SUM)
+    return atom(rf"\frac{{{top}}}{{\sqrt{{{under} + {number(n.attr('eps'))}}}}}")
+
+
+def below_one(n: Node, want: Labelled) -> Labelled:
+    """Labels without those of axes of size 1."""
+    return tuple(None if s == 1 else v for s, v in zip(n.shape, want, strict=True))
+
+
+__all__ = ["ROWS", "conv_gradient_input", "conv_gradient_kernel", "moments", "pool_gradient"]
