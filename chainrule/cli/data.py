@@ -7,13 +7,16 @@ codes       (n, steps) int64, targets of the same shape     for transformer
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from chainrule import datasets
+from chainrule.datasets.cifar10 import CLASSES as CIFAR10_CLASSES
 from chainrule.datasets.formats import Array
+from chainrule.datasets.mnist import FASHION_MNIST_CLASSES
+from chainrule.datasets.sequences import SONAR_CLASSES
 from chainrule.datasets.symbolic import load_symbolic
 from chainrule.datasets.text import encode, load_tiny_shakespeare, windows
 
@@ -24,16 +27,19 @@ CONTEXT = 64  # characters of Shakespeare in one piece
 
 @dataclass(frozen=True)
 class Data:
-    """Arrays to train and to test on, and how many classes the labels have."""
+    """Arrays to train and to test on, how many classes the labels have, and what they and the codes
+    of a text are called."""
 
     train: Part
     test: Part
     classes: int
+    names: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
 
     def limited(self, count: int | None) -> Data:
         """At most the first `count` rows of each part."""
         (x, y), (u, v) = self.train, self.test
-        return Data((x[:count], y[:count]), (u[:count], v[:count]), self.classes)
+        return replace(self, train=(x[:count], y[:count]), test=(u[:count], v[:count]))
 
 
 def auto() -> str:
@@ -41,7 +47,14 @@ def auto() -> str:
     return "digits" if datasets.overview()["mnist"] == "not here" else "mnist"
 
 
-def _images(load: Callable[[str], Part], brightest: float) -> Callable[[], Data]:
+def is_here(name: str) -> bool:
+    """Whether a data set can be read without fetching it."""
+    return datasets.overview().get(_FILES.get(name, ""), "made here") != "not here"
+
+
+def _images(
+    load: Callable[[str], Part], brightest: float, names: Sequence[str] = ()
+) -> Callable[[], Data]:
     def part(split: str) -> Part:
         images, labels = load(split)
         pixels = images.astype(np.float32) / np.float32(brightest)
@@ -51,7 +64,7 @@ def _images(load: Callable[[str], Part], brightest: float) -> Callable[[], Data]
             pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
         return pixels, labels.astype(np.int64)
 
-    return lambda: Data(part("train"), part("test"), classes=10)
+    return lambda: Data(part("train"), part("test"), classes=10, names=tuple(names))
 
 
 def _rows(images: Callable[[], Data]) -> Callable[[], Data]:
@@ -59,9 +72,8 @@ def _rows(images: Callable[[], Data]) -> Callable[[], Data]:
 
     def load() -> Data:
         data = images()
-        return Data(
-            (data.train[0][:, 0], data.train[1]), (data.test[0][:, 0], data.test[1]), data.classes
-        )
+        (x, y), (u, v) = data.train, data.test
+        return replace(data, train=(x[:, 0], y), test=(u[:, 0], v))
 
     return load
 
@@ -70,13 +82,16 @@ def _sonar() -> Data:
     """Bands standardised by the training echoes: on raw ones an LSTM mostly stays at chance."""
     (x, y), (u, v) = datasets.load_sonar("train"), datasets.load_sonar("test")
     mean, spread = x.mean(axis=0), x.std(axis=0)
-    return Data(((x - mean) / spread, y), ((u - mean) / spread, v), classes=2)
+    return Data(
+        ((x - mean) / spread, y), ((u - mean) / spread, v), classes=2, names=tuple(SONAR_CLASSES)
+    )
 
 
 def _symbolic(task: str) -> Callable[[], Data]:
     def load() -> Data:
         x, y = load_symbolic(task, 12_000)
-        return Data((x[:10_000], y[:10_000]), (x[10_000:], y[10_000:]), classes=10)
+        digits = tuple("0123456789")
+        return Data((x[:10_000], y[:10_000]), (x[10_000:], y[10_000:]), 10, digits, digits)
 
     return load
 
@@ -86,14 +101,22 @@ def _shakespeare() -> Data:
     train, test = (
         windows(encode(load_tiny_shakespeare(s), alphabet), CONTEXT) for s in ("train", "test")
     )
-    return Data(train, test, classes=len(alphabet))
+    return Data(train, test, len(alphabet), tuple(alphabet), tuple(alphabet))
 
 
 _DIGITS = _images(datasets.load_digits, 16)
 _MNIST = _images(datasets.load_mnist, 255)
-_FASHION = _images(datasets.load_fashion_mnist, 255)
-_CIFAR10 = _images(datasets.load_cifar10, 255)
+_FASHION = _images(datasets.load_fashion_mnist, 255, FASHION_MNIST_CLASSES)
+_CIFAR10 = _images(datasets.load_cifar10, 255, CIFAR10_CLASSES)
 
+#: Data set → its name in `datasets.overview`; the others are made, or in the package.
+_FILES = {
+    "mnist": "mnist",
+    "fashion-mnist": "fashion_mnist",
+    "cifar10": "cifar10",
+    "sonar": "sonar",
+    "shakespeare": "tiny_shakespeare",
+}
 _IMAGES = {"digits": _DIGITS, "mnist": _MNIST, "fashion-mnist": _FASHION, "cifar10": _CIFAR10}
 
 #: Network → data set → loader; the first needs nothing but the package.

@@ -20,6 +20,7 @@ from chainrule._version import __version__
 from chainrule.cli.doctor import doctor
 from chainrule.cli.output import OutputError
 from chainrule.cli.port import port
+from chainrule.cli.report import report
 from chainrule.cli.train import train
 from chainrule.errors import ChainruleError, DataError
 
@@ -35,6 +36,7 @@ def cli() -> None:
 
 
 cli.add_command(train)
+cli.add_command(report)
 cli.add_command(doctor)
 cli.add_command(port)
 

@@ -1,4 +1,6 @@
-"""The output folder: model.safetensors, history.json, metrics.json, each whole or not there."""
+"""The output folder: model.safetensors, history.json, metrics.json, and report.html made of these,
+each whole or not there.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,11 @@ from typing import Any
 from chainrule import models, nn
 from chainrule.errors import ChainruleError
 from chainrule.io.files import atomic
+
+MODEL, REPORT = "model.safetensors", "report.html"
+
+#: What every run has.
+PARTS = (MODEL, "history.json", "metrics.json")
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -44,7 +51,7 @@ class Output:
 
     @property
     def model_file(self) -> Path:
-        return self.folder / "model.safetensors"
+        return self.folder / MODEL
 
     def model(self, model: nn.Module, name: str, arguments: dict[str, Any]) -> None:
         """Write the network, so that `chainrule.models.load` builds it again."""
@@ -56,6 +63,12 @@ class Output:
         text = json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
         with self._says_what_to_do(), atomic(self.folder / f"{name}.json") as file:
             file.write(text.encode())
+
+    def text(self, name: str, content: str) -> Path:
+        """Write a text file."""
+        with self._says_what_to_do(), atomic(self.folder / name) as file:
+            file.write(content.encode())
+        return self.folder / name
 
     @contextlib.contextmanager
     def _says_what_to_do(self) -> Iterator[None]:

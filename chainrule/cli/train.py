@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import shlex
 import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,12 +17,14 @@ from typing import Any
 import click
 from rich.console import Console
 
-from chainrule import models, nn, optim
+from chainrule import compiler, models, nn, optim
 from chainrule._version import __version__
 from chainrule.cli import data as data_sets
+from chainrule.cli import run as runs
 from chainrule.cli.data import CHOICES, Data, Part
-from chainrule.cli.output import Output
+from chainrule.cli.output import REPORT, Output, OutputError
 from chainrule.datasets.symbolic import IGNORED
+from chainrule.runtime import machine, programs
 from chainrule.runtime.random import manual_seed
 from chainrule.tensor import Tensor, no_grad
 from chainrule.training import (
@@ -95,6 +99,7 @@ _FOUND = {
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Folder for what is kept. [runs/MODEL-DATA]"
 )
+@click.option("--report/--no-report", default=True, help="Write a report.html into the folder.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def train(
     model: str,
@@ -105,9 +110,10 @@ def train(
     seed: int,
     limit: int | None,
     output: Path | None,
+    report: bool,
     quiet: bool,
 ) -> int:
-    """Train MODEL on real data, and save it with its history.
+    """Train MODEL on real data, and save it with its history and a report.
 
     Ctrl-C ends the training after the step it is in; model and history so far are kept.
     """
@@ -130,25 +136,54 @@ def train(
         f"learning rate {settings.lr:g}, batches of {settings.batch_size}, seed {seed}",
         soft_wrap=True,
     )
-    report = training.fit(loaded, folder, console)
-    report |= {
+    about = {
         "model": model,
         "data": name,
         "seed": seed,
         "parameters": parameters,
         "chainrule": __version__,
-    }
-    report |= {
         "optimizer": settings.optimizer,
         "lr": settings.lr,
         "batch_size": settings.batch_size,
+        "limit": limit,
+        "train_rows": len(loaded.train[0]),
+        "test_rows": len(loaded.test[0]),
+        "input_shape": list(loaded.train[0].shape[1:]),
+        "input_dtype": str(loaded.train[0].dtype),
+        "command": _command(model, name, settings, seed, limit),
+        **runs.surroundings(loaded),
     }
-    report |= {"train_rows": len(loaded.train[0]), "test_rows": len(loaded.test[0])}
-    folder.json("metrics", report)
-    _say(console, report, folder)
+    result = training.fit(loaded, folder, console, about)
+    _say(console, result, folder)
     if training.signal is not None:
         return 128 + training.signal
-    return DIVERGED if report["diverged"] else 0
+    if report:
+        _report(folder, loaded, console)
+    return DIVERGED if result["diverged"] else 0
+
+
+def _command(model: str, data: str, settings: Settings, seed: int, limit: int | None) -> str:
+    """What trains the same network again, with nothing left to defaults."""
+    words = ["chainrule", "train", model, "--data", data, "--epochs", str(settings.epochs)]
+    words += ["--batch-size", str(settings.batch_size), "--lr", f"{settings.lr:g}"]
+    words += ["--seed", str(seed)] + ([] if limit is None else ["--limit", str(limit)])
+    return shlex.join(words)
+
+
+def _report(folder: Output, data: Data, console: Console) -> None:
+    """The report of what was just trained. Its results are kept, whatever happens here."""
+    again = f"chainrule report {shlex.quote(str(folder.folder))}"
+    try:
+        made = runs.report(runs.read(folder.folder), "en", data)
+        path = folder.text(REPORT, made.html())
+    except OutputError as error:
+        raise OutputError(f"{error}. Model and history are kept; {again} writes the report") from (
+            error
+        )
+    except KeyboardInterrupt:
+        console.print(f"no report; {again} writes it", soft_wrap=True)
+        raise
+    console.print(f"report: {path}", soft_wrap=True)
 
 
 def _data_name(model: str, data: str | None) -> str:
@@ -207,13 +242,16 @@ class Training:
         self.optimizer = getattr(optim, settings.optimizer)(self.model.parameters(), lr=settings.lr)
         self.means = {metric: RunningMean(metric) for metric in ("loss", "accuracy")}
         self.stop_training = False
+        self.steps = 0
         self.signal: int | None = None
         self.history: Any = None  # set by the History callback
 
-    def fit(self, data: Data, folder: Output, console: Console) -> dict[str, Any]:
-        """Train, keep model and history after every epoch, test at the end."""
+    def fit(
+        self, data: Data, folder: Output, console: Console, about: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Train, keep model, history and what is known `about` the run after every epoch."""
         batches = as_batches(*data.train, batch_size=self.settings.batch_size, shuffle=True)
-        keep = _Keep(self, folder)
+        keep = _Keep(self, folder, about)
         progress = ProgbarLogger()
         callbacks = CallbackList(
             [History(), keep, progress],
@@ -235,19 +273,19 @@ class Training:
                 validates_at=lambda epoch: self.signal is None,
             )
         seconds = time.perf_counter() - began
-        history = self.history.history
-        last = {
-            f"test_{n[4:]}": values[-1] for n, values in history.items() if n.startswith("val_")
-        }
-        return last | {
-            "loss": history["loss"][-1],
-            "epochs": len(history["loss"]),
+        result = keep.result() | {
             "interrupted": self.signal is not None,
-            "diverged": keep.diverged,
             "seconds": seconds,
+            "peak_memory": machine.peak_memory(),
+            "peak_flops": compiler.peak().flops,
+            "programs": programs.count(),
+            "finished": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         }
+        folder.json("metrics", result)
+        return result
 
     def _train(self, batch: Any) -> None:
+        self.steps += 1
         self.model.train()
         self.optimizer.zero_grad()
         loss = self._measured(batch)
@@ -302,18 +340,38 @@ class Training:
 
 
 class _Keep(Callback):
-    """Keeps model and history after every epoch; a loss that is no number ends the run."""
+    """Keeps model, history and what is known of the run after every epoch: also of one that is
+    killed there is a report. A loss that is no number ends the run.
+    """
 
-    def __init__(self, training: Training, folder: Output) -> None:
+    def __init__(self, training: Training, folder: Output, about: Mapping[str, Any]) -> None:
         super().__init__()
         self.training = training
         self.folder = folder
+        self.about = about
         self.diverged = False
         self.seconds: list[float] = []
         self._began = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         self._began = time.perf_counter()
+
+    def result(self) -> dict[str, Any]:
+        """What is known of the run so far."""
+        history = self.training.history.history
+        last = {
+            f"test_{n[4:]}": values[-1] for n, values in history.items() if n.startswith("val_")
+        }
+        return {
+            **self.about,
+            **last,
+            "loss": history["loss"][-1],
+            "epochs": len(history["loss"]),
+            "steps": self.training.steps,
+            "interrupted": True,
+            "diverged": self.diverged,
+            "seconds": sum(self.seconds),
+        }
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         self.seconds.append(time.perf_counter() - self._began)
@@ -323,5 +381,6 @@ class _Keep(Callback):
         )
         if not math.isfinite((logs or {}).get("loss", 0.0)):
             self.diverged = self.training.stop_training = True
-            return  # the last model whose loss was a number stays
-        self.folder.model(self.training.model, self.training.name, self.training.arguments)
+        else:  # else the last model whose loss was a number stays
+            self.folder.model(self.training.model, self.training.name, self.training.arguments)
+        self.folder.json("metrics", self.result())

@@ -8,6 +8,7 @@
     explain.attribute(model, x)     what each pixel or word has to do with an output
     explain.summary(model, x)       shapes, parameters, operations, bytes, memory and time by layer
     explain.report(model, test=…)   all of it about a trained model, as one page
+    explain.why(model, data)        why it does not learn: reasons, evidence, remedies
     explain.stages(y)               every stage from there to what runs
 
 Nothing here computes or records: a training step stays the program that it was. (backprop
@@ -42,6 +43,7 @@ __all__ = [
     "report",
     "stages",
     "summary",
+    "why",
 ]
 
 #: What is read when a program first names it, so that formulas come quickly.
@@ -52,6 +54,7 @@ _ELSEWHERE = {
     "backprop": "chainrule.explain.stepwise",
     "report": "chainrule.explain.reporting",
     "summary": "chainrule.explain.costs",
+    "why": "chainrule.explain.reasons",
 }
 
 

@@ -21,7 +21,8 @@ REPORT = {
     ),
     "{title} has {parameters} parameters and was trained for {epochs} epochs on {rows} rows, in "
     "{time} on {cpu}.": (
-        "{title} 有 {parameters} 个参数，在 {rows} 个样本上训练了 {epochs} 轮，用时 {time}（{cpu}）。"
+        "{title} 有 {parameters} 个参数，在 {rows} 个样本上训练了 {epochs} 轮，"
+        "用时 {time}（{cpu}）。"
     ),
     "On {rows} rows that it has not seen it explains {share} of the variance; it is off by {error} "
     "on average.": "在 {rows} 个未见过的样本上，它解释了方差的 {share}；平均绝对误差为 {error}。",

@@ -35,7 +35,8 @@ p, li, figcaption { max-width: 42rem; }
 a { color: var(--accent); } .muted { color: var(--muted); } .lede { font-size: 1.08rem; }
 code, pre { font-family: ui-monospace, "Cascadia Mono", Menlo, Consolas, "Noto Sans Mono CJK SC",
   monospace; font-size: .88em; background: var(--code); border-radius: 4px; }
-code { padding: .1em .25em; overflow-wrap: anywhere; } pre code { padding: 0; overflow-wrap: normal; }
+code { padding: .1em .25em; overflow-wrap: anywhere; }
+pre code { padding: 0; overflow-wrap: normal; }
 pre { padding: .8em 1em; overflow-x: auto; line-height: 1.5; }
 .wide { overflow-x: auto; max-width: 100%; margin: .8rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }

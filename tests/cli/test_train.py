@@ -50,7 +50,7 @@ def test_every_network_learns_without_a_download(model, tmp_path, capsys):
     assert main(["train", model, *QUICK[model], "--output", str(out)]) == 0
     metrics, history = contents(out, "metrics"), contents(out, "history")
     assert sorted(p.name for p in out.iterdir()) == [
-        "history.json", "metrics.json", "model.safetensors",
+        "history.json", "metrics.json", "model.safetensors", "report.html",
     ]  # fmt: skip
     assert metrics["test_accuracy"] > BETTER_THAN[model]
     assert history["loss"][-1] < history["loss"][0]
