@@ -86,15 +86,15 @@ def test_a_line_is_the_chain_rule_the_ops_rule_and_the_numbers_put_in() -> None:
     assert term.formula.tex == r"\frac{\partial L}{\partial L} \cdot (1 - L^{2})"
     assert term.numbers.tex == r"1 \cdot (1 - 0.6351^{2})"
     (f, _) = found.forward
-    assert f.formula.tex == r"s \cdot x"
+    assert f.formula.tex == r"w \cdot x"
     assert f.numbers.tex == r"3 \cdot 0.25"
-    np.testing.assert_allclose(lines["s"].value, 0.25 * (1 - np.tanh(0.75) ** 2))
+    np.testing.assert_allclose(lines["w"].value, 0.25 * (1 - np.tanh(0.75) ** 2))
 
 
 def test_the_contributions_of_several_users_stand_one_by_one() -> None:
     w = torch.tensor([1.0, 2.0], requires_grad=True, dtype=torch.float64)
     found = explain.backprop(lambda x: (w * x + torch.exp(w)).sum(), torch.ones(2).double())
-    (line,) = [b for b in found.backward if b.name == "s"]
+    (line,) = [b for b in found.backward if b.name == "w"]
     assert len(line.terms) == 2
     np.testing.assert_allclose(sum(t.value for t in line.terms), line.value)
     np.testing.assert_allclose(line.value, 1 + np.exp([1.0, 2.0]))

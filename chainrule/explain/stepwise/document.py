@@ -128,7 +128,8 @@ math > mrow > mtable > mtr > mtd:first-child { text-align: right; }
 .step h2 { margin: .6rem 0; } .backward h2 { color: var(--accent); }
 .verdict { font-weight: 600; } .follows { color: var(--muted); }
 .checks { font-size: .85rem; } .checks td { min-width: 6rem; }
-.checks td:first-child { min-width: 9rem; } .terms > li { margin: .3rem 0; }
+.checks td:first-child { min-width: 9rem; } .checks td { white-space: pre-line; }
+.terms > li { margin: .3rem 0; }
 .sources { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr));
   gap: 0 1rem; } .source { min-width: 0; } .source h4 { overflow-wrap: anywhere; }
 .source p { margin: .2rem 0; }
@@ -150,6 +151,7 @@ math > mrow > mtable > mtr > mtd:first-child { text-align: right; }
 .stepping .drawing .near { opacity: 1; }
 .stepping .drawing .now { opacity: 1; }
 .stepping .drawing .now rect { fill: var(--accent); stroke: var(--accent); }
+.stepping .drawing .now.wrong rect { fill: var(--bad); stroke: var(--bad); }
 .stepping .drawing .now text { fill: var(--paper); }
 .stepping .drawing .lit { opacity: 1; } .drawing .lit .line { stroke: var(--accent);
   stroke-width: 2.4; } .drawing .lit .tip { fill: var(--accent); }
@@ -227,6 +229,7 @@ function fromHash() {
   const m = location.hash.match(/^#(\\d+)$/);
   return m ? +m[1] - 1 : 0;
 }
+window.addEventListener('resize', () => show(at, false));
 window.addEventListener('hashchange', () => show(fromHash(), false));
 root.classList.add('stepping');
 document.querySelector('.controls').hidden = false;

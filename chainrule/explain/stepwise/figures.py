@@ -39,13 +39,13 @@ def number(v: object) -> str:
     return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else mantissa
 
 
-def array(a: np.ndarray) -> str:
-    """An array as TeX: a number, a column, a matrix, or its first elements and its shape."""
+def array(a: np.ndarray, row: bool = False) -> str:
+    """An array as TeX: a number, a column (or row), a matrix, or its beginning and shape."""
     a = np.asarray(a)
     if a.size == 1:
         return number(a.reshape(())[()])
     if 0 < a.size <= SHOWN and a.ndim <= 2:
-        rows = a.reshape(-1, 1) if a.ndim == 1 else a
+        rows = a.reshape((1, -1) if row else (-1, 1)) if a.ndim == 1 else a
         inside = r" \\ ".join(" & ".join(map(number, row)) for row in rows)
         return rf"\begin{{pmatrix}} {inside} \end{{pmatrix}}"
     first = ", ".join(map(number, a.ravel()[:FIRST]))
@@ -54,18 +54,23 @@ def array(a: np.ndarray) -> str:
     return rf"\left[{first}{more}\right]_{{{sizes}}}"
 
 
-def operand(a: np.ndarray) -> str:
+def operand(a: np.ndarray, row: bool = False) -> str:
     """An array as TeX where a symbol stood."""
-    found = array(a)
+    found = array(a, row)
     if found.startswith("\\"):
         return f"{{{found}}}"  # so that an exponent is the whole matrix's
     return f"({found})" if found.startswith("-") or r"\cdot" in found else found
 
 
-def bare(a: np.ndarray) -> str:
+def bare(a: np.ndarray, row: bool = False) -> str:
     """An array as text where a symbol stood."""
     found = text(a)
     return f"({found})" if found.startswith("-") else found
+
+
+def block(a: np.ndarray) -> str:
+    """An array as text, the rows of a matrix under each other."""
+    return text(a).replace("] [", "]\n[")
 
 
 def text(a: np.ndarray) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -40,14 +40,19 @@ class Symbols:
     """A symbol for every value that is shown. Numbers known beforehand are written where they are
     used.
 
-    known   new input → name: data, parameters
+    known     new input → name: data, parameters
+    learned   inputs without a name that ask for gradients
+    rows      whether vectors are rows: beside samples that are rows, those of x Wᵀ + b
     """
 
-    def __init__(self, tape: Tape, known: Mapping[Node, str]) -> None:
-        self.tape = tape
+    def __init__(
+        self, tape: Tape, known: Mapping[Node, str], learned: Collection[Node] = ()
+    ) -> None:
+        self.tape, self.learned = tape, set(learned)
         self.fixed = _fixed(tape)
         self.names: dict[Node, str] = {n: symbol(name) for n, name in known.items()}
         self.names[tape.loss] = "L"
+        self.rows = any(name[:1] == "x" and len(n.shape) > 1 for n, name in known.items())
         letters = Letters(self.names.values())
         keys: dict[object, str] = {}
         shown = [s.node for s in tape.steps if s.node not in self.fixed]
@@ -72,10 +77,9 @@ class Symbols:
         if when is not None and when.state is not None:
             return "hcq"[min(when.state, 2)]
         if n.op.name == "input":
-            recorded = self.tape.given[n]
-            if recorded.op.name != "input":
+            if self.tape.given[n].op.name != "input":
                 return r"\xi"
-            return "s"
+            return "w" if n in self.learned else "s"
         return letter_for(n)
 
     # ------------------------------------------------------------------ writing
@@ -102,12 +106,14 @@ class Symbols:
     def _letters(self, how: How, cotangents: Mapping[Node, np.ndarray]) -> dict[Node, str]:
         out = {}
         for n, h in self._holders.items():
-            out[h] = self.names[n] if how == "symbols" else _FIGURES[how](self.tape.values[n])
+            out[h] = self._shown(self.names[n], self.tape.values[n], how)
         for n, h in self._cotangents.items():
             if n in cotangents:
-                value = cotangents[n]
-                out[h] = partial(self.names[n]) if how == "symbols" else _FIGURES[how](value)
+                out[h] = self._shown(partial(self.names[n]), cotangents[n], how)
         return out
+
+    def _shown(self, name: str, value: np.ndarray, how: How) -> str:
+        return name if how == "symbols" else _FIGURES[how](value, self.rows)
 
     def forward(self, step: Step, how: How = "symbols") -> Written:
         """The formula of a step's value."""
@@ -168,7 +174,7 @@ def _write(n: Node, letters: Mapping[Node, str], how: How) -> Written:
 
 
 def _named(name: str) -> str:
-    return rf"\operatorname{{{name}}}".replace("_", r"\_")
+    return rf"\text{{{name}}}".replace("_", r"\_")
 
 
 def _move(n: Node, inside: str) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from chainrule.explain.layout import Equation
 from chainrule.explain.page import escape
 from chainrule.explain.stepwise import figures, sources
@@ -31,13 +29,14 @@ class Panels:
 
     def __init__(self, found: Backprop, lang: str) -> None:
         self.found, self.lang, self.say = found, lang, words(lang)
+        self.rows = found.symbols.rows
         self.sources: dict[Source, int] = {}
 
     # ------------------------------------------------------------------ panels
 
     def forward(self, f: Forward) -> str:
         """A line of the forward pass."""
-        value = figures.array(f.value)
+        value = figures.array(f.value, self.rows)
         rows = [(f.name, f.formula.tex)]
         if not f.numbers.where and len(f.numbers.tex) < _LONG:
             rows.append(("", f.numbers.tex))
@@ -53,7 +52,7 @@ class Panels:
         body = ""
         if len(b.terms) == 1:
             (term,) = b.terms
-            rows = [(b.title, b.chain), *self._term(term), ("", figures.array(b.value))]
+            rows = [(b.title, b.chain), *self._term(term), ("", figures.array(b.value, self.rows))]
             body = equations(term.formula.where) + aligned(rows)
         else:
             body = aligned([(b.title, b.chain)])
@@ -64,11 +63,11 @@ class Panels:
             )
             body += f"<p>{said}</p><ol class='terms'>{items}</ol>"
             total = " + ".join(partial_of(b, t) for t in b.terms)
-            short = " + ".join(figures.operand(t.value) for t in b.terms)
+            short = " + ".join(figures.operand(t.value, self.rows) for t in b.terms)
             rows = [(b.title, total)]
             if len(short) < _LONG:
                 rows.append(("", short))
-            body += aligned([*rows, ("", figures.array(b.value))])
+            body += aligned([*rows, ("", figures.array(b.value, self.rows))])
         done: dict[str, None] = {}
         for t in b.terms:
             done[self._written(t.user, rule=True)] = None
@@ -82,7 +81,7 @@ class Panels:
 
     def _share(self, b: Backward, t: Term) -> list[tuple[str, str]]:
         first, *rest = self._term(t)
-        return [(partial_of(b, t), first[1]), *rest, ("", figures.array(t.value))]
+        return [(partial_of(b, t), first[1]), *rest, ("", figures.array(t.value, self.rows))]
 
     # ------------------------------------------------------------------ checks
 
@@ -124,7 +123,7 @@ class Panels:
         if c.kinks:
             how += "; " + self.say("at a kink: {}").replace("{}", str(c.kinks))
         kind = "bad" if c.verdict == "differs" else "good"
-        cells = [figures.text(np.asarray(c.claimed)), figures.text(np.asarray(c.found))]
+        cells = [figures.block(c.claimed), figures.block(c.found)]
         return (
             f"<tr><td>{escape(title)}</td>"
             + "".join(f"<td>{escape(x)}</td>" for x in cells)

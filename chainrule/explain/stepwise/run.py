@@ -73,7 +73,8 @@ def backprop(
         _check_size(tape, nodes, elements)
         tape.evaluate()
         known, wanted = _names(tape, seen, given)
-        symbols = Symbols(tape, {n: path.replace("/", ".") for n, path in known.items()})
+        paths = {n: path.replace("/", ".") for n, path in known.items()}
+        symbols = Symbols(tape, paths, wanted)
         with np.errstate(all="ignore"):
             forward = forward_lines(tape, symbols)
             walked = BackwardPass(tape, symbols, wanted, tolerance)

@@ -33,7 +33,7 @@ def text(found: Backprop, width: int | None = None) -> str:
         table.add_column(title, overflow="fold")
     for f in found.forward:
         how = _lines(unicode(f.formula.tex), _where(f.formula), _numbers(f.text))
-        table.add_row(unicode(f.name), how, figures.text(f.value))
+        table.add_row(unicode(f.name), how, figures.block(f.value))
     console.print(table, markup=False)
 
     beside = wide >= _SEPARATE
@@ -42,7 +42,7 @@ def text(found: Backprop, width: int | None = None) -> str:
     for title in [*titles, *([say("Differences")] if beside else []), say("Check")]:
         table.add_column(title, overflow="fold")
     for b in found.backward:
-        value, slopes = figures.text(b.value), _differences(b)
+        value, slopes = figures.block(b.value), _differences(b)
         cells = [value, slopes] if beside else [_lines(value, [slopes])]
         table.add_row(unicode(b.title), _chain(b), *cells, mark(b, found.lang))
     console.print(table, markup=False)
@@ -77,7 +77,7 @@ def _lines(first: str, *more: Sequence[str]) -> str:
 
 
 def _differences(b: Backward) -> str:
-    found = figures.text(b.check.found)
+    found = figures.block(b.check.found)
     return f"{found} ({b.check.along} d)" if b.check.along else found
 
 
