@@ -18,7 +18,7 @@ from chainrule.ir.node import Node
 from chainrule.ir.op import Op, registry
 from chainrule.ops.core import cast, zeros_like
 from chainrule.ops.loop import scan_op
-from chainrule.ops.relevance import ZERO, How, Share, identity
+from chainrule.ops.relevance import ZERO, Affine, How, Share, identity
 
 #: Moves that show every element as it is, or 0: what may be asked of each element can be asked
 #: before.
@@ -104,8 +104,8 @@ class Relevances(Walk):
     def _share(self, node: Node) -> Share:
         return self.rules.conv if reads_windows(node) else self.rules.dense
 
-    def affine(self, z: Node) -> tuple[Node, Node | None]:
-        """See `How`. What comes after a product and is linear, with constants (a bias, batch
+    def affine(self, z: Node) -> Affine:
+        """What comes after a product and is linear, with constants (a bias, batch
         norm), belongs to it: undone from the end of it, the value is z with all that was added.
         """
         steps: list[Node] = []
@@ -126,11 +126,12 @@ class Relevances(Walk):
             elif self.rules.through(user) != (top,) or not self.rules.opens(user.op):
                 break
             top = user
-        total, sign = top, None
+        total, end = top, top
+        sign: Node | None = None
         where, signum = registry["where"], registry["sign"]
         for step in reversed(steps):
             if step.op.name in ("reshape", "permute"):
-                (total,) = step.op.pull(total, step)
+                (total,), (end,) = step.op.pull(total, step), step.op.pull(end, step)
                 sign = None if sign is None else step.op.pull(sign, step)[0]
             elif step.op.name in ("mul", "div"):
                 below = step.inputs[0]
@@ -139,7 +140,7 @@ class Relevances(Walk):
                 total = total / safe if step.op.name == "mul" else total * by
                 spread = signum(by) + zeros_like(step)
                 sign = spread if sign is None else sign * spread
-        return total, sign
+        return Affine(total, sign, end)
 
 
 _AFFINE = ("add", "sub", "mul", "div")

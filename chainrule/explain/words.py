@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chainrule.explain.chinese import BACKPROP, CHECK
+from chainrule.explain.chinese_attribution import ATTRIBUTION
 from chainrule.explain.chinese_report import REPORT
 
 LANGUAGES = ("en", "zh")
@@ -29,6 +30,7 @@ CHINESE = {
     **CHECK,
     **REPORT,
     **BACKPROP,
+    **ATTRIBUTION,
     "Summary": "概要",
     "Type": "类型",
     "Output": "输出形状",

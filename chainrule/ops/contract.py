@@ -149,8 +149,8 @@ def _(
     first = how.active[0]
     if how.share.rule == "epsilon":
         if how.share.epsilon:
-            total, _ = how.affine()
-            g = g * (total / stable(total, how.share.epsilon))
+            end = how.affine().end
+            g = g * (end / stable(end, how.share.epsilon))
         return (contract(g, b, spec=to_a), None) if first else (None, contract(a, g, spec=to_b))
     if first:
         return {0: signed(

@@ -46,20 +46,32 @@ class Share(NamedTuple):
 ZERO = Share()
 
 
+class Affine(NamedTuple):
+    """A product z and what follows it that is linear: y = s (z + b) with constants s and b.
+
+    total   z + b
+    sign    of s; None: +
+    end     y
+    """
+
+    total: Node
+    sign: Node | None
+    end: Node
+
+
 class How(NamedTuple):
     """What a rule is told.
 
     op      the op whose rule it is
     active  which inputs depend on what is explained: the others get nothing
     share   how products share out
-    affine  () → (z_j with all that is added to it before anything else happens to it, and the sign
-            of what it is multiplied by; None: +)
+    affine  () → what belongs to the product
     """
 
     op: Op
     active: tuple[bool, ...]
     share: Share
-    affine: Callable[[], tuple[Node, Node | None]]
+    affine: Callable[[], Affine]
 
 
 def stable(x: Node, epsilon: float = TINY) -> Node:
@@ -106,7 +118,7 @@ def signed(
 
     `back(g, w)` is the gradient of `forward` by a.
     """
-    share, (total, sign) = how.share, how.affine()
+    share, (total, sign, _) = how.share, how.affine()
     maximum, minimum, where = registry["maximum"], registry["minimum"], registry["where"]
     up, down = maximum(w, 0), minimum(w, 0)
     positive = forward(maximum(a, 0), up) + forward(minimum(a, 0), down)

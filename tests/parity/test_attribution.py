@@ -126,6 +126,52 @@ def test_relevance_is_zennits(rule: str) -> None:
     _close(attribute(ours, x, TARGET, "lrp", **options).values, want, 1e-3)
 
 
+def _normalised(torch: Any) -> Any:
+    nn = torch.nn
+    return nn.Sequential(
+        nn.Conv2d(2, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(),
+        nn.Conv2d(6, 8, 3, groups=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(),
+        nn.Linear(800, 5),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", ["epsilon", "gamma", "alpha_beta", "z_plus"])
+def test_batch_norm_belongs_to_the_product_before_it_as_in_zennit(rule: str) -> None:
+    rules = pytest.importorskip("zennit.rules")
+    composites = pytest.importorskip("zennit.composites")
+    canonizers = pytest.importorskip("zennit.canonizers")
+    types = pytest.importorskip("zennit.types")
+    model, ours, x = _pair(_normalised, 3, 2, 12, 12)
+    rng = np.random.default_rng(3)
+    for i in (1, 4):  # scales of both signs
+        for name, low, high in (
+            ("weight", -2, 2), ("bias", -1, 1), ("running_mean", -1, 1), ("running_var", 0.5, 2),
+        ):  # fmt: skip
+            value = getattr(model[i], name)
+            new = rng.uniform(low, high, value.shape).astype(np.float32)
+            with reference.no_grad():
+                value.copy_(reference.tensor(new))
+            with chainrule.no_grad():
+                getattr(ours[i], name).copy_(chainrule.tensor(new))
+    made = {
+        "epsilon": rules.Epsilon(epsilon=0.1),
+        "gamma": rules.Gamma(gamma=0.25, stabilizer=1e-9),
+        "alpha_beta": rules.AlphaBeta(alpha=2, beta=1, stabilizer=1e-9),
+        "z_plus": rules.ZPlus(stabilizer=1e-9),
+    }[rule]
+    composite = composites.LayerMapComposite(
+        [(types.Activation, rules.Pass()), (types.Linear, made)],
+        canonizers=[canonizers.SequentialMergeBatchNorm()],
+    )
+    with composite.context(model) as explained:
+        data = reference.tensor(x, requires_grad=True)
+        out = explained(data)
+        chosen = reference.nn.functional.one_hot(reference.tensor(TARGET), 5) * out.detach()
+        (want,) = reference.autograd.grad(out, data, chosen)
+    found = attribute(ours, x, TARGET, "lrp", rule=rule, epsilon=0.1).values
+    _close(found, want, 1e-3)
+
+
 def _text(torch: Any) -> Any:
     class Text(torch.nn.Module):
         def __init__(self) -> None:

@@ -45,7 +45,7 @@ def tint(value: float) -> str:
     >>> tint(1.0), tint(0.0)
     ('rgba(217,95,2,0.62)', 'transparent')
     """
-    strength = min(abs(value), 1.0) * _MOST
+    strength = min(abs(value), 1.0) ** 0.8 * _MOST
     if strength < 0.02:
         return "transparent"
     r, g, b = FOR if value > 0 else AGAINST

@@ -90,7 +90,7 @@ def strip(a: Attribution, n: int, *, size: int, captions: bool, percentile: floa
 
 def _numbers(most: float, signed: bool) -> list[tuple[float, str]]:
     if signed:
-        return [(1.0, f"+{most:.2g} for"), (0.0, "0"), (-1.0, f"−{most:.2g} against")]
+        return [(1.0, f"+{most:.2g} for"), (0.0, "0"), (-1.0, f"-{most:.2g} against")]
     return [(1.0, f"{most:.2g}"), (0.0, "0")]
 
 
@@ -122,7 +122,7 @@ def overlay(image: np.ndarray, part: np.ndarray, signed: bool) -> np.ndarray:
     grey = image.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
     pale = np.repeat((grey * 0.55 + 95)[..., None], 3, axis=-1)
     strong = np.clip(np.abs(part), 0, 1)[..., None]
-    dense = np.minimum(0.92, strong**0.6)
+    dense = np.minimum(0.92, strong**0.8)
     colours = coloured(np.sign(part) * (0.35 + 0.5 * strong[..., 0]), signed)
     return np.asarray(np.rint(pale * (1 - dense) + colours * dense), np.uint8)
 

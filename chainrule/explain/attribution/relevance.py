@@ -92,6 +92,8 @@ def lrp(
         if product in d.produced:
             given = d.produced[product][0]
             total = _total(d.walk, product)
+            if total is not product:  # pixels get the bias's part as well
+                lost["biases", -len(lost)] = _size(given * (product - total))
             bounds = _bounds(subject, view, k, low, high)
             relevance[k] = relevance[k] + _box(product, nodes[k], given * total, *bounds)
     found = subject.run(view, [*relevance, *lost.values()])
@@ -203,7 +205,7 @@ def _first_products(view: View) -> dict[Node, int]:
 def _total(walk: Any, product: Node) -> Node:
     """A product with all that is added to it: what it was given stands for that."""
     assert isinstance(walk, Relevances)
-    return walk.affine(product)[0]
+    return walk.affine(product).total
 
 
 def _bounds(subject: Subject, view: View, k: int, low: Any, high: Any) -> tuple[Node, Node]:

@@ -85,7 +85,7 @@ class Attribution:
         if self.target is None:
             return "the chosen score"
         if self.single:
-            return "the only output"
+            return "the only output" if self.classes is None else str(self.classes[-1])
         chosen = self.target[row]
         if np.ndim(chosen) == 0 and self.classes is not None:
             return str(self.classes[int(chosen)])
@@ -93,14 +93,16 @@ class Attribution:
 
     def caption(self, row: int = 0, say: Callable[[str], str] = str) -> str:
         """Method, class, score, and how well the numbers add up."""
-        parts = [say(self.title)]
-        if self.target is not None and not self.single:
-            parts.append(f"{say('class')} {self.name_of_target(row)}")
+        rule = self.notes.get("rule")
+        parts = [say(self.title) + (f" ({rule})" if rule else "")]
+        if self.target is not None and (self.classes is not None or not self.single):
+            name = self.name_of_target(row)
+            parts.append(name if self.classes is not None else f"{say('class')} {name}")
         parts.append(f"{say('score')} {self.score[row]:.4g}")
         if self.layer:
             parts.append(f"{say('layer')} {self.layer}")
         if self.completeness is not None:
-            parts.append(f"{say('sum off by')} {self.completeness[row]:.2g}")
+            parts.append(f"{say('sum off by')} {self.completeness[row] * 100:.2g} %")
         return " · ".join(parts)
 
     def __str__(self) -> str:

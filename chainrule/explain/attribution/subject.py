@@ -110,14 +110,19 @@ class Subject:
         self.channels = _channels(model, self.arrays[0]) if self.arrays else None
         self._views: dict[int, View] = {}
         self.looks = False
+        self._in_rows = bool(self.arrays) and self.arrays[0].ndim > 0
         self.rowwise = True
-        self.count = self.arrays[0].shape[0] if self.arrays and self.arrays[0].ndim else 1
+        self.count = self.arrays[0].shape[0] if self._in_rows else 1
         self._choice: np.ndarray | None = None
         self.single = False
         self.target: np.ndarray | None = None
         first = self.view(self.count)
+        if not self.rowwise:
+            self.count = 1
+            self._views.clear()
+            first = self.view(1)
         if self._function is None:
-            (out,) = self.run(first, [first.output])
+            (out,) = self._rows(self.run(first, [first.output]))
             self.target = _targets(target, out, self.count)
             flat = out.reshape(self.count, -1)
             self.single = flat.shape[1] == 1
@@ -164,7 +169,8 @@ class Subject:
         if not result.is_floating_point():
             raise TypeError(f"the output is of {result.dtype}: only real numbers can be explained")
         (output, *inputs) = _nodes(seen, [result, *tensors])
-        self.rowwise = bool(result.ndim) and result.shape[0] == rows
+        if not self._views:
+            self.rowwise = bool(result.ndim) and result.shape[0] == rows and self._in_rows
         if self._function is not None and self.rowwise and result.ndim > 1:
             raise ValueError(
                 f"a target function gives one number a row, {(rows,)}; it gave "
@@ -172,8 +178,9 @@ class Subject:
             )
         if not self.normalised and self._function is None:
             output = before_normaliser(output)
-        leaves = list(seen.leaves)
-        values = [_value(seen, n) for n in leaves]
+        leaves = [n for n in seen.leaves if all(k != "scope" for k, _ in n.attrs)]
+        read = set(topological([output]))
+        values = [_value(seen, n, n in read) for n in leaves]
         by_index: list[Any] = [None] * (1 + max((_index(n) for n in leaves), default=-1))
         for n, value in zip(leaves, values, strict=True):
             by_index[_index(n)] = value
@@ -187,11 +194,9 @@ class Subject:
 
     def _score(self, output: Node, rows: int, arrays: list[Any]) -> Node:
         """One number a row: the chosen outputs are an input of the graph."""
-        if not self.rowwise:
-            if self._choice is not None:
-                raise ValueError(f"output {output.shape} has no axis of the {rows} rows")
-            return ops.reshape(ops.sum(output, axis=None, keepdim=False), shape=(1,))
-        flat = ops.reshape(output, shape=(rows, _row_size(output)))
+        rows = rows if self.rowwise else 1
+        size = int(np.prod(output.shape, dtype=np.int64))
+        flat = ops.reshape(output, shape=(rows, size // max(rows, 1)))
         if self._choice is None:
             return ops.sum(flat, axis=(1,), keepdim=False)
         at = ops.input(index=len(arrays), shape=(rows, 1), dtype=dtypes.int64)
@@ -297,8 +302,11 @@ class Subject:
         for v, p in zip(view.all, points, strict=True):
             value = p if self.rowwise else p[0]
             arrays[_index(v.free)] = np.ascontiguousarray(value, v.free.dtype.np)
-        out = [np.asarray(o) for o in programs.run(tuple(make(view)), arrays)]
-        return out if self.rowwise else [o if o.shape == (1,) else o[None] for o in out]
+        nodes = tuple(make(view))
+        out = [np.asarray(o) for o in programs.run(nodes, arrays)]
+        if self.rowwise:
+            return out
+        return [o if n is view.varied else o[None] for o, n in zip(out, nodes, strict=True)]
 
     def scores(self, inputs: Sequence[np.ndarray], which: np.ndarray) -> np.ndarray:
         """Scores at other inputs (not variables): rows that replace those of the model."""
@@ -398,11 +406,13 @@ def _nodes(seen: Observation, tensors: Sequence[Tensor]) -> list[Any]:
     return out
 
 
-def _value(seen: Observation, leaf: Node) -> np.ndarray:
+def _value(seen: Observation, leaf: Node, read: bool) -> np.ndarray | None:
     array = seen.arrays.get(leaf)
     if array is None:
         tensor = seen.leaves[leaf]
         if tensor is None:
+            if not read:
+                return None
             raise GradientError("the value of an input of the graph is not known any more")
         array = tensor.detach().numpy()
     return np.asarray(array)
@@ -410,10 +420,6 @@ def _value(seen: Observation, leaf: Node) -> np.ndarray:
 
 def _index(leaf: Node) -> int:
     return int(leaf.attr("index"))
-
-
-def _row_size(node: Node) -> int:
-    return int(np.prod(node.shape[1:], dtype=np.int64))
 
 
 def _reaches(score: Node, leaf: Node) -> bool:
