@@ -43,8 +43,8 @@ def read(folder: Path) -> Run:
     missing = [name for name in PARTS if name not in here]
     if missing:
         raise DataError(
-            f"{folder} is incomplete: {', '.join(missing)} is missing (all are written after every "
-            "epoch). Train again, with --output to this folder"
+            f"{folder} is incomplete: no {', '.join(missing)}. A training writes it after every "
+            "epoch whose loss is a number; train again"
         )
     history = _read_json(folder / "history.json")
     columns = {name: v for name, v in history.items() if isinstance(v, list)}

@@ -24,6 +24,7 @@ from chainrule.cli import run as runs
 from chainrule.cli.data import CHOICES, Data, Part
 from chainrule.cli.output import REPORT, Output, OutputError
 from chainrule.datasets.symbolic import IGNORED
+from chainrule.errors import ChainruleError
 from chainrule.runtime import machine, programs
 from chainrule.runtime.random import manual_seed
 from chainrule.tensor import Tensor, no_grad
@@ -180,6 +181,9 @@ def _report(folder: Output, data: Data, console: Console) -> None:
         raise OutputError(f"{error}. Model and history are kept; {again} writes the report") from (
             error
         )
+    except ChainruleError as error:  # no model was kept, or what else a report lacks
+        console.print(f"no report: {error}", soft_wrap=True)
+        return
     except KeyboardInterrupt:
         console.print(f"no report; {again} writes it", soft_wrap=True)
         raise

@@ -71,7 +71,17 @@ def test_the_saved_network_scores_what_the_report_says(tmp_path):
 
 
 def test_the_same_seed_gives_the_same_run(tmp_path):
-    arguments = ["train", "transformer", "--epochs", "1", "--limit", "500", "--quiet", "--output"]
+    arguments = [
+        "train",
+        "transformer",
+        "--epochs",
+        "1",
+        "--limit",
+        "500",
+        "--quiet",
+        "--no-report",
+        "--output",
+    ]
     for folder, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         assert main([*arguments, str(tmp_path / folder), "--seed", seed]) == 0
     a, b, c = (contents(tmp_path / folder, "history")["loss"] for folder in "abc")
@@ -80,7 +90,9 @@ def test_the_same_seed_gives_the_same_run(tmp_path):
 
 def test_default_folders_do_not_overwrite_each_other(tmp_path):
     for _ in range(2):
-        assert main(["train", "mlp", "--epochs", "1", "--limit", "50", "--quiet"]) == 0
+        assert (
+            main(["train", "mlp", "--epochs", "1", "--limit", "50", "--quiet", "--no-report"]) == 0
+        )
     assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["mlp-digits", "mlp-digits-2"]
 
 
