@@ -25,7 +25,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 # One thread per test process: the processes share the CPUs already.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
-.PHONY: help demo test lint types parity conformance bench clean
+.PHONY: help demo test lint types docs parity conformance bench clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -42,6 +42,9 @@ lint: $(VENV)/.dev ## ruff
 types: $(VENV)/.dev ## mypy --strict
 	$(VENV)/bin/mypy
 
+docs: $(VENV)/.dev ## the documentation as HTML in site/, with a page for every op and layer; needs no network
+	cd docs && ../$(VENV)/bin/python -m website ../site
+
 parity: $(PARITY)/.parity ## values, gradients and training curves against PyTorch 2.13; files and Keras's own tests; conformance
 	$(ONE_THREAD) $(PARITY)/bin/python -m pytest -n $(JOBS) --dist worksteal tests/parity
 	$(PARITY)/bin/python scripts/conformance.py
@@ -55,7 +58,7 @@ bench: $(BENCH)/.bench ## speed, memory, cold start, beside PyTorch, JAX and Ker
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
 
 clean: ## remove environments, caches, builds and runs
-	rm -rf $(VENV) $(PARITY) $(BENCH) build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PARITY) $(BENCH) build dist runs site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Environments. A stamp says what was installed; it is made again when the project's metadata change.

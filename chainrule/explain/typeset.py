@@ -4,6 +4,8 @@ r"""TeX for other readers: MathML for pages, Unicode for terminals.
 z⁽¹⁾ = W x₀ + β
 >>> "<msub><mi>x</mi><mrow><mn>2</mn></mrow></msub>" in mathml("x_{2}", display=False)
 True
+>>> "<mo>arg</mo><mo>max</mo>" in mathml(r"\arg\max x")
+True
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ def mathml(tex: str, display: bool = True) -> str:
     inside = _ALIGNED.sub(
         lambda m: r"\begin{array}{rl}" if m[1] == "begin" else r"\end{array}", tex
     )
+    inside = re.sub(r"\\arg\b", r"\\operatorname{arg}", inside)  # which the library does not know
     out = convert(inside, display="block" if display else "inline")
     return out.replace("<mtable>", '<mtable displaystyle="true" rowspacing="0.6em">')
 

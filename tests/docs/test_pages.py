@@ -14,9 +14,7 @@ build_docs = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(build_docs)
 
 
-BOTH = [
-    (p, q) for p in build_docs.PAGES if (q := p.with_name(p.stem + ".zh-CN.md")).exists()
-]
+BOTH = [(p, q) for p in build_docs.PAGES if (q := p.with_name(p.stem + ".zh-CN.md")).exists()]
 
 
 @pytest.mark.parametrize("path", build_docs.PAGES, ids=lambda p: f"{p.parent.name}/{p.name}")

@@ -1,0 +1,203 @@
+"""The whole site, written into a folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import chainrule.keras
+import chainrule.optim  # its rules are ops
+from chainrule.explain.page import escape, save
+from chainrule.ir.op import registry
+from website import layers, operations, prose
+from website.pages import layer_page, layers_index, op_page, ops_index
+from website.shell import Page, coloured, index
+from website.sources import ROOT, Excerpt
+
+#: What the first page says: head, what it is, then rows of (heading, (page, sentence) …).
+_HOME: dict[str, Any] = {
+    "en": (
+        "A deep-learning framework in Python whose subject is the chain rule",
+        "It runs programs written for PyTorch and for Keras, shows the mathematics of what it runs, and can be read. "
+        "Everything here was written by the library or run by it when these pages were built.",
+        ("Start here", ("readme", "What it is, and a first program"),
+         ("from-pytorch", "What is the same, what is different"),
+         ("from-keras", "What is the same, what is different")),
+        ("Tutorials", ("tutorials-chain-rule", "One rule, from a composed function to attention, every number checked"),
+         ("tutorials-minigrad", "Nodes, gradients, simplification, code: a framework that works, on one page"),
+         ("tutorials-machine-code", "One step, from the line that you wrote to the instructions that run")),
+        ("Reference", ("ops", "{ops} ops: formula, derived gradient, source, example, curve"),
+         ("layers", "{layers} layers of both faces: the same, from what they record"),
+         ("mathematics", "The formulas of networks, as the library prints them")),
+        ("How it is built", ("architecture", "The folders, in the order in which a program passes through them"),
+         ("decisions", "Why it is as it is"), ("conformance", "How much of PyTorch and Keras agrees"),
+         ("contributing", "How to add an op, how to test"), ("changelog", "What changed")),
+    ),
+    "zh": (
+        "以链式法则为主题的 Python 深度学习框架",
+        "它运行为 PyTorch 和 Keras 写的程序，展示所运行的数学，而且可以读懂。这里的一切都由库写出，或在生成这些页面时由库运行过。",
+        ("从这里开始", ("readme", "它是什么，第一个程序"), ("from-pytorch", "哪些相同，哪些不同"),
+         ("from-keras", "哪些相同，哪些不同")),
+        ("教程", ("tutorials-chain-rule", "一条法则，从复合函数到注意力，每个数都核对过"),
+         ("tutorials-minigrad", "结点、梯度、化简、代码：一页之内，一个能用的框架"),
+         ("tutorials-machine-code", "一个训练步，从你写下的那行到运行的指令")),
+        ("参考", ("ops", "{ops} 个运算：公式、推导出的梯度、源代码、例子、曲线"),
+         ("layers", "两个界面的 {layers} 个层：同样的内容，取自它们的记录"),
+         ("mathematics", "网络的公式，由库打印")),
+        ("它是怎样造的", ("architecture", "各个文件夹，按程序经过的次序"), ("decisions", "为什么是这样"),
+         ("conformance", "与 PyTorch 和 Keras 有多少一致"), ("contributing", "怎样添加运算，怎样测试"),
+         ("changelog", "有哪些变化")),
+    ),
+}  # fmt: skip
+
+
+class Site:
+    """Pages by address, and the files of source that they point at."""
+
+    def __init__(self, languages: Iterable[str] = ("en", "zh")) -> None:
+        self.languages = tuple(languages)
+        self.pages: dict[str, Page] = {}
+        self.shown: dict[Path, str] = {}
+
+    def add(self, page: Page) -> None:
+        self.pages[page.url] = page
+
+    # ------------------------------------------------------------------ what is linked to
+
+    def source(self, e: Excerpt) -> str:
+        """The page of an excerpt's file."""
+        return self._file(ROOT / e.file)
+
+    def linked(self, path: Path) -> str:
+        """The page of whatever a text points at: another text, a folder, a file."""
+        if path.is_dir():
+            readme = path / "README.md"
+            return prose.url_of(readme) if readme.exists() else self._folder(path)
+        if path.suffix == ".md":
+            return self._in_language(path)
+        return self._file(path)
+
+    def _in_language(self, path: Path) -> str:
+        if ".zh-CN" in path.name and "zh" not in self.languages:
+            path = path.with_name(path.name.replace(".zh-CN", ""))
+        return prose.url_of(path)
+
+    def _file(self, path: Path) -> str:
+        url = "source/" + path.relative_to(ROOT).as_posix() + ".html"
+        self.shown[path] = url
+        return url
+
+    def _folder(self, path: Path) -> str:
+        url = "source/" + path.relative_to(ROOT).as_posix() + "/index.html"
+        items = "".join(
+            f'<li><a href="{f.name}.html"><code>{f.name}</code></a></li>'
+            for f in sorted(path.glob("*.py")) if self._file(f)
+        )  # fmt: skip
+        name = path.relative_to(ROOT).as_posix()
+        self.add(Page(url, name, "", f"<h1><code>{name}/</code></h1><ul>{items}</ul>"))
+        return url
+
+    # ------------------------------------------------------------------ what it is made of
+
+    def texts(self) -> None:
+        """Everything that the project says in prose."""
+        for file in prose.texts():
+            lang = "zh" if ".zh-CN" in file.name else "en"
+            if lang in self.languages or (lang == "zh" and "zh" in self.languages):
+                page = prose.read(file, self.linked)
+                if page.other and ("zh" if lang == "en" else "en") not in self.languages:
+                    page = page._replace(other="")
+                self.add(page)
+            elif lang == "en" and not file.with_name(file.stem + ".zh-CN.md").exists():
+                self.add(prose.read(file, self.linked)._replace(lang="zh", other=""))
+
+    def reference(
+        self, ops: Iterable[str] | None = None, names: Iterable[str] | None = None
+    ) -> None:
+        """A page for every op and every layer (or for those of these names)."""
+        made = [registry[n] for n in (sorted(registry) if ops is None else ops)]
+        described = [operations.describe(op) for op in made]
+        kinds = [
+            (face, name, *found)
+            for face, table in (("nn", layers.modules()), ("keras", layers.layers()))
+            for name, found in sorted(table.items()) if names is None or name in names
+        ]  # fmt: skip
+        known = [layers.describe(*k) for k in kinds]
+        op_urls = {d.op.name: f"ops/{d.op.name}.html" for d in described}
+        for o in described:
+            used = [f"{d.face}/{d.name}.html" for d in known if o.op.name in d.ops]
+            self.add(op_page(o, used, self.source))
+        for d in known:
+            self.add(layer_page(d, op_urls, self.source))
+        self.add(ops_index(described))
+        self.add(layers_index(known))
+
+    def covers(self) -> None:
+        """The first page and the list of tutorials, in each language."""
+        counts = {
+            "ops": sum(u.startswith("ops/") for u in self.pages),
+            "layers": sum(u.startswith(("nn/", "keras/")) for u in self.pages),
+        }
+        for lang in self.languages:
+            end = ".zh" if lang == "zh" else ""
+            head, says, *rows = _HOME[lang]
+
+            def item(name: str, sentence: str, end: str = end) -> str:
+                url = f"{name}.html" if name in counts else f"guide/{name}{end}.html"
+                page = self.pages.get(url) or self.pages[f"guide/{name}.html"]
+                title = head if name == "readme" else page.title
+                told = escape(sentence.format(**counts))
+                return (
+                    f'<li><a href="{page.url}">{escape(title)}</a><br>'
+                    f'<span class="muted">{told}</span></li>'
+                )
+
+            lists = {
+                h: f'<ul class="cards">{"".join(item(*i) for i in items)}</ul>'
+                for h, *items in rows
+            }
+            body = f'<h1>chainrule</h1><p class="lede">{head}.</p>'.replace("架.", "架。")
+            body += f"<p>{says}</p>" + "".join(f"<h2>{h}</h2>{x}" for h, x in lists.items())
+            taught = rows[1][0]
+            for url, name, inner in (
+                ("index", "chainrule", body),
+                ("tutorials", taught, f"<h1>{taught}</h1>{lists[taught]}"),
+            ):
+                twin = f"{url}.html" if lang == "zh" else f"{url}.zh.html"
+                other = twin if len(self.languages) > 1 else ""
+                self.add(Page(f"{url}{end}.html", name, "", inner, lang, other=other))
+        if "en" not in self.languages:
+            for name in ("index", "tutorials"):
+                self.add(self.pages[f"{name}.zh.html"]._replace(url=f"{name}.html"))
+
+    def write(self, folder: Path) -> None:
+        """All pages, the files of source that they show, and the index for searching."""
+        if folder.exists():
+            shutil.rmtree(folder)
+        for path, url in self.shown.items():
+            if url not in self.pages:
+                self.add(_source_page(path, url))
+        for page in self.pages.values():
+            (folder / page.url).parent.mkdir(parents=True, exist_ok=True)
+            save(folder / page.url, page.html())
+        save(folder / "search.js", index(list(self.pages.values())))
+
+
+def _source_page(path: Path, url: str) -> Page:
+    lines = (f'<span id="L{n}">{s}</span>' for n, s in enumerate(coloured(path), 1))
+    name = path.relative_to(ROOT).as_posix()
+    return Page(
+        url, name, "", f'<h1><code>{name}</code></h1><pre class="hl">' + "\n".join(lines) + "</pre>"
+    )
+
+
+def build(folder: Path, languages: Iterable[str] = ("en", "zh")) -> Site:
+    """The whole site."""
+    site = Site(languages)
+    site.texts()
+    site.reference()
+    site.covers()
+    site.write(folder)
+    return site

@@ -1,0 +1,250 @@
+"""What a page says of a layer of either face: asked of the layer itself, by making and calling it."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import re
+from functools import reduce
+from typing import Any, NamedTuple
+
+from website.examples import HOLDS, LAYERS, MODULES, WITHOUT
+from website.examples import Example as Making
+from website.operations import Example
+from website.sources import Excerpt, class_of
+
+import chainrule
+from chainrule import explain, keras, nn, ops
+from chainrule.errors import ChainruleError
+from chainrule.explain.observe import parameters_of
+from chainrule.explain.recorded import recorded
+from chainrule.ir.graph import topological
+from chainrule.pytree import tree_leaves
+from chainrule.tensor import Tensor
+
+_FUNCTIONS = r"(?<![\w.])(randn|rand|zeros|ones|eye|tensor)\("
+
+
+class Layer(NamedTuple):
+    """All of a page. `face` is "nn" or "keras"; `remark` says why a formula or gradient is missing."""
+
+    face: str
+    name: str
+    kind: type
+    aliases: tuple[str, ...]
+    topic: str
+    signature: str
+    formula: str
+    gradient: str
+    remark: str
+    parameters: list[tuple[str, str]]
+    ops: list[str]
+    source: list[Excerpt]
+    example: Example
+
+
+def modules() -> dict[str, tuple[type, tuple[str, ...]]]:
+    """Every layer of chainrule.nn, with its other names."""
+    return _classes(nn, nn.Module)
+
+
+def layers() -> dict[str, tuple[type, tuple[str, ...]]]:
+    """Every layer of chainrule.keras.layers, with its other names."""
+    return _classes(keras.layers, object)
+
+
+def _classes(room: Any, base: type) -> dict[str, tuple[type, tuple[str, ...]]]:
+    names: dict[type, list[str]] = {}
+    for n in dir(room):
+        c = getattr(room, n)
+        if isinstance(c, type) and issubclass(c, base) and not n.startswith("_"):
+            names.setdefault(c, []).append(n)
+    found = {}
+    for c, ns in names.items():
+        own = c.__name__ if c.__name__ in ns else ns[0]
+        found[own] = (c, tuple(n for n in ns if n != own))
+    return found
+
+
+def describe(face: str, name: str, kind: type, aliases: tuple[str, ...]) -> Layer:
+    """Everything that a page says of a layer."""
+    source = class_of(kind)
+    topic = kind.__module__.rsplit(".", 1)[-1]
+    signature = re.sub(r"'(\w[^']*)'", r"\1", str(inspect.signature(kind)))
+    making = next(
+        (
+            t[n]
+            for t in ((MODULES if face == "nn" else LAYERS),)
+            for n in (name, *aliases)
+            if n in t
+        ),
+        None,
+    )
+    if name in WITHOUT:
+        example = _documented(kind)
+        return Layer(face, name, kind, aliases, topic, signature, "", "", WITHOUT[name], [], [],
+                     source, example)  # fmt: skip
+    if making is None:
+        making = Making(f"{name}()", (("x", "randn(2, 4)"),))
+    code, space, example = _run(face, name, making)
+    layer = space["layer"]
+    parameters = [(n, "×".join(map(str, p.shape)) or "1") for n, p in parameters_of(layer)] \
+        if hasattr(layer, "parameters") or hasattr(layer, "weights") else []  # fmt: skip
+    if name in HOLDS:
+        remark = (
+            "It holds layers or tensors for a layer that uses them, and computes nothing by itself."
+        )
+        return Layer(face, name, kind, aliases, topic, signature, "", "", remark, parameters, [],
+                     source, example)  # fmt: skip
+    formula, gradient, remark, used = _mathematics(layer, space, making)
+    return Layer(face, name, kind, aliases, topic, signature, formula, gradient, remark, parameters,
+                 used, source, example)  # fmt: skip
+
+
+# ------------------------------------------------------------------ the program of a page
+
+
+def program(face: str, making: Making) -> str:
+    """Made, called, shown."""
+    room = "nn" if face == "nn" else "keras.layers"
+    lines = ["import chainrule as torch", f"from chainrule import {room.split('.')[0]}", ""]
+    lines += ["torch.manual_seed(0)" if face == "nn" else "keras.utils.set_random_seed(0)"]
+    given = []
+    for name, value in making.inputs:
+        text = re.sub(_FUNCTIONS, r"torch.\1(", value)
+        if name:
+            lines.append(f"{name} = {text}")
+        else:
+            given.append(text)
+    named = [n for n, _ in making.inputs if n]
+    arguments = ", ".join([*(given or named), *([making.more] if making.more else [])])
+    lines.append(f"layer = {room}.{making.make}")
+    if not making.inputs:
+        return "\n".join([*lines, "print(layer)"])
+    return "\n".join([*lines, f"y = layer({arguments})", "print(y)"])
+
+
+def _run(face: str, name: str, making: Making) -> tuple[str, dict[str, Any], Example]:
+    code, out = program(face, making), io.StringIO()
+    space: dict[str, Any] = {"__name__": "example"}
+    with contextlib.redirect_stdout(out):
+        exec(compile(code, f"<{name}>", "exec"), space)
+    return code, space, Example(code, out.getvalue().rstrip())
+
+
+def _documented(kind: type) -> Example:
+    """The examples of a docstring."""
+    lines = [s.strip() for s in (kind.__doc__ or "").splitlines()]
+    told = [i for i, s in enumerate(lines) if s.startswith((">>>", "..."))]
+    if not told:
+        return Example(f"help({kind.__name__})", "")
+    code = "\n".join(lines[i][4:] for i in told)
+    return Example(code, "\n".join(s for s in lines[told[-1] + 1 :] if s))
+
+
+# ------------------------------------------------------------------ its mathematics
+
+
+def _mathematics(
+    layer: Any, space: dict[str, Any], making: Making
+) -> tuple[str, str, str, list[str]]:
+    """Formula and gradient of one call, from what was recorded; what is missing, and why; the ops."""
+    results = [t for t in tree_leaves(space.get("y")) if isinstance(t, Tensor)]
+    if not results:
+        return (
+            "",
+            "",
+            "It works on texts or structures outside of the graph: there is no formula.",
+            [],
+        )
+    inputs = {n: v for n, v in space.items() if isinstance(v, Tensor) and n not in ("y", "layer")}
+    for n, x in inputs.items():
+        if x.dtype.is_floating_point and not n.startswith("t") and x.is_leaf:
+            x.requires_grad_()
+    results = _again(space, making)
+    weights = (
+        dict(parameters_of(layer))
+        if hasattr(layer, "parameters") or hasattr(layer, "weights")
+        else {}
+    )
+    names = [{_last(k): v for k, v in weights.items()}, inputs]
+    smooth = [t for t in results if t.dtype.is_floating_point]
+    nodes = recorded(results).nodes
+    used = list(dict.fromkeys(n.op.name for n in topological(nodes) if n.op.name not in _SILENT))
+    if all(n.op.name in ("input", "const") for n in nodes):
+        says = (
+            "It gives back what it takes: y = x."
+            if smooth
+            else "Its result is looked up outside of the graph."
+        )
+        return ("y = x" if smooth else ""), ("\\bar{x} = \\bar{y}" if smooth else ""), says, used
+    formula = explain.formula(results, names=names, width=70).tex
+    if not smooth:
+        return (
+            formula,
+            "",
+            "Its results are whole numbers or truth values: nothing to differentiate.",
+            used,
+        )
+    wanted = [
+        t
+        for t in [*weights.values(), *inputs.values()]
+        if isinstance(t, Tensor) and t.requires_grad
+    ]
+    reached = _reached(smooth, wanted)
+    if not reached:
+        return (
+            formula,
+            "",
+            "No input that could be learned reaches the result: nothing to differentiate.",
+            used,
+        )
+    try:
+        total = reduce(lambda a, b: a + b, (_scalar(t, k) for k, t in enumerate(smooth, 1)))
+        bars = {
+            rf"\bar{{y}}_{{{k}}}" if len(smooth) > 1 else r"\bar{y}": t for k, t in _bars.items()
+        }
+        gradient = explain.gradient(total, reached, names=[*names, bars], width=70).tex
+    except ChainruleError as e:
+        return formula, "", f"No gradient: {e}", used
+    return formula, gradient, "", used
+
+
+_SILENT = {"input", "const", "cast", "broadcast_to", "item", "stop_gradient", "copy"}
+_bars: dict[int, Tensor] = {}
+
+
+def _scalar(t: Tensor, k: int) -> Tensor:
+    """Σ y ȳ: any L whose gradient by y is ȳ. A scalar is its own."""
+    if t.ndim == 0:
+        return t
+    _bars[k] = chainrule.ones(t.shape, dtype=t.dtype)
+    return (t * _bars[k]).sum()
+
+
+def _again(space: dict[str, Any], making: Making) -> list[Tensor]:
+    """The call once more, now that its inputs ask for gradients."""
+    _bars.clear()
+    line = next(s for s in program_lines(space, making) if s.startswith("y = "))
+    exec(line, space)
+    return [t for t in tree_leaves(space["y"]) if isinstance(t, Tensor)]
+
+
+def program_lines(space: dict[str, Any], making: Making) -> list[str]:
+    """The lines of a page's program."""
+    return program("nn" if "nn" in space else "keras", making).splitlines()
+
+
+def _reached(results: list[Tensor], wanted: list[Tensor]) -> list[Tensor]:
+    behind = recorded(results)
+    alive = set(topological(behind.nodes))
+    return [
+        t for n, t in behind.leaves.items()
+        if t is not None and n in alive and any(t is w or t.storage is w.storage for w in wanted)
+    ]  # fmt: skip
+
+
+def _last(path: str) -> str:
+    """Keras's paths with slashes as attributes."""
+    return path.replace("/", ".")
