@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainrule.explain.chinese import BACKPROP, CHECK
+from chainrule.explain.chinese import BACKPROP, CHECK, WHY
 from chainrule.explain.chinese_attribution import ATTRIBUTION
 from chainrule.explain.chinese_report import REPORT
 
@@ -28,6 +28,7 @@ CHINESE = {
     "Backward pass": "反向传播",
     "Contents": "目录",
     **CHECK,
+    **WHY,
     **REPORT,
     **BACKPROP,
     **ATTRIBUTION,

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import chainrule as torch
 from chainrule import keras, nn, ops
+from chainrule.explain import page
 from chainrule.explain.check import check
+from chainrule.explain.words import CHINESE
 from chainrule.ir.op import registry
 from chainrule.runtime import random as streams
 from chainrule.tensor.record import apply
 
 CE = nn.CrossEntropyLoss
+HERE = Path(page.__file__).parent
 
 
 def classes(n: int, k: int) -> torch.Tensor:
@@ -164,9 +170,7 @@ class Inner(nn.Module):
 
 def wrong_in(function) -> object:
     torch.manual_seed(0)
-    found = check(
-        Uses(function), (torch.randn(5, 3), classes(5, 2)), loss=CE(), backends=False
-    )
+    found = check(Uses(function), (torch.randn(5, 3), classes(5, 2)), loss=CE(), backends=False)
     assert not found.ok
     wrong = {r.name for r in found.rows if r.status == "wrong"}
     assert {"inner.fc.weight", "input"} <= wrong
@@ -339,3 +343,32 @@ def test_what_is_said_exists_in_chinese() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     found = check(model, (torch.zeros(4, 3), classes(4, 2)), loss=CE(), lang="zh")
     assert "梯度" in str(found)
+
+
+def test_every_sentence_has_a_chinese_form() -> None:
+    for file in (HERE / "check.py", *(HERE / "reasons").glob("*.py")):
+        for text in sentences(ast.parse(file.read_text(encoding="utf-8"))):
+            assert text in CHINESE, text
+
+
+def sentences(tree: ast.AST) -> set[str]:
+    """The texts that a file gives to `say`, `add` and `look`."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            at = {"say": (0,), "look": (0,), "add": (2, 3)}.get(name, ())
+            if name != "add" or len(node.args) >= 4:
+                found |= {t for i in at if i < len(node.args) for t in constants(node.args[i])}
+    return found
+
+
+def constants(node: ast.AST) -> list[str]:
+    """What an expression of constants, sums and choices may be."""
+    if isinstance(node, ast.Constant):
+        return [node.value]
+    if isinstance(node, ast.IfExp):
+        return constants(node.body) + constants(node.orelse)
+    if isinstance(node, ast.BinOp):
+        return [a + b for a in constants(node.left) for b in constants(node.right)]
+    return []

@@ -91,7 +91,7 @@ def cnn() -> nn.Module:
 def texts(n: int = 48) -> tuple[torch.Tensor, torch.Tensor]:
     rng = np.random.default_rng(1)
     x = rng.integers(0, 20, (n, 7))
-    return torch.from_numpy(x), torch.from_numpy((x[:, -1] % 3))
+    return torch.from_numpy(x), torch.from_numpy(x[:, -1] % 3)
 
 
 def images(n: int = 48) -> tuple[torch.Tensor, torch.Tensor]:
@@ -478,7 +478,7 @@ FAULTS = {
     one_class: ("one class", ""),
     imbalanced: ("imbalance", ""),
     batch_of_one: ("batch of one", "1"),
-    batch_of_two: ("batch of one", "1"),
+    batch_of_two: ("small batch", "1"),
     eval_mode: ("eval mode in training", "1"),
     identical_samples: ("identical samples", ""),
     ignores_input: ("identical outputs", None),
@@ -534,9 +534,7 @@ def test_what_cannot_be_learned_is_said() -> None:
             return torch.floor(self.fc(x) * 5) + 0 * self.fc(x)
 
     model = Stuck()
-    reasons = why(
-        model, blobs(), loss=nn.CrossEntropyLoss(), optimizer=Adam(model.parameters())
-    )
+    reasons = why(model, blobs(), loss=nn.CrossEntropyLoss(), optimizer=Adam(model.parameters()))
     assert "cannot overfit one batch" in errors(reasons), str(reasons)
 
 
@@ -603,9 +601,7 @@ def test_gradients_that_are_added_up_on_purpose_are_no_fault() -> None:
             optimizer.step()
             optimizer.zero_grad()
 
-    reasons = why(
-        model, blobs(), loss=nn.CrossEntropyLoss(), optimizer=optimizer, step=step
-    )
+    reasons = why(model, blobs(), loss=nn.CrossEntropyLoss(), optimizer=optimizer, step=step)
     assert "forgotten zero_grad" not in reasons.kinds, str(reasons)
 
 

@@ -7,10 +7,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from chainrule.errors import ChainruleError
 from chainrule.explain.aside import aside
 from chainrule.explain.observe import layers_of, tensors_in
-from chainrule.explain.passing import Batch, Passed, call_model, compute_loss, is_keras, parts_of
+from chainrule.explain.passing import Batch, Passed, call_model, compute_loss, is_keras
 from chainrule.explain.reasons.data import look_at_data
 from chainrule.explain.reasons.finding import Found, Reasons
 from chainrule.explain.reasons.material import Material, array, rows_of
@@ -186,25 +188,25 @@ def _small_batches(found: Found, passed: Passed, material: Material) -> None:
     rows = rows_of(passed.batch.x)
     if rows > 3:
         return
-    for n in topological([passed.loss]):
-        if n.op.name != "standardize" or not n.inputs[0].shape:
+    for call in passed.seen.calls:
+        if "BatchNorm" not in call.kind or not call.inputs or not _trains(call.layer):
             continue
-        axes = n.attr("axis")
-        axes = axes if isinstance(axes, tuple) else (axes,)
-        if 0 not in axes or parts_of(n)[0].shape[0] != rows:
-            continue
-        count = 1
-        for a in axes:
-            count *= n.inputs[0].shape[a]
-        call = passed.origin(n).call
+        shape = call.inputs[0].shape
+        axis = len(shape) - 1 if is_keras(call.layer) else 1
+        count = int(np.prod([n for i, n in enumerate(shape) if i != axis]))
         found.add(
             "batch of one" if rows == 1 else "small batch", "error" if count < 4 else "warning",
             "batch normalisation in {layer} takes mean and variance over a batch of {rows} "
             "({count} numbers each): the statistics are noise",
             "Use a batch size of at least 8, or GroupNorm or LayerNorm.",
-            "" if call is None else call.path, rows=rows, count=count,
+            call.path, rows=rows, count=count,
         )  # fmt: skip
         return
+
+
+def _trains(layer: Any) -> bool:
+    """Whether a layer takes the statistics of its batch."""
+    return bool(getattr(layer, "trainable", True)) if is_keras(layer) else bool(layer.training)
 
 
 def _kind(passed: Passed) -> tuple[str, int]:

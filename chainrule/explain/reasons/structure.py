@@ -178,7 +178,7 @@ def _twice(found: Found, s: Structure) -> None:
             "sees lies in [{low}, {high}]",
             "Leave the {first} out of the model and give logits to the loss (apply it only to show "
             "probabilities), or, in Keras, keep it and say from_logits=False.",
-            path, first=source.op.name, loss=found.say(loss), low=float(p.min(initial=1)),
+            path, first=source.op.name, loss=found.say(loss) if loss.startswith("the") else loss, low=float(p.min(initial=1)),
             high=float(p.max(initial=0)),
         )  # fmt: skip
         return
@@ -349,6 +349,8 @@ def failed_loss(found: Found, out: Any, y: Any, error: Exception) -> None:
             values.ndim >= 2 and rows.shape[1] > 1 and set(np.unique(values)) <= {0, 1}
             and bool((rows.sum(axis=1) == 1).all())
         )  # fmt: skip
+        if _out_of_range(found, shape, target, values):
+            return
         if one_hot:
             found.add(
                 "one-hot for class numbers", "error",
@@ -404,6 +406,35 @@ def failed_loss(found: Found, out: Any, y: Any, error: Exception) -> None:
     )  # fmt: skip
 
 
+def _out_of_range(
+    found: Found, shape: tuple[int, ...], target: tuple[int, ...], y: np.ndarray
+) -> bool:
+    """Class numbers for outputs (N, C, …) that name no class: the loss has refused them."""
+    if y.dtype.kind not in "iu" or len(shape) < 2 or target != (shape[0], *shape[2:]):
+        return False
+    return _labels(found, y.reshape(-1), shape[1])
+
+
+def _labels(found: Found, y: np.ndarray, count: int) -> bool:
+    """Whether class numbers are outside of 0 … count - 1."""
+    legal = y[y != -100]
+    if not legal.size:
+        return False
+    low, high = float(legal.min()), float(legal.max())
+    if low >= 0 and high < count:
+        return False
+    found.add(
+        "labels out of range", "error",
+        "the targets go from {low} to {high}, but the model has {count} outputs: classes are 0 to "
+        "{last}",
+        "Number the classes from 0: y - 1." if (low, high) == (1, count) else
+        "Number the classes from 0 without gaps, or give the last layer as many outputs as there "
+        "are classes.",
+        low=int(low), high=int(high), count=count, last=count - 1,
+    )  # fmt: skip
+    return True
+
+
 def look_at_targets(found: Found, passed: Passed, labels: list[Any]) -> None:
     """Class numbers that name no class, and targets that a loss cannot mean. Must be looked at
     before anything is computed: an index out of range is an error.
@@ -433,17 +464,8 @@ def look_at_targets(found: Found, passed: Passed, labels: list[Any]) -> None:
                 "Use a loss for numbers (MSELoss, mse), or class numbers as targets.",
                 low=low, high=high,
             )  # fmt: skip
-        elif low < 0 or high >= count:
-            shifted = low == 1 and high == count
-            found.add(
-                "labels out of range", "error",
-                "the targets go from {low} to {high}, but the model has {count} outputs: classes "
-                "are 0 to {last}",
-                "Number the classes from 0: y - 1." if shifted else
-                "Number the classes from 0 without gaps, or give the last layer as many outputs as "
-                "there are classes.",
-                low=int(low), high=int(high), count=count, last=count - 1,
-            )  # fmt: skip
+        else:
+            _labels(found, y, count)
         return
     if names & {"binary_cross_entropy", "binary_cross_entropy_logits"} or _is_binary(passed, order):
         low, high = float(y.min()), float(y.max())

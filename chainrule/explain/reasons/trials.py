@@ -68,6 +68,7 @@ class Trials:
         for _ in range(steps):
             losses.append(step())
             if not np.isfinite(losses[-1]) or losses[-1] > 1e6 * (abs(losses[0]) + 1):
+                losses.append(float("inf"))
                 break
             if time.monotonic() > self.deadline and len(losses) > 2 * ENDS:
                 break
@@ -183,12 +184,14 @@ def look_at_learning(
     if begin < 0.7 * naive or fell > 0.02:  # it has learned already
         return
     best: Trial | None = None
-    for factor in (10.0, 100.0, 1000.0, 1e4, 1e5):
+    for factor in (100.0, 1e4, 1e5, 1e6, 1e7):
         other = trials.run(factor)
         if other is None:
             break
         if other.finite and (best is None or other.end < best.end):
             best = other
+        if best is not None and (other.end > best.end or best.end < 0.7 * begin):
+            break
     gained = 0.0 if best is None else (begin - best.end) / max(abs(begin), 1e-12)
     slow = best is not None and gained > 0.1 and fell < 2e-3 and best.factor >= 100
     if slow and has_optimizer and best is not None:
