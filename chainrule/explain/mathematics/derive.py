@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chainrule.autodiff import derivative
 from chainrule.autodiff.reverse import placeholder
 from chainrule.explain.mathematics import moves as _moves  # writes the ops of its file
-from chainrule.explain.mathematics.axes import Axes
+from chainrule.explain.mathematics.axes import Axes, Terms
 from chainrule.explain.mathematics.labels import Labelled, Labels
 from chainrule.explain.mathematics.laws import simpler
 from chainrule.explain.mathematics.loops import Loop, Over
@@ -22,6 +24,7 @@ from chainrule.explain.mathematics.products import (
 from chainrule.explain.mathematics.steps import Steps, attention_operands, name_parameters
 from chainrule.explain.mathematics.subject import Subject
 from chainrule.explain.mathematics.writer import Special, Symbol, Writer
+from chainrule.explain.reading.values import Value
 from chainrule.explain.template import Binds
 from chainrule.explain.write import fit
 from chainrule.ir.graph import substitute, topological
@@ -379,6 +382,13 @@ class Derivation:
         for left, right, inside in loop.lines:
             self.lines.append(Line(left, right, part, path, loop.over if inside else None))
 
+    def value(self, n: Node, array: np.ndarray) -> Value:
+        """An array of the graph as a formula reads it: its axes with the labels of the symbol."""
+        now = next((old for old, new in self.now.items() if new is n), n)
+        symbol = self.symbols.get(n) or self.symbols.get(now)
+        labels = symbol.labels if symbol is not None else self.labels.natural(n)
+        return as_value(array, labels, self.axes.of(now), self.axes)
+
     def clean(self, n: Node, own: Node | None = None) -> Node:
         """A value in terms of the others' names, without what the chain rule leaves behind."""
         if own is None and n in self.holders:
@@ -467,6 +477,21 @@ def with_moments(order: Sequence[Node]) -> tuple[list[Node], dict[Node, Node]]:
                     out.append(m)
         out.append(n)
     return out, owner_of
+
+
+def as_value(array: np.ndarray, labels: Labelled, terms: Sequence[Terms], axes: Axes) -> Value:
+    """An array with labels; axes that stand for several letters are divided."""
+    shape: list[int] = []
+    names: list[int | str] = []
+    for size, v, t in zip(array.shape, labels, terms, strict=True):
+        if isinstance(v, tuple):
+            shape += [axes.sizes[u] for u in axes.find(t)]
+            names += v
+        elif v is not None:
+            shape.append(size)
+            names.append(v)
+    kind = np.int64 if array.dtype.kind in "iub" else np.float64
+    return Value(array.reshape(shape).astype(kind), tuple(names))
 
 
 class _Lazy:

@@ -42,6 +42,11 @@ class Labels:
             self._contraction(n)
         for n in tensors:
             self._spread(n)
+        for n in reversed(tensors):  # what a matrix is multiplied by is one as well: a mask
+            if n in self.matrix and n.op.elementwise:
+                for i in n.inputs:
+                    if i.shape == n.shape and i in self.active and i.op.name != "linear":
+                        self.matrix.setdefault(i, self.matrix[n])
         for n in order:
             if n.op.name == "conv":
                 places = axes.of(n.inputs[0])[2:]

@@ -76,48 +76,76 @@ def _regroup(
             inner[a] = w.letter(x, a, (*taken, *want))
             taken.append(inner[a])
     have = _moved(x, n, inner, want, outs)
-    natural = w.natural(x)
-    items: list[str] = []
-    row = 0
-    for a in ins:
-        v = natural[a]
-        if isinstance(v, (str, tuple)) and v not in taken:
-            inner[a] = v
-            items += letters_of([v])
-        else:
-            inner[a] = row
-            items.append(ROWS[row])
-            row += 1
+    items, parts = _items(w, x, ins, inner, taken), _parts(w, n, outs, want, have)
     natural = w.natural(x)
     turned = any(isinstance(v, int) and isinstance(u, str) for v, u in zip(natural, inner, strict=True))
     if turned and x not in w.names and sum(isinstance(v, int) for v in natural) == 2:
         p = w.convert(w.see(x, natural), natural, tuple(inner))
     else:
         p = w.see(x, tuple(inner))
-    if len(ins) > 1:
-        heads = ",".join(items[:-1])
-        named = (
-            rf"\operatorname{{concat}}_{{{heads}}}"
-            if row == 1 and items[-1] == ROWS[0] and len(items) == 2
-            else rf"\operatorname{{vec}}_{{{','.join(items)}}}"
-        )
+    while items and parts and items[-1] == parts[-1] and items[-1][0] not in ROWS:
+        items.pop()  # these letters stay as they are
+        parts.pop()
+    while items and parts and items[0] == parts[0] and items[0][0] not in ROWS:
+        del items[0], parts[0]
+    letters = [c for c, _ in items]
+    if len(items) > 1:
+        named = rf"\operatorname{{vec}}_{{{','.join(letters)}}}"
+        if len(items) == 2 and letters[1] == ROWS[0] and letters[0] not in ROWS:
+            named = rf"\operatorname{{concat}}_{{{letters[0]}}}"
         p = atom(named + brackets(p.tex))
-    if len(outs) == 1:
-        have[outs[0]] = 0
-        return w.convert(p, tuple(have), want)
-    parts: list[str] = []
+    elif items and items[0][0] not in ROWS:  # one letter becomes a row
+        p = w.convert(p, (items[0][0],), (0,))
+    if len(parts) > 1:
+        said = ",".join(f"{c}={size}" for c, size in parts)
+        p = atom(rf"\operatorname{{split}}_{{{said}}}{brackets(p.tex)}")
+    elif parts and parts[0][0] not in ROWS:  # and one row a letter
+        p = indexed(p, [parts[0][0]])
+    return w.convert(p, tuple(have), want)
+
+
+def _items(
+    w: Writer, x: Node, ins: list[int], inner: list[Label], taken: list[Label]
+) -> list[tuple[str, int]]:
+    """What a group of axes is read as before it is put together: letters, and rows."""
+    natural, terms = w.natural(x), w.labels.axes.of(x)
+    out: list[tuple[str, int]] = []
+    row = 0
+    for a in ins:
+        v = natural[a]
+        if isinstance(v, tuple) and len(v) == len(terms[a]) and not {*v} & {*taken}:
+            inner[a] = v
+            out += zip(v, (w.labels.axes.sizes[t] for t in terms[a]), strict=True)
+        elif isinstance(v, str) and v not in taken:
+            inner[a] = v
+            out.append((v, x.shape[a]))
+        else:
+            inner[a] = row
+            out.append((ROWS[row], x.shape[a]))
+            row += 1
+    return out
+
+
+def _parts(
+    w: Writer, n: Node, outs: list[int], want: Labelled, have: list[Label]
+) -> list[tuple[str, int]]:
+    """What a group of axes becomes."""
+    terms = w.labels.axes.of(n)
+    out: list[tuple[str, int]] = []
     row = 0
     for b in outs:
         v = want[b]
-        if isinstance(v, str):
+        if isinstance(v, tuple) and len(v) == len(terms[b]):
             have[b] = v
-            parts.append(f"{v}={n.shape[b]}")
+            out += zip(v, (w.labels.axes.sizes[t] for t in terms[b]), strict=True)
+        elif isinstance(v, str):
+            have[b] = v
+            out.append((v, n.shape[b]))
         else:
             have[b] = row
-            parts.append(f"{ROWS[row]}={n.shape[b]}")
+            out.append((ROWS[row], n.shape[b]))
             row += 1
-    p = atom(rf"\operatorname{{split}}_{{{','.join(parts)}}}{brackets(p.tex)}")
-    return w.convert(p, tuple(have), want)
+    return out
 
 
 def _moved(x: Node, n: Node, inner: list[Label], want: Labelled, outs: list[int]) -> list[Label]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from chainrule.explain.mathematics.labels import ROWS, Label, Labelled, letters_of
 from chainrule.explain.mathematics.writer import Writer, form, over, transposed
@@ -98,8 +99,18 @@ def _by_letters(w: Writer, n: Node, want: Labelled) -> Piece:
     return w.convert(_total(summed, _times(p, q)), have, want)
 
 
+def _loose(tex: str) -> bool:
+    """Whether a product element by element stands outside of all brackets."""
+    depth = 0
+    for token in re.findall(r"\\left|\\right|\\odot|[{}()\[\]]", tex):
+        depth += (token in "{([") - (token in "})]")
+        if token == r"\odot" and not depth:
+            return True
+    return False
+
+
 def _times(a: Piece, b: Piece) -> Piece:
-    left = fit(a, Binds.PRODUCT, joined=True)
+    left = brackets(a.tex) if _loose(a.tex) else fit(a, Binds.PRODUCT, joined=True)
     return Piece(f"{left} {fit(b, Binds.POWER, signed=False)}", Binds.PRODUCT)
 
 

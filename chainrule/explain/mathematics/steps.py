@@ -7,7 +7,7 @@ from chainrule.explain.mathematics.naming import Names, letter, owner
 from chainrule.explain.mathematics.products import moments
 from chainrule.explain.mathematics.subject import Subject
 from chainrule.explain.write import value_of
-from chainrule.ir.graph import depends_on
+from chainrule.ir.graph import depends_on, topological
 from chainrule.ir.node import Node, TensorType
 
 _MOVES = frozenset({
@@ -56,7 +56,8 @@ class Steps:
                     if value_of(inner.inputs[0]) is not None:
                         break
                     inner = inner.inputs[0]
-                found[inner] = "m" if inner.dtype.category == 0 else "c"
+                drawn = any(m.op.name == "random_uniform" for m in topological([inner]))
+                found[inner] = "m" if drawn or inner.dtype.category == 0 else "c"
         return found
 
     # ------------------------------------------------------------------ choosing
@@ -189,6 +190,8 @@ def _still(n: Node, steps: Steps) -> Node:
             n = n.inputs[0]
         elif n.op.name in ("mul", "div") and any(value_of(i) is not None for i in n.inputs):
             n = next(i for i in n.inputs if value_of(i) is None)
+        elif n.op.name == "mul" and any(i not in steps.bound for i in n.inputs):
+            n = next(i for i in n.inputs if i in steps.bound)
         elif n.op.name in ("broadcast_to", "cast") and n.inputs[0].shape == n.shape:
             n = n.inputs[0]
         else:

@@ -157,7 +157,8 @@ def _opened(nodes: Sequence[Node]) -> set[str]:
     for n in topological(nodes):
         if not n.op.is_primitive and n.op.name not in _WORDS and n.op.name not in found:
             inside = n.op.expand(n)
-            within = topological(inside if isinstance(inside, tuple) else (inside,))
+            outs = inside if isinstance(inside, tuple) else (inside,)
+            within = topological(outs, stop=lambda m, n=n: m in n.inputs)
             if any(m.op.name in ("scan", "softmax") for m in within):
                 found.add(n.op.name)
     return found
