@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainrule.explain.chinese import BACKPROP, CHECK, WHY
+from chainrule.explain.chinese import CHECK, WHY
 from chainrule.explain.chinese_attribution import ATTRIBUTION
+from chainrule.explain.chinese_backprop import BACKPROP
 from chainrule.explain.chinese_report import REPORT
 
 LANGUAGES = ("en", "zh")

@@ -81,7 +81,9 @@ def test_a_line_is_the_chain_rule_the_ops_rule_and_the_numbers_put_in() -> None:
     w = torch.tensor(3.0, requires_grad=True)
     found = explain.backprop(lambda x: torch.tanh(w * x), torch.tensor(0.25))
     lines = {b.name: b for b in found.backward}
-    assert lines["u"].chain == (r"\frac{\partial L}{\partial L} \frac{\partial L}{\partial u}")
+    assert lines["u"].chain == (
+        r"\frac{\partial L}{\partial L} \cdot \frac{\partial L}{\partial u}"
+    )
     (term,) = lines["u"].terms
     assert term.formula.tex == r"\frac{\partial L}{\partial L} \cdot (1 - L^{2})"
     assert term.numbers.tex == r"1 \cdot (1 - 0.6351^{2})"

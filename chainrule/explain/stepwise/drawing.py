@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chainrule.explain.inline import inline
 from chainrule.explain.picture import arrow, rectangle, svg, text, text_width
 from chainrule.explain.stepwise import figures
-from chainrule.explain.typeset import unicode
 from chainrule.ir.node import Node, TensorType
 from chainrule.layered import Size, layered
 
@@ -47,7 +47,7 @@ class Drawn:
         return tape.step(n.inputs[0]).inputs if n.op.name == "item" else step.inputs
 
     def _labels(self, n: Node) -> tuple[str, str]:
-        name = unicode(self.found.symbols.names[n])
+        name = inline(self.found.symbols.names[n])
         step = self.found.tape.step(n.inputs[0] if n.op.name == "item" else n)
         if n.op.name == "input":
             return name, figures.shape(n.shape)

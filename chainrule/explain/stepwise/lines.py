@@ -80,7 +80,7 @@ class Backward(NamedTuple):
         if not self.terms:
             return "1"
         users = dict.fromkeys(n for t in self.terms for n in t.names)
-        return " + ".join(rf"{partial(u)} {partial(self.name, u)}" for u in users)
+        return " + ".join(rf"{partial(u)} \cdot {partial(self.name, u)}" for u in users)
 
 
 def forward_lines(tape: Tape, symbols: Symbols) -> list[Forward]:

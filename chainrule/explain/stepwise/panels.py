@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from chainrule.explain.inline import inline
 from chainrule.explain.layout import Equation
 from chainrule.explain.page import escape
 from chainrule.explain.stepwise import figures, sources
 from chainrule.explain.stepwise.checks import Check
+from chainrule.explain.stepwise.formulas import partial
 from chainrule.explain.stepwise.lines import Backward, Forward, Term
 from chainrule.explain.stepwise.sources import Source
 from chainrule.explain.stepwise.table import mark
 from chainrule.explain.stepwise.tape import Step
-from chainrule.explain.typeset import mathml, unicode
+from chainrule.explain.typeset import mathml
 from chainrule.explain.words import words
 from chainrule.ir.node import Node
 
@@ -94,7 +96,7 @@ class Panels:
             )
         )  # fmt: skip
         rows = [self._check(self._rule_name(t), t.check) for t in b.terms]
-        total = f"∂L/∂{unicode(b.name)}"
+        total = f"∂L/∂{inline(b.name)}"
         rows.append(
             self._check(say("{}, through everything behind it").replace("{}", total), b.check)
         )
@@ -206,10 +208,7 @@ class Panels:
 
 def partial_of(b: Backward, t: Term) -> str:
     """What one user gives: ∂L/∂u ∂u/∂x."""
-    return " + ".join(
-        rf"\frac{{\partial L}}{{\partial {u}}} \frac{{\partial {u}}}{{\partial {b.name}}}"
-        for u in t.names
-    )
+    return " + ".join(rf"{partial(u)} \cdot {partial(b.name, u)}" for u in t.names)
 
 
 def aligned(rows: Sequence[tuple[str, str]]) -> str:

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from chainrule.explain.inline import inline
 from chainrule.explain.stepwise import figures
 from chainrule.explain.stepwise.formulas import Written
 from chainrule.explain.stepwise.lines import Backward
-from chainrule.explain.typeset import unicode
 from chainrule.explain.words import words
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def text(found: Backprop, width: int | None = None) -> str:
     for title in ("", say("Formula"), say("Value")):
         table.add_column(title, overflow="fold")
     for f in found.forward:
-        how = _lines(unicode(f.formula.tex), _where(f.formula), _numbers(f.text))
-        table.add_row(unicode(f.name), how, figures.block(f.value))
+        how = _lines(inline(f.formula.tex), _where(f.formula), _numbers(f.text))
+        table.add_row(inline(f.name), how, figures.block(f.value))
     console.print(table, markup=False)
 
     beside = wide >= _SEPARATE
@@ -44,7 +44,7 @@ def text(found: Backprop, width: int | None = None) -> str:
     for b in found.backward:
         value, slopes = figures.block(b.value), _differences(b)
         cells = [value, slopes] if beside else [_lines(value, [slopes])]
-        table.add_row(unicode(b.title), _chain(b), *cells, mark(b, found.lang))
+        table.add_row(inline(b.title), _chain(b), *cells, mark(b, found.lang))
     console.print(table, markup=False)
     for note in found.said(found.lang):
         console.print(note, markup=False)
@@ -57,19 +57,19 @@ def _chain(b: Backward) -> str:
     if not b.terms:
         return "1"
     rules = [w for t in b.terms for w in _where(t.formula)]
-    total = " + ".join(unicode(t.formula.tex) for t in b.terms)
+    total = " + ".join(inline(t.formula.tex) for t in b.terms)
     numbers = [] if any(t.text.where for t in b.terms) else [
-        "= " + " + ".join(unicode(t.text.tex) for t in b.terms)
+        "= " + " + ".join(inline(t.text.tex) for t in b.terms)
     ]  # fmt: skip
-    return "\n".join([unicode(b.chain), *rules, f"= {total}", *numbers])
+    return "\n".join([inline(b.chain), *rules, f"= {total}", *numbers])
 
 
 def _where(w: Written) -> list[str]:
-    return [f"  {unicode(e.left)} = {unicode(e.right)}" for e in w.where]
+    return [f"  {inline(e.left)} = {inline(e.right)}" for e in w.where]
 
 
 def _numbers(w: Written) -> list[str]:
-    return [] if w.where else [f"= {unicode(w.tex)}"]
+    return [] if w.where else [f"= {inline(w.tex)}"]
 
 
 def _lines(first: str, *more: Sequence[str]) -> str:
@@ -91,7 +91,7 @@ def mark(b: Backward, lang: str) -> str:
     if b.status == "none":
         return f"– {say('no finite differences')}"
     if b.status == "follows":
-        causes = ", ".join(f"∂L/∂{unicode(c)}" for c in b.because)
+        causes = ", ".join(f"∂L/∂{inline(c)}" for c in b.because)
         return f"↳ {say('follows from')} {causes}"
     if b.status == "wrong":
         rules = dict.fromkeys(
