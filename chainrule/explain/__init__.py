@@ -2,6 +2,7 @@
 
     explain.formula(y)              what was recorded, as TeX
     explain.gradient(loss, wrt=w)   the gradient that the chain rule derives, as TeX
+    explain.math(model, x, y, loss) a model's forward pass, loss and every gradient, as equations
     explain.graph(y)                the graph: text, Mermaid, DOT, SVG
     explain.draw(model, x)          the model's layers as a picture (SVG), without a system package
     explain.backprop(model, x, y)   every line of the chain rule with its numbers, checked
@@ -9,6 +10,7 @@
     explain.summary(model, x)       shapes, parameters, operations, bytes, memory and time by layer
     explain.report(model, test=…)   all of it about a trained model, as one page
     explain.why(model, data)        why it does not learn: reasons, evidence, remedies
+    explain.replay(folder)          a program that made NaN, as the guard saved it, op by op
     explain.stages(y)               every stage from there to what runs
 
 Nothing here computes or records: a training step stays the program that it was. (backprop
@@ -32,6 +34,7 @@ __all__ = [
     "Drawing",
     "Equation",
     "Formula",
+    "Mathematics",
     "ModelDrawing",
     "Report",
     "Summary",
@@ -40,6 +43,8 @@ __all__ = [
     "formula",
     "gradient",
     "graph",
+    "math",
+    "replay",
     "report",
     "stages",
     "summary",
@@ -49,9 +54,12 @@ __all__ = [
 #: What is read when a program first names it, so that formulas come quickly.
 _ELSEWHERE = {
     "Backprop": "chainrule.explain.stepwise",
+    "Mathematics": "chainrule.explain.mathematics",
     "Report": "chainrule.explain.reporting",
     "Summary": "chainrule.explain.costs",
     "backprop": "chainrule.explain.stepwise",
+    "math": "chainrule.explain.mathematics",
+    "replay": "chainrule.explain.rerun",
     "report": "chainrule.explain.reporting",
     "summary": "chainrule.explain.costs",
     "why": "chainrule.explain.reasons",

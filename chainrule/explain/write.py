@@ -125,7 +125,10 @@ def number(value: Any) -> str:
 
 def _short(v: float) -> str:
     """The shortest decimals that are this number, as a float32 if it is one."""
-    return str(np.float32(v)) if float(np.float32(v)) == v else repr(v)
+    if float(np.float32(v)) == v:
+        return str(np.float32(v))
+    short = f"{v:.9g}"
+    return short if abs(float(short) / v - 1) < 1e-14 else repr(v)
 
 
 def _same(v: float, near: Fraction) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.autodiff import derivative
 from chainrule.autodiff.reverse import placeholder
+from chainrule.explain.differences import Point
 from chainrule.explain.mathematics import moves as _moves  # writes the ops of its file
 from chainrule.explain.mathematics.axes import Axes, Terms
 from chainrule.explain.mathematics.labels import Labelled, Labels
@@ -381,6 +382,13 @@ class Derivation:
         path = self.callers.get(loop.loop, "")
         for left, right, inside in loop.lines:
             self.lines.append(Line(left, right, part, path, loop.over if inside else None))
+
+    def given_values(self) -> dict[str, Value]:
+        """What the symbols hold that no equation defines, in double precision."""
+        arrays = self.subject.arrays
+        wanted = [g for g in self.givens if g.role != "given" or g.name != "upstream"]
+        point = Point([g.node for g in wanted], arrays)
+        return {g.tex: self.value(g.node, np.asarray(point[g.node])) for g in wanted}
 
     def value(self, n: Node, array: np.ndarray) -> Value:
         """An array of the graph as a formula reads it: its axes with the labels of the symbol."""
