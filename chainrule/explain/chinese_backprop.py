@@ -58,7 +58,9 @@ BACKPROP = {
     "Every rule agrees by itself, and the sum does not: a user is missing.": (
         "每条规则各自都正确，但总和不对：遗漏了某个使用者。"
     ),
-    "Near this value there are no finite numbers to compare with.": "该值附近没有可比较的有限数值。",
+    "Near this value there are no finite numbers to compare with.": (
+        "该值附近没有可比较的有限数值。"
+    ),
     "Op": "运算",
     "Gradient rule": "梯度规则",
     "derived from the formula of the op": "由运算的公式推导而来",

@@ -10,7 +10,7 @@ import pytest
 
 import chainrule as torch
 from chainrule import explain, keras
-from chainrule.errors import GradientError, ShapeError
+from chainrule.errors import DtypeError, GradientError, ShapeError
 from chainrule.ir.op import Op, registry
 from chainrule.nn import functional
 from chainrule.ops import add, mul
@@ -321,3 +321,46 @@ def test_what_the_loss_does_not_depend_on_is_named() -> None:
 
     found = explain.backprop(Half(), torch.ones(1, 1), torch.ones(1, 1))
     assert any("parts.idle.weight" in note for note in found.notes)
+
+
+# ---------------------------------------------------------------------- what a program may do
+
+
+def test_a_causal_mask_is_no_reason_to_give_up() -> None:
+    torch.manual_seed(0)
+    q = torch.randn(1, 1, 3, 2, requires_grad=True)
+    found = explain.backprop(
+        lambda x: functional.scaled_dot_product_attention(q, x, x, is_causal=True).sum(),
+        torch.randn(1, 1, 3, 2),
+    )
+    assert _statuses(found) == {"agrees"}
+
+
+def test_a_straight_through_estimator_is_what_its_writer_means() -> None:
+    x = torch.tensor([0.3, 1.7], requires_grad=True)
+    found = explain.backprop(lambda v: ((v + (v.round() - v).detach()) ** 2).sum(), x)
+    assert found.ok
+    np.testing.assert_allclose(found.gradients["x"], [0.0, 4.0], atol=1e-6)
+
+
+def test_tied_weights_collect_from_both_places() -> None:
+    torch.manual_seed(0)
+    shared = nn.Linear(2, 2)
+    model = nn.Sequential(shared, nn.Tanh(), shared)
+    found = explain.backprop(model, torch.randn(3, 2), torch.randn(3, 2), loss=nn.MSELoss())
+    assert found.ok
+    (line,) = [b for b in found.backward if b.name.startswith("W")]
+    assert len(line.terms) == 2
+
+
+def test_where_there_are_no_finite_numbers_a_line_says_so() -> None:
+    x = torch.tensor([0.0, 1.0], requires_grad=True)
+    found = explain.backprop(lambda v: v.sqrt().sum(), x)
+    assert found.backward[-1].status == "none"
+    assert "no finite differences" in str(found)
+
+
+def test_complex_numbers_are_refused() -> None:
+    w = torch.ones(2, dtype=torch.complex64, requires_grad=True)
+    with pytest.raises(DtypeError, match="view_as_real"):
+        explain.backprop(lambda x: (w * x).abs().sum(), torch.ones(2))

@@ -86,6 +86,37 @@ def test_the_page_has_every_line_and_fetches_nothing(found: explain.Backprop, la
     assert ("尖点" if lang == "zh" else "kink") in told
 
 
+class Wrong(torch.autograd.Function):
+    """e^x with three times its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x.exp()
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return 3 * g * x.exp()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_whatever_a_line_says_is_said_in_both_languages(lang: str) -> None:
+    w = torch.tensor([0.5, 0.25], requires_grad=True)
+    zero = torch.zeros(2, requires_grad=True)
+    programs: list[tuple[Any, set[str]]] = [
+        (lambda x: Wrong.apply(w * x).sum(), {"agrees", "wrong", "follows"}),
+        (lambda x: (torch.relu(zero) - torch.relu(-zero)).sum(), {"agrees", "kink", "follows"}),
+        (lambda x: zero.sqrt().sum(), {"agrees", "none"}),
+    ]
+    for program, statuses in programs:
+        shown = explain.backprop(program, torch.ones(2), lang=lang)
+        assert {b.status for b in shown.backward} == statuses
+        _read(shown.html())
+        assert str(shown)
+        assert shown._repr_html_()
+
+
 def test_a_notebook_gets_both_passes(found: explain.Backprop) -> None:
     text = found._repr_html_()
     reader = _read(text)

@@ -75,7 +75,7 @@ def check(
         for s, claim, v in zip(found, claims, verdicts, strict=True)
         if v != "kink"
     ]
-    error = max((g for g in gaps if np.isfinite(g)), default=0.0)
+    error = float(max((g for g in gaps if np.isfinite(g)), default=0.0))
     along = 0 if whole else len(directions)
     kinks = verdicts.count("kink")
     return Check(claimed if whole else claims, slopes, error, verdict, along, kinks)

@@ -141,7 +141,7 @@ class BackwardPass:
         values = [self.tape.values[i] for i in s.inputs]
         cts = {i: self.cotangents[o] for i, o in flowing.items()}
         by_node = {o: self.cotangents[o] for o in flowing.values()}
-        random = {i: self._rng.standard_normal(v.shape) for i, v in cts.items()}
+        random = {i: self._random(o) for i, o in flowing.items()}
         narrow = any(o in self.narrow for o in flowing.values())
         tolerance = self.tolerance
         rule = None
@@ -171,6 +171,11 @@ class BackwardPass:
             if narrow:
                 self.narrow.add(i)
 
+    def _random(self, n: Node) -> np.ndarray:
+        """A cotangent for checking a rule; nothing where a value is infinite, as in a mask."""
+        value = self.tape.values[n]
+        return np.where(np.isfinite(value), self._rng.standard_normal(value.shape), 0.0)
+
     def _local(
         self,
         s: Step,
@@ -186,7 +191,7 @@ class BackwardPass:
         def value(x: np.ndarray) -> float:
             out = self.tape.run(s, [*values[:k], x, *values[k + 1 :]])
             parts = (out,) if whole else out
-            return sum(float(np.vdot(r, parts[i])) for i, r in random.items())
+            return sum(float(np.vdot(r, _finite(parts[i], r))) for i, r in random.items())
 
         claimed = np.zeros(values[k].shape) if claim is None else claim
         return check(value, values[k], claimed, tolerance, cost(s))
@@ -217,6 +222,11 @@ class BackwardPass:
             self._bad[n] = causes
         because = tuple(c for c in causes if c != name) if status == "follows" else ()
         self.lines.append(Backward(n, name, terms, ct, found, status, because))
+
+
+def _finite(value: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Without what has no weight, which may be infinite."""
+    return np.where(weight == 0.0, 0.0, value)
 
 
 def _sum(parts: list[np.ndarray]) -> np.ndarray:
