@@ -20,7 +20,7 @@ from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Domain
 from chainrule.ops.core import op, primitive, promote
 from chainrule.ops.movement import broadcast_to, pad, reshape, slice, unwindows, windows
-from chainrule.ops.relevance import How, signed, stable
+from chainrule.ops.relevance import How, damped, signed
 from chainrule.shapes import Shape, broadcast
 
 
@@ -149,8 +149,7 @@ def _(
     first = how.active[0]
     if how.share.rule == "epsilon":
         if how.share.epsilon:
-            end = how.affine().end
-            g = g * (end / stable(end, how.share.epsilon))
+            g = damped(g, how.affine().end, how.share.epsilon)
         return (contract(g, b, spec=to_a), None) if first else (None, contract(a, g, spec=to_b))
     if first:
         return {0: signed(

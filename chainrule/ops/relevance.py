@@ -79,6 +79,11 @@ def stable(x: Node, epsilon: float = TINY) -> Node:
     return x + registry["where"](x >= 0, full_like(x, epsilon), full_like(x, -epsilon))
 
 
+def damped(g: Node, z: Node, epsilon: float) -> Node:
+    """g z / (z + ε sgn z); 0 stays 0, whatever z is (−∞ of what a mask forbids)."""
+    return registry["where"](registry["eq"](g, 0), zeros_like(g), g * (z / stable(z, epsilon)))
+
+
 def as_gradient(g: Any, y: Node, *inputs: Node, how: How, **attrs: Any) -> Any:
     """The rule of what is linear, or linear in pieces that meet at 0."""
     if how.op.gradient is None:

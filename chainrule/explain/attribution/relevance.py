@@ -93,7 +93,7 @@ def lrp(
             given = d.produced[product][0]
             total = _total(d.walk, product)
             if total is not product:  # pixels get the bias's part as well
-                lost["biases", -len(lost)] = _size(given * (product - total))
+                lost["biases", -len(lost)] = _size(given, product - total)
             bounds = _bounds(subject, view, k, low, high)
             relevance[k] = relevance[k] + _box(product, nodes[k], given * total, *bounds)
     found = subject.run(view, [*relevance, *lost.values()])
@@ -159,13 +159,13 @@ def _lost(
         rule = walk.rules.conv if reads_windows(node) else walk.rules.dense
         if node.op.name in _WHOLE and not (node.op.name == "contract" and rule != Share()):
             continue
-        shares = [_size(c * x) for x, c in passed.items() if isinstance(x.type, TensorType)]
+        shares = [_size(c, x) for x, c in passed.items() if isinstance(x.type, TensorType)]
         if len(shares) != len(passed):
             continue
         given = (
-            [_size(part * item(node, i)) for i, part in g.items()]
+            [_size(part, item(node, i)) for i, part in g.items()]
             if isinstance(g, dict)
-            else [_size(g * node)]
+            else [_size(g, node)]
         )
         total = given[0]
         for more in given[1:]:
@@ -179,8 +179,10 @@ def _lost(
     return out
 
 
-def _size(x: Node) -> Node:
-    return ops.sum(x, axis=None, keepdim=False)
+def _size(c: Node, x: Node) -> Node:
+    """Σ c x, where c = 0 counts nothing even of −∞."""
+    share = registry["where"](registry["eq"](c, 0), full_like(x, 0), c * x)
+    return ops.sum(share, axis=None, keepdim=False)
 
 
 # ---------------------------------------------------------------------- pixels

@@ -34,7 +34,7 @@ from chainrule.tensor.trace import state
 
 Target = Any
 #: Rows that are computed at a time, unless the user says otherwise.
-ROWS = 32
+ROWS = 16
 _NORMALISERS = ("softmax", "log_softmax", "sigmoid", "log_sigmoid")
 _MOVES = ("reshape", "permute", "cast", "slice", "copy", "broadcast_to")
 
@@ -274,10 +274,14 @@ class Subject:
         return [np.concatenate(parts) for parts in zip(*made, strict=True)]
 
     def rows_for(self, points: int) -> int:
-        """How many rows are computed at a time, of so many."""
+        """How many rows are computed at a time, of so many. Few different numbers: each is another
+        program.
+        """
         if not self.rowwise:
             return 1
-        return max(1, min(points, self.batch_size or max(ROWS, self.count)))
+        if self.batch_size is not None:
+            return max(1, self.batch_size)
+        return self.count if points <= self.count else max(ROWS, self.count)
 
     def _at(
         self, points: list[np.ndarray], which: np.ndarray, make: Any, rows: int
