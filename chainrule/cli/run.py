@@ -71,16 +71,17 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def load(run: Run) -> tuple[Data | None, dict[str, str]]:
+def load(run: Run, lang: str = "en") -> tuple[Data | None, dict[str, str]]:
     """The data of a run as far as they are here, and which parts lack them, with the reason."""
-    about = run.about
+    about, say = run.about, chainrule.explain.words.words(lang)
     name, choices = about["data"], CHOICES.get(about["model"], {})
     parts = ("How well it does", "Where it errs most")
     if name not in choices:
-        return None, dict.fromkeys(parts, f"this version knows no data set {name!r}")
-    if not is_here(name):
-        reason = f"the data set {name} is not on this machine; set CHAINRULE_DATA to its folder"
+        reason = say("this version knows no data set {name}").format(name=name)
         return None, dict.fromkeys(parts, reason)
+    if not is_here(name):
+        reason = say("the data set {name} is not on this machine; set CHAINRULE_DATA to its folder")
+        return None, dict.fromkeys(parts, reason.format(name=name))
     try:
         data = choices[name]().limited(about.get("limit"))
     except DataError as error:
@@ -92,16 +93,17 @@ def report(run: Run, lang: str, data: Data | None = None) -> Any:
     """The report of a run (`chainrule.explain.Report`). `data` if they are at hand already."""
     missing: dict[str, str] = {}
     if data is None:
-        data, missing = load(run)
+        data, missing = load(run, lang)
     about = dict(run.about)
     digests = about.get("sha256") or {}
     if data is not None and digests:
         found = fingerprints(data)
         changed = [part for part in found if found[part] != digests.get(part, found[part])]
         if changed:
-            missing["data"] = (
-                f"the {' and '.join(changed)} data here are not those of the training: their "
-                "SHA-256 is another one; what follows is measured on those that are here"
+            say = chainrule.explain.words.words(lang)
+            missing["data"] = say(
+                "the data here are not those of the training, their SHA-256 is another one: the "
+                "numbers on this page are measured on those that are here"
             )
     return chainrule.explain.report(
         run.model,

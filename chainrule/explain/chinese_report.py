@@ -4,6 +4,16 @@ REPORT = {
     "input": "输入",
     "output": "输出",
     "parameters": "个参数",
+    # what is left out
+    "data": "数据",
+    "this version knows no data set {name}": "此版本没有数据集 {name}",
+    "the data set {name} is not on this machine; set CHAINRULE_DATA to its folder": (
+        "本机没有数据集 {name}；请将 CHAINRULE_DATA 设为其所在文件夹"
+    ),
+    "the data here are not those of the training, their SHA-256 is another one: the numbers on "
+    "this page are measured on those that are here": (
+        "这里的数据与训练时的不同（SHA-256 不一致）：本页的数字是在现有数据上测得的"
+    ),
     # headings
     "How it learned": "学习过程",
     "How well it does": "测试结果",

@@ -335,7 +335,9 @@ class Report:
         if self.test is None or e is None:
             return None
         columns = [np.asarray(c)[rows] for c in _columns(self.test[0])]
-        given = columns[0] if len(columns) == 1 else tuple(columns)
+        given: Any = columns if is_keras(self.model) else tuple(columns)
+        if len(columns) == 1:
+            given = columns[0]
         target: Any = None
         if isinstance(e, Classes):
             target = e.guesses[rows]
@@ -376,7 +378,8 @@ class Report:
         sample = self._sample()
         if sample is None:
             return None
-        told = summary(self.model, sample, time=False, lang=self.lang)
+        one = sample[0] if len(sample) == 1 else sample
+        told = summary(self.model, one, time=False, lang=self.lang)
         drawing = draw(self.model, *sample, lang=self.lang).body()
         table = f"<h3>{escape(say('Layers'))}</h3>{told._repr_html_()}"
         return f"{drawing}{table}"

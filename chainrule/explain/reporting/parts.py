@@ -21,7 +21,7 @@ _LEGIBLE = 25
 
 def percent(share: float, digits: int = 1) -> str:
     """As a reader says it; a dash where there is none."""
-    return "–" if math.isnan(share) else f"{100 * share:.{digits}f} %"
+    return "–" if math.isnan(share) else f"{100 * share:.{digits}f}%"
 
 
 def duration(seconds: float) -> str:
@@ -73,7 +73,7 @@ def confusion(found: Classes, names: Sequence[str], say: Say) -> str:
         for j, count in enumerate(line.tolist()):
             share = count / totals[i] if totals[i] else 0.0
             kind = ("right" if i == j else "wrong") + (" strong" if share > 0.45 else "")
-            told = f"<small>{100 * share:.0f} %</small>" if count else ""
+            told = f"<small>{100 * share:.0f}%</small>" if count else ""
             cells.append(
                 f'<td class="{kind}" style="--p:{share:.3f}">{count if count else "·"}{told}</td>'
             )

@@ -46,5 +46,6 @@ STYLE = """
 .scatter circle { fill: var(--accent); fill-opacity: .55; } .scatter text { fill: var(--muted);
   font-size: 12px; } .scatter .axis { stroke: var(--muted); fill: none; }
 .scatter .equal { stroke: var(--muted); stroke-dasharray: 4 3; }
+#network table td { white-space: nowrap; }
 .digest { overflow-wrap: anywhere; } .facts th { vertical-align: top; white-space: nowrap; }
 """

@@ -20,7 +20,8 @@ Say = Callable[[str], str]
 
 def verdict(report: Report, say: Say) -> str:
     """The paragraph, as HTML."""
-    return " ".join([_trained(report, say), *_does(report, say), *_learned(report, say)])
+    sentences = [_trained(report, say), *_does(report, say), *_learned(report, say)]
+    return ("" if report.lang == "zh" else " ").join(sentences)
 
 
 def _trained(report: Report, say: Say) -> str:
