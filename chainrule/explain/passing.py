@@ -16,7 +16,7 @@ import numpy as np
 from chainrule import ops
 from chainrule.autodiff import Derivative, derivative
 from chainrule.dtypes import DType
-from chainrule.explain.differences import Told
+from chainrule.explain.differences import Point, Told
 from chainrule.explain.observe import (
     Observation,
     Origin,
@@ -33,7 +33,8 @@ from chainrule.keras import losses as keras_losses
 from chainrule.keras.layers.state import State as KerasLayer
 from chainrule.keras.models.steps import Trainable
 from chainrule.nn import Module
-from chainrule.pytree import tree_flatten, tree_map, tree_unflatten
+from chainrule.pytree import tree_all, tree_flatten, tree_map, tree_unflatten
+from chainrule.runtime import programs
 from chainrule.tensor import Tensor, enable_grad
 from chainrule.tensor.backward import CustomFunction
 from chainrule.tensor.fromdata import from_owned
@@ -69,7 +70,10 @@ def tensors_of(tree: Any) -> Any:
             return v if array.dtype == object else from_owned(np.array(array))
         return v
 
-    return one(tree) if isinstance(tree, (list, int, float)) else tree_map(one, tree)
+    plain = isinstance(tree, (int, float)) or (
+        isinstance(tree, list) and tree_all(lambda v: isinstance(v, (int, float)), tree)
+    )
+    return one(tree) if plain else tree_map(one, tree)
 
 
 def is_keras(model: Any) -> bool:
@@ -319,6 +323,16 @@ class Passed:
         """The gradient of the loss, by the chain rule and the user's rules."""
         one = ops.full_like(self.loss, 1)
         return derivative([self.loss], [one], wrt, self.watch())
+
+    def values(self, nodes: Sequence[Node]) -> list[np.ndarray]:
+        """Values in the model's own types, by the backend that runs it."""
+        leaves = [n for n in topological(nodes) if n.op.name == "input"]
+        if any(n not in self.arrays for n in leaves):  # a rule outside of the graph
+            at = Point(nodes, self.arrays, self.told)
+            return [np.asarray(at[n]) for n in nodes]
+        fresh = {n: ops.input(index=i, shape=n.shape, dtype=n.dtype) for i, n in enumerate(leaves)}
+        arrays = [np.ascontiguousarray(self.arrays[n]).reshape(n.shape) for n in leaves]
+        return programs.run(substitute(nodes, fresh), arrays) if nodes else []
 
     def custom(self, boundary: Node) -> CustomFunction:
         """The function behind a boundary."""

@@ -110,7 +110,8 @@ def _search(
     if found.has("loss without model", "all frozen"):
         return
     units = Units(passed, structure)
-    look_at_units(found, units)
+    naive = naive_loss(batch, units.loss, *_kind(passed))
+    look_at_units(found, units, learned=units.loss < 0.5 * naive)
     if step is not None:
         look_at_step(found, model, optimizer, step, batch_for(batch))
     if evaluate is not None:
@@ -119,8 +120,6 @@ def _search(
         return
     if passed.projected:
         return
-    kind, classes = _kind(passed)
-    naive = naive_loss(batch, units.loss, classes, kind)
     trials = Trials(model, batch, loss, optimizer, deadline)
     look_at_learning(found, trials, units.loss, naive, optimizer is not None)
 

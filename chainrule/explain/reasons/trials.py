@@ -133,7 +133,7 @@ def rate_of(optimizer: Any) -> float:
     return float(optimizer.param_groups[0]["lr"])
 
 
-def naive_loss(batch: Batch, passed_loss: float, classes: int, kind: str) -> float:
+def naive_loss(batch: Batch, passed_loss: float, kind: str, classes: int) -> float:
     """About what a model loses that says the same of every sample."""
     y = batch.y
     if kind == "classes" and classes > 1:

@@ -83,14 +83,17 @@ def _holds(layer: Any, own: set[int]) -> bool:
     return any(id(t) in own for t in kept)
 
 
-def look_at_units(found: Found, u: Units) -> None:
-    """All of it."""
+def look_at_units(found: Found, u: Units, learned: bool) -> None:
+    """All of it. Of a model that has learned already, only what is at fault beyond doubt."""
     if not _finite(found, u):
         return
+    before = len(found.findings)
     _dead(found, u)
     _flow(found, u)
     _same(found, u)
     _scale(found, u)
+    if learned:
+        found.findings[before:] = [f for f in found.findings[before:] if f.severity == "error"]
     found.look("values and gradients of {count} layers with weights", count=len(u.levels))
 
 
@@ -282,9 +285,10 @@ def _is_start(u: Units) -> bool:
     for name in u.passed.trainable:
         t, g = u.passed.tensors[name], u.gradients.get(name)
         if id(t) in held and len(t.shape) > 1 and g is not None:
-            return not np.any(u.passed.arrays[u.passed.parameters[name]]) and not _alike(
-                np.moveaxis(g, -1 if is_keras(u.passed.model) else 0, 0)
-            ) | (t.shape[-1 if is_keras(u.passed.model) else 0] == 1 and bool(np.any(g)))
+            axis = -1 if is_keras(u.passed.model) else 0
+            moves = t.shape[axis] == 1 or not _alike(np.moveaxis(g, axis, 0))
+            zero = not np.any(u.passed.arrays[u.passed.parameters[name]])
+            return zero and moves and bool(np.any(g))
     return False
 
 
