@@ -36,10 +36,10 @@ REPORT = {
     ),
     "On {rows} rows that it has not seen it explains {share} of the variance; it is off by {error} "
     "on average.": "在 {rows} 个未见过的样本上，它解释了方差的 {share}；平均绝对误差为 {error}。",
-    "On text that it has not seen its perplexity is {perplexity}: it is as unsure as if it chose "
-    "among so many symbols, of {classes}.": (
-        "在未见过的文本上，困惑度为 {perplexity}：其不确定程度相当于在这么多个符号中随机选择（共有 "
-        "{classes} 个符号）。"
+    "On text that it has not seen its perplexity is {perplexity}: it is as unsure as a free choice "
+    "among that many of the {classes} symbols.": (
+        "在未见过的文本上，困惑度为 {perplexity}：其不确定程度相当于在这么多个符号中随机选择"
+        "（共有 {classes} 个符号）。"
     ),
     "Of {rows} rows that it has not seen it classifies {accuracy} correctly; always saying the "
     "commonest class would reach {chance}.": (
@@ -66,8 +66,8 @@ REPORT = {
     "test accuracy": "测试正确率",
     "test loss": "测试损失",
     "test perplexity": "测试困惑度",
-    "test r2": "测试集 R²",
-    "test mean_absolute_error": "测试平均绝对误差",
+    "test R²": "测试集 R²",
+    "test mean absolute error": "测试平均绝对误差",
     "loss": "损失",
     "accuracy": "正确率",
     "mean squared error": "均方误差",

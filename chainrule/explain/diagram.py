@@ -18,6 +18,7 @@ from chainrule.explain.observe import Call, Observation, parameters_of
 from chainrule.explain.write import number, value_of
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node, TensorType
+from chainrule.keras.layers.state import State as KerasLayer
 
 #: Operations that a reader need not see: they change no value, and no shape that matters.
 _HIDDEN = {"cast", "copy", "stop_gradient", "item", "boundary", "broadcast_to"}
@@ -111,6 +112,9 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 def _argument_names(call: Call) -> dict[int, str]:
     """Number of the tensor among the arguments → the argument's name, where there is one each."""
+    symbols = getattr(call.layer, "inputs", None)  # of a model of Keras that is a graph
+    if isinstance(call.layer, KerasLayer) and symbols and len(symbols) == len(call.inputs):
+        return {i: str(t.name) for i, t in enumerate(symbols)}
     run = getattr(call.layer, "forward", None) or getattr(call.layer, "call", None)
     args, kwargs = call.given
     if run is None:

@@ -1,7 +1,7 @@
 """A model as a drawing: in the language of Graphviz, and as a picture.
 
 Where Graphviz is installed it draws. Otherwise an SVG, or with Pillow a PNG, is drawn here: each
-layer a box in the row below those that it needs.
+layer a box below those that it needs (`chainrule.layered`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 from chainrule.keras.models.operations import keras_class
 from chainrule.keras.models.summary import get_layer_index_bound_by_layer_name
 from chainrule.keras.symbolic import FunctionOp
+from chainrule.layered import Point, Size, curve, layered
 
 
 @dataclass
@@ -238,70 +239,35 @@ class _Picture:
     width: float
     height: float
     boxes: list[tuple[Box, float, float, float, float]]  # x, y, width, height
-    edges: list[list[tuple[float, float]]]  # four points: the ends and what bends the curve
+    edges: list[list[Point]]
+    flat: bool  # from left to right, or from top to bottom
 
 
 def _laid_out(boxes: list[Box], rankdir: str) -> _Picture:
-    """Rows of boxes; a row holds what is equally far from the beginning."""
+    """Boxes in layers, in the direction that is asked for."""
     sizes = {
         b.key: (max(map(len, [b.title, *b.rows])) * _LETTER + 2 * _PAD,
                 _TITLE + _ROW * len(b.rows) + (6.0 if b.rows else 0.0))
         for b in boxes
     }  # fmt: skip
-    depth: dict[str, int] = {}
-    for b in boxes:
-        depth[b.key] = max((depth.get(key, 0) + 1 for key in b.after), default=0)
-    ranks: list[list[Box]] = [[] for _ in range(max(depth.values(), default=0) + 1)]
-    for b in boxes:
-        ranks[depth[b.key]].append(b)
     flat = rankdir in ("LR", "RL")
-    along, across = (0, 1) if flat else (1, 0)  # which of width and height grows with the rank
-    breadths = [
-        sum(sizes[b.key][across] for b in rank) + _PAD * 2 * (len(rank) - 1) for rank in ranks
-    ]
-    middle = max(breadths, default=0) / 2 + _PAD
-    places: dict[str, tuple[float, float]] = {}  # the upper left corner of each box
-    start = float(_PAD)
-    for rank, breadth in zip(ranks, breadths, strict=True):
-        side = middle - breadth / 2
-        thick = max(sizes[b.key][along] for b in rank)
-        for b in rank:
-            at = start + (thick - sizes[b.key][along]) / 2
-            places[b.key] = (at, side) if flat else (side, at)
-            side += sizes[b.key][across] + 2 * _PAD
-        start += thick + _GAP
-    length, breadth = start - _GAP + _PAD, 2 * middle
-    width, height = (length, breadth) if flat else (breadth, length)
+    laid = layered(
+        {key: Size(h, w) if flat else Size(w, h) for key, (w, h) in sizes.items()},
+        [(before, b.key) for b in boxes for before in b.after if before in sizes],
+        gap=2 * _PAD,
+        rank_gap=_GAP,
+    )
+    laid = laid.turned() if flat else laid
+    width, height = laid.width + 2 * _PAD, laid.height + 2 * _PAD
+    places = {key: (x + _PAD, y + _PAD) for key, (x, y) in laid.places.items()}
+    lines = [[(x + _PAD, y + _PAD) for x, y in line] for line in laid.lines]
     if rankdir in ("RL", "BT"):  # the same picture from the other side
         places = {
             key: (width - x - sizes[key][0], y) if flat else (x, height - y - sizes[key][1])
             for key, (x, y) in places.items()
         }
-    edges = [
-        _edge((*places[before], *sizes[before]), (*places[b.key], *sizes[b.key]), flat)
-        for b in boxes
-        for before in b.after
-        if before in places
-    ]
-    drawn = [(b, *places[b.key], *sizes[b.key]) for b in boxes]
-    return _Picture(width, height, drawn, edges)
-
-
-def _edge(
-    before: tuple[float, float, float, float], after: tuple[float, float, float, float], flat: bool
-) -> list[tuple[float, float]]:
-    (x0, y0, w0, h0), (x1, y1, w1, h1) = before, after
-    if flat:
-        forward = x1 > x0
-        a = (x0 + (w0 if forward else 0), y0 + h0 / 2)
-        b = (x1 + (0 if forward else w1), y1 + h1 / 2)
-        half = (a[0] + b[0]) / 2
-        return [a, (half, a[1]), (half, b[1]), b]
-    forward = y1 > y0
-    a = (x0 + w0 / 2, y0 + (h0 if forward else 0))
-    b = (x1 + w1 / 2, y1 + (0 if forward else h1))
-    half = (a[1] + b[1]) / 2
-    return [a, (a[0], half), (b[0], half), b]
+        lines = [[(width - x, y) if flat else (x, height - y) for x, y in line] for line in lines]
+    return _Picture(width, height, [(b, *places[b.key], *sizes[b.key]) for b in boxes], lines, flat)
 
 
 def _svg(picture: _Picture) -> str:
@@ -314,9 +280,8 @@ def _svg(picture: _Picture) -> str:
         '<rect width="100%" height="100%" fill="white"/>',
     ]
     for edge in picture.edges:
-        start, *rest = (f"{x:.1f},{y:.1f}" for x, y in edge)
         lines.append(
-            f'<path d="M{start} C{" ".join(rest)}" fill="none" stroke="#444" '
+            f'<path d="{curve(edge, flat=picture.flat)}" fill="none" stroke="#444" '
             'marker-end="url(#tip)"/>'
         )
     for box, x, y, w, h in picture.boxes:
@@ -344,8 +309,10 @@ def _png(picture: _Picture, path: Path, scale: float) -> None:
     font = ImageFont.load_default(12 * scale)
     for edge in picture.edges:
         draw.line([tuple(scaled(*point)) for point in edge], "#444444", max(1, round(scale)))
-        (x, y), (px, py) = edge[3], edge[2]
-        dx, dy = (math.copysign(6, x - px), 0.0) if y == py else (0.0, math.copysign(6, y - py))
+        (x, y), (px, py) = edge[-1], edge[-2]
+        dx, dy = (
+            (math.copysign(6, x - px), 0.0) if picture.flat else (0.0, math.copysign(6, y - py))
+        )
         tip = [(x, y), (x - dx + dy / 2, y - dy + dx / 2), (x - dx - dy / 2, y - dy - dx / 2)]
         draw.polygon([tuple(scaled(*point)) for point in tip], "#444444")
     for box, x, y, w, h in picture.boxes:

@@ -253,15 +253,15 @@ class Report:
             numbers = {}
         told = verdict(self, say)
         items: list[tuple[str, str]] = []
-        for name, shown in (
-            ("accuracy", percent),
-            ("perplexity", "{:.2f}".format),
-            ("r2", "{:.3f}".format),
-            ("mean_absolute_error", "{:.4g}".format),
-            ("loss", "{:.3g}".format),
+        for name, title, shown in (
+            ("accuracy", "test accuracy", percent),
+            ("perplexity", "test perplexity", "{:.2f}".format),
+            ("r2", "test R²", "{:.3f}".format),
+            ("mean_absolute_error", "test mean absolute error", "{:.4g}".format),
+            ("loss", "test loss", "{:.3g}".format),
         ):
             if name in numbers and len(items) < 2:
-                items.append((say(f"test {name}"), shown(numbers[name])))
+                items.append((say(title), shown(numbers[name])))
         items.append((say("Parameters"), f"{self.parameters:,}"))
         if self.facts.get("seconds") is not None:
             items.append((say("time of training"), duration(float(self.facts["seconds"]))))

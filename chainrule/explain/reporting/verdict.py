@@ -62,7 +62,7 @@ def _does(report: Report, say: Say) -> list[str]:
         return [
             say(
                 "On text that it has not seen its perplexity is {perplexity}: it is as unsure as "
-                "if it chose among so many symbols, of {classes}."
+                "a free choice among that many of the {classes} symbols."
             ).format(perplexity=f"{np.exp(e.loss):.2f}", classes=e.classes)
         ]
     told = say(
