@@ -37,6 +37,10 @@ from chainrule.rewrite import merge_loops
 assert _moves
 
 
+#: Composites whose gradients have a notation of their own.
+_WINDOWED = ("conv", "conv_transpose", "max_pool", "sum_pool")
+
+
 class Line(NamedTuple):
     """left = right: TeX, and the layer that it belongs to.
 
@@ -172,7 +176,7 @@ class Derivation:
         else:
             ends = subject.outputs
             starts = self.start = [placeholder(n, k) for k, n in enumerate(ends)]
-        special = [n for n in subject.order if n.op.name in ("conv", "max_pool", "sum_pool")]
+        special = [n for n in subject.order if n.op.name in _WINDOWED]
         asked = [*reversed(self.cuts), *subject.trainable, *special]
         if ends and subject.trainable:
             found = derivative(ends, starts, asked).gradients
@@ -273,7 +277,7 @@ class Derivation:
                 base, _, above = name.partition("^")
                 delta = r"\delta" + (f"_{{{base[2:].strip('_{}')}}}" if base != "z" else "")
                 out[n] = g, f"{delta}^{above}" if above else delta
-            elif uses.get(g, 0) > 1 or (g in targets):
+            elif kind == "h" or uses.get(g, 0) > 1 or g in targets:
                 out[n] = g, rf"\frac{{\partial L}}{{\partial {name}}}"
         return out
 
@@ -302,7 +306,7 @@ class Derivation:
                 self.labels.active.add(h)
                 self.labels.declare(h, self.labels.natural(n.inputs[k]))
                 seen = _Lazy(self, g), _Lazy(self, now.inputs[0]), _Lazy(self, now.inputs[-1])
-                if n.op.name == "conv":
+                if n.op.name.startswith("conv"):
                     other = seen[2] if k == 0 else seen[1]
                     make = conv_gradient_input if k == 0 else conv_gradient_kernel
                     specials[h] = _late(make, now, seen[0], other)

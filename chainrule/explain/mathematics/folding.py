@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from chainrule.explain.mathematics.derive import Line
-from chainrule.explain.mathematics.naming import MARK, Blocks
+from chainrule.explain.mathematics.naming import MARK, Blocks, title
 
 
 class Group(NamedTuple):
@@ -64,8 +64,8 @@ def _general(tex: str, run: int, k: int) -> str:
     return MARK.sub(said, tex)
 
 
-def fold(lines: Sequence[Line], blocks: Blocks) -> list[Group]:
-    """Lines in groups, equal blocks once."""
+def fold(lines: Sequence[Line], blocks: Blocks, begun: dict[str, str]) -> list[Group]:
+    """Lines in groups, equal blocks once. `begun`: what h^{(0)} stands for, where it was needed."""
     parts = list(_parts(lines, blocks))
     out: list[Group] = []
     i = 0
@@ -90,11 +90,11 @@ def fold(lines: Sequence[Line], blocks: Blocks) -> list[Group]:
         paths = blocks.runs[run].paths
         if j - i > 1:
             chosen = tuple(paths[m - 1] for m in range(min(k, last[1]), max(k, last[1]) + 1))
-            out.append(Group(blocks.runs[run].title, tuple(mine), k, last[1], chosen))
+            out.append(Group(title(list(chosen)), tuple(mine), k, last[1], chosen))
         else:
             out.append(Group(paths[k - 1], tuple(map(_plain, body)), k, k, (paths[k - 1],)))
         i = j
-    return _begun(out)
+    return _begun(out, begun)
 
 
 def _plain(line: Line) -> Line:
@@ -142,28 +142,38 @@ _NAME = re.compile(r"\\frac\{\\partial L\}\{\\partial [^{}]*(?:\{[^{}]*\}[^{}]*)
                    r"(?:\\[a-zA-Z]+(?:\{\w+\})?|[a-zA-Z])(?:_\{[^{}]*\})?\^\{\([^()]*\)\}|\bx\b")
 
 
-def _begun(groups: list[Group]) -> list[Group]:
+def _begun(groups: list[Group], begun: dict[str, str]) -> list[Group]:
     """A first block that differs only in what it is given joins the others: h^{(0)} = x."""
     out: list[Group] = []
     for g in groups:
         before = out[-1] if out else None
-        if (
-            before is None or not g.folded or before.first != before.last or before.first != 1
-            or g.first != 2 or len(before.lines) != len(g.lines) or before.paths == g.paths
-        ):  # fmt: skip
+        if before is None or not _neighbours(before, g):
             out.append(g)
             continue
-        first = [(at(line.left, 1), at(line.right, 1)) for line in g.lines]
-        given = _given(before.lines, first)
-        if given is None:
+        many, one = (g, before) if g.folded else (before, g)
+        first = [(at(line.left, 1), at(line.right, 1)) for line in many.lines]
+        given = _given(one.lines, first)
+        if given is None or (many is before and begun.get(given[0]) != given[1]):
             out.append(g)
             continue
         out.pop()
-        name, value = given
-        start = Line(name, value, "forward", g.lines[0].path)
-        out.append(Group("", (start,)))
-        out.append(g._replace(first=1, paths=(*before.paths, *g.paths)))
+        paths = (*before.paths, *g.paths)
+        if many is g:
+            begun[given[0]] = given[1]
+            out.append(Group("", (Line(*given, "forward", ""),), paths=("=",)))
+            out.append(g._replace(first=1, paths=paths, title=title(list(paths))))
+        else:
+            out.append(before._replace(last=1, paths=paths, title=title(list(paths))))
     return out
+
+
+def _neighbours(a: Group, b: Group) -> bool:
+    """Whether one is block 1, and the other are those that follow."""
+    if len(a.lines) != len(b.lines) or a.folded == b.folded or not a.first or not b.first:
+        return False
+    many, one = (a, b) if a.folded else (b, a)
+    ends = (many.first, one.first) == (2, 1) if many is b else (many.last, one.first) == (2, 1)
+    return ends and a.paths != b.paths
 
 
 def _given(
@@ -177,7 +187,8 @@ def _given(
         if line.right == right:
             continue
         mine, theirs = _NAME.findall(line.right), _NAME.findall(right)
-        if len(mine) != len(theirs) or _NAME.sub("#", line.right) != _NAME.sub("#", right):
+        bare = [_NAME.sub("#", t).replace("{#}", "#") for t in (line.right, right)]
+        if len(mine) != len(theirs) or bare[0] != bare[1]:
             return None
         found.update({b: a for a, b in zip(mine, theirs, strict=True) if a != b})
     return next(iter(found.items())) if len(found) == 1 else None

@@ -48,7 +48,7 @@ class Labels:
                     if i.shape == n.shape and i in self.active and i.op.name != "linear":
                         self.matrix.setdefault(i, self.matrix[n])
         for n in order:
-            if n.op.name == "conv":
+            if n.op.name in ("conv", "conv_transpose"):
                 places = axes.of(n.inputs[0])[2:]
                 for letter, terms in zip("t" if len(places) == 1 else "pqr", places, strict=False):
                     for term in terms:
@@ -66,7 +66,7 @@ class Labels:
 
     def _contraction(self, n: Node) -> None:
         """Features are what is multiplied by weights; scores come from two activations."""
-        if n.op.name == "conv":
+        if n.op.name in ("conv", "conv_transpose"):
             self.contracted |= {self.axes.of(n.inputs[0])[1], self.axes.of(n)[1]}
             return
         inner = n
@@ -135,9 +135,11 @@ class Labels:
         """The letter of a dimension."""
         root = self._root(term)
         if root not in self.letters:
-            used = set(self.letters.values())
-            free = [c for c in ("h" if root in self.axes.split else "") + _POOL if c not in used]
-            self.letters[root] = free[0] if free else f"s_{{{root}}}"
+            if root in self.axes.split:  # heads: of every layer the same letter
+                self.letters[root] = "h"
+            else:
+                used = set(self.letters.values())
+                self.letters[root] = next((c for c in _POOL if c not in used), "s")
         return self.letters[root]
 
     def named(self, terms: Terms) -> Label:

@@ -58,7 +58,7 @@ class Blocks:
             group = inside[i:j]
             paths = [c.path for c in group]
             if len(group) > 1 and inside[i].children and len(set(paths)) == len(paths):
-                self.runs.append(Run(tuple(paths), _title(paths)))
+                self.runs.append(Run(tuple(paths), title(paths)))
                 done.update(paths)
             i = j
         for c in inside:
@@ -81,7 +81,7 @@ class Blocks:
         return None
 
 
-def _title(paths: list[str]) -> str:
+def title(paths: list[str]) -> str:
     """layers.0, layers.1, … as layers.k"""
     numbers = [re.search(r"\d+(?!.*\d)", p) for p in paths]
     if all(numbers):

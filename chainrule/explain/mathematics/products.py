@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 from chainrule.explain.mathematics.labels import ROWS, Label, Labelled, letters_of
 from chainrule.explain.mathematics.writer import Writer, form, over, transposed
@@ -144,7 +145,8 @@ def _conv(w: Writer, n: Node, want: Labelled) -> Piece:
 
 def star(n: Node) -> str:
     """Stride s, padding p, dilation d and groups g of a convolution, where they are not 1, 0, 1, 1."""
-    low, high = n.attr("low"), n.attr("high")
+    turned = n.op.name == "conv_transpose"
+    low, high = (n.attr("padding"),) * 2 if turned else (n.attr("low"), n.attr("high"))
     said = []
     if any(s != 1 for s in n.attr("stride")):
         said.append(f"s={_same(n.attr('stride'))}")
@@ -170,34 +172,52 @@ def _times_star(a: Piece, b: Piece, sign: str, index: str) -> Piece:
     )
 
 
-def conv_gradient_input(conv: Node, g: Node, kernel: Node) -> object:
-    """Wᵀ spread over the places: the transposed convolution."""
+Shown = Callable[[Writer, Labelled], Piece]
+
+
+@form("conv_transpose")
+def _conv_transpose(w: Writer, n: Node, want: Labelled) -> Piece:
+    x, kernel = n.inputs
+    places = w.natural(x)[2:]
+    p = w.see(kernel, tuple(range(len(kernel.shape))))
+    q = w.see(x, (want[0], 0, *places))
+    made = _times_star(p, q, r"\star^{T}", _sized(n, n.shape[2:]))
+    return w.convert(made, (want[0], 0, *places), want)
+
+
+def _sized(n: Node, size: tuple[int, ...]) -> str:
+    return ";".join(filter(None, [star(n), r"\times".join(map(str, size))]))
+
+
+def conv_gradient_input(conv: Node, g: Node, kernel: Node) -> Shown:
+    """Wᵀ spread over the places: the transposed convolution. (Of that one, the convolution.)"""
 
     def written(w: Writer, want: Labelled) -> Piece:
         places = w.natural(conv)[2:]
-        size = "\\times".join(str(s) for s in conv.inputs[0].shape[2:])
         p = w.see(kernel, tuple(range(len(kernel.shape))))
         q = w.see(g, (want[0], 0, *places))
-        index = ";".join(filter(None, [star(conv), size]))
-        made = _times_star(p, q, r"\star^{T}", index)
+        if conv.op.name == "conv":
+            made = _times_star(p, q, r"\star^{T}", _sized(conv, conv.inputs[0].shape[2:]))
+        else:
+            made = _times_star(p, q, r"\star", star(conv))
         return w.convert(made, (want[0], 0, *places), want)
 
     return written
 
 
-def conv_gradient_kernel(conv: Node, g: Node, x: Node) -> object:
+def conv_gradient_kernel(conv: Node, g: Node, x: Node) -> Shown:
     """The correlation of what came in with what came back."""
 
     def written(w: Writer, want: Labelled) -> Piece:
-        places = w.natural(conv)[2:]
         sample = w.natural(conv)[0]
-        ins = w.natural(x)[2:]
         inside = w.under(list(letters_of([sample])))
-        p = inside.see(g, (sample, 0, *places))
-        q = inside.see(x, (sample, 0, *ins))
-        size = "\\times".join(str(s) for s in conv.inputs[1].shape[2:])
-        index = ";".join(filter(None, [star(conv), size]))
-        made = _total({"n": sample} if sample is not None else {}, _times_star(p, q, r"\circledast", index))
+        p = inside.see(g, (sample, 0, *w.natural(conv)[2:]))
+        q = inside.see(x, (sample, 0, *w.natural(x)[2:]))
+        if conv.op.name == "conv_transpose":
+            p, q = q, p
+        made = _times_star(p, q, r"\circledast", _sized(conv, conv.inputs[1].shape[2:]))
+        if sample is not None:
+            made = _total({"n": sample}, made)
         return w.convert(made, tuple(range(len(want))), want)
 
     return written
@@ -231,7 +251,7 @@ def _pool(w: Writer, n: Node, want: Labelled) -> Piece:
     return w.convert(made, ins, want)
 
 
-def pool_gradient(pool: Node, g: Node) -> object:
+def pool_gradient(pool: Node, g: Node) -> Shown:
     """Every element back to where it was found."""
 
     def written(w: Writer, want: Labelled) -> Piece:

@@ -60,6 +60,7 @@ class Mathematics:
         self._blocks = d.blocks
         self._kinds = {c.path: _described(c) for c in reversed(d.subject.seen.calls)}
         self._nodes: dict[str, Node] = {g.name: g.node for g in d.givens if g.role == "parameter"}
+        begun: dict[str, str] = {}
         for title, parts in (
             ("Forward pass", ("forward",)),
             ("Loss", ("loss",)),
@@ -67,7 +68,7 @@ class Mathematics:
         ):
             lines = [line for line in d.lines if line.part in parts]
             if lines:
-                self.sections.append(Section(title, fold(lines, d.blocks)))
+                self.sections.append(Section(title, fold(lines, d.blocks, begun)))
 
     def line(self, left: str) -> Line:
         """The equation of a symbol: of "z^{(1)}", or of a parameter's gradient by its name."""
@@ -119,10 +120,7 @@ class Mathematics:
     __repr__ = __str__
 
     def _range(self, group: Group) -> str:
-        first, last = sorted((group.first, group.last))
-        if group.first <= group.last:
-            return f"k = {first}, …, {last}"
-        return f"k = {last}, …, {first}"
+        return f"k = {group.first}, …, {group.last}"
 
     def _table_text(self) -> list[str]:
         rows = [(unicode(t), name, shape, role) for t, name, shape, role in self._rows()]
@@ -137,7 +135,7 @@ class Mathematics:
     def _rows(self) -> list[tuple[str, str, str, str]]:
         """Symbol, name, shape, role; parameters of equal blocks once."""
         say = words(self.lang)
-        folded = {p: g for s in self.sections for g in s.groups if g.folded for p in g.paths}
+        folded = {p: g for g in self.sections[0].groups if g.folded for p in g.paths}
         first = {g.paths[0] for g in folded.values()}
         out: list[tuple[str, str, str, str]] = []
         for g in self._marked:
@@ -153,7 +151,7 @@ class Mathematics:
                     if block.path not in first and block.path != group.paths[0]:
                         continue
                     tex = _as_k(g.tex, block.k)
-                    name = self._blocks.runs[block.run].title + g.name[len(block.path) :]
+                    name = group.title + g.name[len(block.path) :]
             role = say(g.role) if g.role in _ROLES else ""
             out.append((tex, name if g.role in ("parameter", "buffer") else "", shape, role))
         return out
@@ -179,10 +177,12 @@ class Mathematics:
 
     def _head(self, path: str, group: Group, line: Line) -> str:
         real = path
+        if group.paths == ("=",):
+            return ""
         if group.folded:
             head = group.paths[0]
             real = next(
-                (p for p in (f"{head}.{line.path}", f"{head}/{line.path}") if p in self._kinds), head
+                (p for p in (f"{head}.{line.path}", f"{head}/{line.path}") if p in self._kinds), ""
             ) if line.path else head  # fmt: skip
         said = self._kinds.get(real, "")
         return " · ".join(filter(None, [path, said]))

@@ -35,7 +35,7 @@ WORDS: dict[str, dict[str, object]] = {
         "sigmoid", "relu", "log_sigmoid", "silu", "mish", "softsign", "square", "reciprocal",
         "rsqrt", "clamp_min", "clamp_max", "lerp", "squared_error", "absolute_error", "erfc", "ndtr",
         "binary_cross_entropy", "binary_cross_entropy_logits", "softmax", "log_softmax",
-        "cross_entropy_rows", "standardize", "rms_standardize", "max_pool", "sum_pool", "conv",
+        "cross_entropy_rows", "standardize", "rms_standardize", "max_pool", "sum_pool", "conv", "conv_transpose",
         "mean", "logsumexp", "matmul", "linear", "logaddexp",
     ), {}),
     "gelu": {"approximate": "none"}, "softplus": {"beta": 1.0},
