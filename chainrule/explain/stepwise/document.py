@@ -128,7 +128,7 @@ math > mrow > mtable > mtr > mtd:first-child { text-align: right; }
 .step h2 { margin: .6rem 0; } .backward h2 { color: var(--accent); }
 .verdict { font-weight: 600; } .follows { color: var(--muted); }
 .checks { font-size: .85rem; } .checks td { min-width: 6rem; }
-.checks td:first-child { min-width: 9rem; } .checks td { white-space: pre-line; }
+.checks td:first-child { min-width: 9rem; } .checks td.figures { white-space: pre; }
 .terms > li { margin: .3rem 0; }
 .sources { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr));
   gap: 0 1rem; } .source { min-width: 0; } .source h4 { overflow-wrap: anywhere; }

@@ -128,7 +128,7 @@ class Panels:
         cells = [figures.block(c.claimed), figures.block(c.found)]
         return (
             f"<tr><td>{escape(title)}</td>"
-            + "".join(f"<td>{escape(x)}</td>" for x in cells)
+            + "".join(f"<td class='figures'>{escape(x)}</td>" for x in cells)
             + f"<td class='{kind}'>{sign} {c.error:.1e}</td><td>{escape(how)}</td></tr>"
         )
 
