@@ -61,10 +61,23 @@ class Axes:
                     s, t = min(s, t), max(s, t)
                     if s != t and t not in self.bound:
                         self.bound[t] = (s,)
+                        if t in self.kin and s not in self.kin and not self._comes_from(t, s):
+                            self.kin[s] = self.kin[t]
         elif len(a) == 1 and a[0] not in b:
             self.bound[a[0]] = b
         elif len(b) == 1 and b[0] not in a:
             self.bound[b[0]] = a
+
+    def _comes_from(self, term: int, other: int) -> bool:
+        """Whether one dimension is a smaller form of another."""
+        seen: set[int] = set()
+        while term in self.kin and term not in seen:
+            seen.add(term)
+            found = self.find((self.kin[term],))
+            if other in found or len(found) != 1:
+                return True
+            (term,) = found
+        return False
 
     def of(self, node: Node) -> Known:
         """The terms of each axis of a tensor."""

@@ -132,8 +132,13 @@ class Derivation:
         for n in self.subject.names:
             users = self.steps.users.get(n, [])
             if len(users) == 1 and users[0].op.name == "permute":
-                above = self.steps.users.get(users[0], [])
-                if above and all(u.op.name == "conv" and u.inputs[1] is users[0] for u in above):
+                kernel = users[0]
+                above = self.steps.users.get(kernel, [])
+                if len(above) == 1 and above[0].op.name == "reshape":  # groups of one channel
+                    if [s for s in above[0].shape if s != 1] == [s for s in kernel.shape if s != 1]:
+                        kernel = above[0]
+                        above = self.steps.users.get(kernel, [])
+                if above and all(u.op.name == "conv" and u.inputs[1] is kernel for u in above):
                     order = users[0].attr("order")
                     self.labels.declare(n, tuple(order.index(a) for a in range(len(order))))
 
@@ -241,6 +246,7 @@ class Derivation:
             if g not in holders:
                 labels = self.symbols[n].labels if n in self.symbols else self.labels.natural(n)
                 hold(g, Symbol(title, labels), n)
+        self.raw: dict[Node, Node] = {}
         self._specials(holders, specials, hold)
         self.holders, self.writer = holders, Writer(names, self.labels, specials)
         self._loops(forward, back, names, specials, hold)
@@ -298,10 +304,11 @@ class Derivation:
                 if part is None:
                     continue
                 (node,) = substitute([part], actual)
-                if node in holders:
-                    continue
                 h = graph_input(index=len(holders), shape=node.shape, dtype=node.dtype, scope="symbol")
-                holders[node] = h
+                if node in holders:  # it has a name: this is how its line is written
+                    self.raw[node] = h
+                else:
+                    holders[node] = h
                 self.axes.known[h] = self.axes.of(n.inputs[k])
                 self.labels.active.add(h)
                 self.labels.declare(h, self.labels.natural(n.inputs[k]))
@@ -410,6 +417,8 @@ class Derivation:
 
     def right(self, n: Node, labels: Labelled, part: str) -> str:
         """The right side of an equation."""
+        if n in self.raw:
+            return fit(self.writer.specials[self.raw[n]](self.writer, labels), Binds.SUM)
         held = self.holders.pop(n, None)
         try:
             clean = simpler(substitute([n], self.holders))[0]

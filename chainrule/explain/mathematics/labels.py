@@ -38,6 +38,7 @@ class Labels:
         self.shaped: dict[Known, Labelled] = {}
         self.features = {t for w in self.weights for t in axes.of(w) if t}
         self.contracted: set[Terms] = set()
+        self.channels: set[Terms] = set()
         for n in tensors:
             self._contraction(n)
         for n in tensors:
@@ -67,7 +68,9 @@ class Labels:
     def _contraction(self, n: Node) -> None:
         """Features are what is multiplied by weights; scores come from two activations."""
         if n.op.name in ("conv", "conv_transpose"):
-            self.contracted |= {self.axes.of(n.inputs[0])[1], self.axes.of(n)[1]}
+            channels = {self.axes.of(n.inputs[0])[1], self.axes.of(n)[1]}
+            self.contracted |= channels
+            self.channels |= channels
             return
         inner = n
         while not inner.op.is_primitive and inner.op.name in ("matmul", "linear"):
@@ -125,7 +128,9 @@ class Labels:
 
     def _root(self, term: int) -> int:
         """The dimension that this one comes from: pixels of the first image."""
-        while term in self.axes.kin:
+        seen: set[int] = set()
+        while term in self.axes.kin and term not in seen:
+            seen.add(term)
             (term, *rest) = self.axes.find((self.axes.kin[term],))
             if rest:
                 return term
@@ -135,7 +140,7 @@ class Labels:
         """The letter of a dimension."""
         root = self._root(term)
         if root not in self.letters:
-            if root in self.axes.split:  # heads: of every layer the same letter
+            if root in self.axes.split or (root,) in self.features:  # heads: of every layer the same letter
                 self.letters[root] = "h"
             else:
                 used = set(self.letters.values())
@@ -167,19 +172,31 @@ class Labels:
         rows: tuple[int, ...] = self.matrix.get(n, ())
         if not rows:
             score = [
-                (2 if t in self.contracted else 1 if t in self.features else 0) if t else 0
-                for t in terms
+                (3 if t in self.channels else self._is_feature(t)) if t else 0 for t in terms
             ]
             best = max(score, default=0)
-            if best:
+            last = score[-1] if score else 0
+            if last and best < 3:  # features stand last, but for images of the first face
+                rows = (rank - 1,)
+            elif best:
                 rows = (max(a for a, s in enumerate(score) if s == best),)
             elif rank >= 2 and n.dtype.is_floating_point and not self._plain(terms):
                 rows = (rank - 1,)
         return self._with_rows(terms, rows)
 
+    def _is_feature(self, t: Terms) -> int:
+        """2: multiplied by weights; 1: an axis of a parameter; the last of the best is the row."""
+        if t in self.contracted:
+            return 2
+        return int(t in self.features)
+
     def _plain(self, terms: Known) -> bool:
         """Whether all axes have got letters already: losses of samples and positions."""
-        return all(len(t) == 1 and self._root(t[0]) in self.letters for t in terms if t)
+        return all(
+            len(t) == 1 and self._root(t[0]) in self.letters
+            for t in terms
+            if t and self.axes.size(t) != 1
+        )
 
     def _with_rows(self, terms: Known, rows: tuple[int, ...]) -> Labelled:
         out: list[Label] = []

@@ -271,10 +271,13 @@ def pool_gradient(pool: Node, g: Node) -> Shown:
     return written
 
 
-@form("div")
+@form("div", "mul")
 def _mean_pool(w: Writer, n: Node, want: Labelled) -> Piece | None:
-    x, count = n.inputs
-    if x.op.name != "sum_pool" or value_of(count) != math.prod(x.attr("size")):
+    x, count = n.inputs if n.op.name == "div" else n.inputs[::-1]
+    if x.op.name != "sum_pool" or value_of(count) is None:
+        return None
+    share = value_of(count) if n.op.name == "mul" else 1 / value_of(count)
+    if abs(share * math.prod(x.attr("size")) - 1) > 1e-15:
         return None
     p = _pool(w, x, want)
     return None if p is None else p._replace(tex=p.tex.replace("sumpool", "avgpool", 1))

@@ -113,7 +113,7 @@ class Steps:
             inner = [i for i in n.inputs if i in self.labels.active]
             if inner and self._is_part(n):
                 return None
-            if name == "add" and inner and inner[0].op.name in _PRODUCTS:
+            if name == "add" and inner and _bare(inner[0]).op.name in _PRODUCTS:
                 return "z"
             return "u" if n.shape else None
         if name == "softmax":
@@ -208,13 +208,20 @@ def name_parameters(steps: Steps) -> dict[Node, str]:
         uses = _uses(n, steps)
         table = any(u.op.name == "take" for u in uses)
         normal = any(
-            u.op.name in ("mul", "add") and not any(i.op.name in _PRODUCTS for i in u.inputs)
+            u.op.name in ("mul", "add") and not any(_bare(i).op.name in _PRODUCTS for i in u.inputs)
             for u in uses
         )
         home = owner(path)
         above = steps.names.above(home, steps.names.number(home))
         out[n] = steps.names.new(letter(path, table=table, scale=normal), above)
     return out
+
+
+def _bare(n: Node) -> Node:
+    """Past what only moves it."""
+    while n.op.name in _MOVES and n.inputs:
+        n = n.inputs[0]
+    return n
 
 
 def _uses(n: Node, steps: Steps) -> list[Node]:

@@ -26,7 +26,9 @@ from chainrule.ops import broadcast_to, const
 from chainrule.ops.movement import full
 from chainrule.rewrite import decompose
 from chainrule.rewrite.walk import rewrite
+from chainrule.pytree import tree_map
 from chainrule.tensor import Tensor
+from chainrule.tensor.creation import as_tensor
 
 #: Composites that stay one word, though a softmax or a loop is inside them.
 _WORDS = frozenset({"softmax", "log_softmax", "cross_entropy_rows"})
@@ -43,6 +45,8 @@ class Subject:
 
     def __init__(self, model: Any, x: Any, y: Any, loss: Any) -> None:
         self.model = model
+        if isinstance(model, KerasLayer):
+            x, y = tree_map(_tensor, x), tree_map(_tensor, y)
         given = x if isinstance(x, tuple) else (x,)
         results: list[Any] = []
 
@@ -141,6 +145,11 @@ class Subject:
             if n not in found and t is not None:
                 found[n] = t.detach().numpy()
         return found
+
+
+def _tensor(x: Any) -> Any:
+    """Arrays as tensors, so that they can be told apart in the graph."""
+    return as_tensor(x) if isinstance(x, np.ndarray) else x
 
 
 def _is_used(seen: Observation, t: Tensor) -> bool:

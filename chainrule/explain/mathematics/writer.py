@@ -177,7 +177,11 @@ class Writer:
         bind = sorted((w, h) for h, w in pairs if isinstance(h, str) and isinstance(w, int))
         left = [to[r] for r in rows if isinstance(to.get(r), int)]
         numbers = [w for w in left if isinstance(w, int)]
-        simple = not bind and (numbers in ([1], [1, 0]) or numbers == list(range(len(left))))
+        same = all(w == h for h, w in pairs if isinstance(h, int) and isinstance(w, int))
+        kept = all(not isinstance(w, str) for w in to.values())
+        simple = not bind and (
+            numbers in ([1], [1, 0]) or numbers == list(range(len(left))) or (same and kept)
+        )
         bound = bind and [w for w, _ in bind] + numbers in ([0], [1], [0, 1], [1, 0], [0, 1, 2])
         if not simple and not bound:
             items = [
@@ -191,7 +195,7 @@ class Writer:
         if index:
             p = indexed(p, index)
         if simple:
-            return transposed(p) if numbers in ([1], [1, 0]) else p
+            return transposed(p) if numbers in ([1], [1, 0]) and not (same and kept) else p
         if bound:
             p = atom(rf"\operatorname{{rows}}_{{{','.join(str(h) for _, h in bind)}}}{brackets(p.tex)}")
             order = [w for w, _ in bind] + numbers
