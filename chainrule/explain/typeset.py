@@ -8,6 +8,8 @@ z⁽¹⁾ = W x₀ + β
 x̂ = (x − μ)/√(v + 10⁻⁵)
 >>> "<msub><mi>x</mi><mrow><mn>2</mn></mrow></msub>" in mathml("x_{2}", display=False)
 True
+>>> '<mi>arg</mi><mspace width="0.17em" /><mi>max</mi>' in mathml(r"\arg\max x")
+True
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from latex2mathml.converter import convert
 
@@ -28,8 +32,33 @@ def mathml(tex: str, display: bool = True) -> str:
         lambda m: r"\begin{array}{rl}" if m[1] == "begin" else r"\end{array}", tex
     )
     inside = re.sub(r"\\arg\b", r"\\operatorname{arg}", inside)  # which the library does not know
-    out = convert(inside, display="block" if display else "inline")
-    return out.replace("<mtable>", '<mtable displaystyle="true" rowspacing="0.6em">')
+    tree = ElementTree.fromstring(convert(inside, display="block" if display else "inline"))
+    for part in list(tree.iter()):
+        tag = part.tag.removeprefix(_SPACE)
+        if tag == "mo" and _NAME.fullmatch(part.text or ""):
+            part.tag = _SPACE + "mi"  # an operator would have space on both sides
+        if tag == "mtable" and not part.attrib:
+            part.attrib.update(displaystyle="true", rowspacing="0.6em")
+    for row in tree.iter():
+        if row.tag.removeprefix(_SPACE) in ("math", "mrow", "mtd"):
+            _apart(row)
+    ElementTree.register_namespace("", _SPACE[1:-1])
+    return ElementTree.tostring(tree, encoding="unicode")
+
+
+_SPACE = "{http://www.w3.org/1998/Math/MathML}"
+_NAME = re.compile(r"[A-Za-z]{2,}")
+_INDEXED = ("msub", "msup", "msubsup", "munder", "mover", "munderover")
+
+
+def _apart(row: Element) -> None:
+    """A little space between a function's name and an argument without brackets: log x."""
+    for i in range(len(row) - 2, -1, -1):
+        part = row[i]
+        head = part[0] if part.tag.removeprefix(_SPACE) in _INDEXED else part
+        named = head.tag == _SPACE + "mi" and _NAME.fullmatch(head.text or "")
+        if named and row[i + 1].tag != _SPACE + "mo":
+            row.insert(i + 1, Element(_SPACE + "mspace", width="0.17em"))
 
 
 _ABOVE = dict(zip("0123456789+-()nTi", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿᵀⁱ", strict=True)) | {
@@ -120,6 +149,12 @@ class _Typist:
         if name in _MARKS:
             inside = _Typist(self.argument()).run()
             return out + inside[:1] + _MARKS[name] + inside[1:]
+        if name == "mathbf":
+            inside = self.argument()
+            bold = inside.isascii() and inside.isalpha() and inside.islower()
+            return _spaced(out) + (
+                "".join(chr(ord(c) - ord("a") + 0x1D41A) for c in inside) if bold else inside
+            )
         if name in _PLAIN:
             return _spaced(out) + _Typist(self.argument()).run().replace(r"\_", "_")
         if name == "begin":
