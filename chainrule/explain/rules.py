@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import chainrule
 from chainrule import ops
 from chainrule.autodiff import derivative
 from chainrule.explain.differences import Point, Told, agreeing
@@ -26,7 +25,7 @@ from chainrule.tensor.witness import Line
 
 #: Nodes of one kind that are looked at when the wrong rule is searched for.
 _EACH = 3
-_HOME = os.path.dirname(os.path.abspath(chainrule.__file__)) + os.sep
+_HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class Rule(NamedTuple):
