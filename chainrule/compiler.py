@@ -197,7 +197,7 @@ class Program:
         self, arrays: Sequence[np.ndarray], donated: Mapping[int, int] = _NOTHING
     ) -> list[np.ndarray]:
         """Values of the outputs, as `programs.run` describes them."""
-        if config.backend == "llvm" and not config.nan_guard:
+        if config.backend == "llvm":
             order = None
             if self._runs < 0:
                 order = topological(self.recorded, below=below)

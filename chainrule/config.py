@@ -8,6 +8,10 @@ False
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
 
 from chainrule.names import later
 
@@ -29,9 +33,14 @@ patience: int = int(os.environ.get("CHAINRULE_PATIENCE", "256"))
 #: step through).
 eager: bool = False
 
-#: Stop at the first operation that turns finite numbers into NaN or infinity, and name it with the
-#: user's line.
+#: Stop where a loss, a gradient, a parameter or a value that is looked at is NaN or infinite, and
+#: name the operation that made it out of finite numbers, with its layer and the user's line (see
+#: `chainrule.nan_guard`).
 nan_guard: bool = False
+
+#: Where the guard saves what the failing program read, for `chainrule.explain.replay`: a folder is
+#: made in this one. "": nothing is saved.
+nan_folder: str = os.environ.get("CHAINRULE_NAN_FOLDER", "runs")
 
 #: Look for NaN in every gradient that a backward pass makes, and name the operation whose rule made
 #: the first (`torch.autograd.detect_anomaly`).
@@ -45,5 +54,24 @@ max_pending: int = 8192
 #: copied for later.
 snapshot_limit: int = 1 << 22
 
+
+#: Setting → who is told of its new values.
+_told: dict[str, list[Callable[[Any], None]]] = {}
+
+
+def tell(setting: str, to: Callable[[Any], None]) -> None:
+    """Call `to` with every new value of a setting, and now with the present one."""
+    _told.setdefault(setting, []).append(to)
+    to(globals()[setting])
+
+
+class _Settings(ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        for told in _told.get(name, ()):
+            told(value)
+
+
+sys.modules[__name__].__class__ = _Settings
 
 __getattr__ = later(__name__, also="chainrule.tensorflow.config")

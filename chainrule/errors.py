@@ -47,6 +47,18 @@ class LinAlgError(ChainruleError, RuntimeError):
     """A matrix that has no such factorisation or inverse."""
 
 
+class NonFiniteError(ChainruleError, FloatingPointError):
+    """NaN or infinity where a number was expected (`chainrule.nan_guard`).
+
+    finding    what made it: operation, layer, lines, ranges
+    folder     where what the program read was saved, for `chainrule.explain.replay`; None: nowhere
+    """
+
+    def __init__(self, message: str, finding: Any = None, folder: str | None = None) -> None:
+        super().__init__(message)
+        self.finding, self.folder = finding, folder
+
+
 class DataError(ChainruleError, RuntimeError):
     """A data set that is missing, damaged or cannot be fetched."""
 

@@ -26,6 +26,7 @@ _NAMES = {
     """,
     "autograd.grads": "is_anomaly_check_nan_enabled is_anomaly_enabled set_anomaly_enabled",
     "explain.check": "check",
+    "tensor.guard": "nan_guard",
     "cuda": "AcceleratorError Event OutOfMemoryError Stream get_device_module",
     "func": "vmap",
     "futures": "Future",
@@ -79,9 +80,7 @@ _NAMES = {
 }
 
 #: Name → the module where it stands.
-ELSEWHERE = {
-    name: f"chainrule.{room}" for room, names in _NAMES.items() for name in names.split()
-}
+ELSEWHERE = {name: f"chainrule.{room}" for room, names in _NAMES.items() for name in names.split()}
 
 #: TensorFlow's names that PyTorch has not at its top level, and its rooms: `chainrule.tensorflow`
 #: knows where each stands.

@@ -13,6 +13,7 @@ from chainrule.tensor.gradmode import (
     no_grad,
     set_grad_enabled,
 )
+from chainrule.tensor.guard import nan_guard
 from chainrule.tensor.handle import Parameter, Size, Tensor
 from chainrule.tensor.hooks import RemovableHandle
 from chainrule.tensor.methods import attach
@@ -22,5 +23,5 @@ attach()
 
 __all__ = [
     "Parameter", "RemovableHandle", "Size", "Tensor", "enable_grad", "flush", "inference_mode",
-    "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
+    "is_grad_enabled", "is_inference_mode_enabled", "nan_guard", "no_grad", "set_grad_enabled",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ from chainrule.ir.node import Node
 from chainrule.ir.op import registry
 from chainrule.runtime import programs
 from chainrule.tensor import gradfn
+from chainrule.tensor.finite import Derived, Noted
 from chainrule.tensor.gradfn import name_of
 from chainrule.tensor.handle import (
     Tensor,
@@ -157,6 +158,8 @@ class _Pass:
         _check_overwritten(trace, d)
         if config.anomaly:
             _check_finite(d, placing)
+        if config.nan_guard:
+            _note(d, None if here else placing.mapping, trace)
         grads = dict(zip(wrt, placing.here(d.gradients), strict=True))
         for n, keys in extra.items():
             g = grads[n]
@@ -422,6 +425,8 @@ def _directly(t: Tensor) -> bool:
     for (leaf, _), g in zip(flowing, read, strict=True):
         if g is not None:
             leaf._grad = result(g, trace, 0)
+    if config.nan_guard:
+        _note(d, None, trace, [leaf for leaf, _ in flowing])
     _free(trace, d, {root}, {id(t)})
     flush_if_due(trace)
     return True
@@ -439,7 +444,23 @@ def _result(g: Node, create_graph: bool) -> Tensor:
     return wrap(g, 1) if create_graph else wrap(ops.stop_gradient(g), 0)
 
 
+def _note(
+    d: Derivative,
+    mapping: Mapping[Node, Node] | None,
+    of: Trace,
+    leaves: Iterable[Tensor] = (),
+) -> None:
+    """For the guard: this derivative of a trace stands in the current one."""
+    noted, forward = state.trace.values, of.values
+    if isinstance(noted, Noted):
+        origins = forward.origins if isinstance(forward, Noted) else {}
+        noted.derived.append(Derived(d, mapping, origins))
+        noted.gradients.update((id(t), weakref.ref(t)) for t in leaves)
+
+
 def _add_grad(t: Tensor, g: Node, create_graph: bool) -> None:
+    if config.nan_guard and isinstance(noted := state.trace.values, Noted):
+        noted.gradients[id(t)] = weakref.ref(t)
     new = run_hooks(t, _result(g, create_graph))
     if t._grad is None:
         t._grad = new
@@ -489,6 +510,8 @@ def grad(
                 else _result(g, create_graph)
             )
         _ended()
+    if config.nan_guard and isinstance(noted := state.trace.values, Noted):
+        noted.results += [weakref.ref(g.storage) for g in found if g is not None]
     return tuple(found)
 
 

@@ -18,6 +18,7 @@ from chainrule import config, faces, ops, shapes
 from chainrule.devices import device
 from chainrule.dtypes import BY_NAME, FLOAT, DType, get_default_dtype
 from chainrule.dtypes import from_numpy as _from_numpy
+from chainrule.errors import NonFiniteError
 from chainrule.ir.node import Node
 from chainrule.ir.op import Op
 from chainrule.layouts import layout, strided
@@ -415,7 +416,9 @@ class Tensor:
             )
         if trace is not None and trace.thread == get_ident():
             try:
-                flush(trace)
+                flush(trace, self.storage)
+            except NonFiniteError:
+                raise
             except Exception:
                 if self.storage.failure is not None:  # else it was another value that failed
                     raise
@@ -462,9 +465,7 @@ class Tensor:
     ) -> Any:
         """A capsule of this tensor's memory, for `from_dlpack` of another library."""
         if self.level:
-            raise BufferError(
-                "Can't export tensors that require gradient, use tensor.detach()"
-            )
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         return self.numpy().__dlpack__(
             stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
         )

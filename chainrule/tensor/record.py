@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule import config, dtypes, ops
+from chainrule import dtypes, ops
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Op
 from chainrule.lines import users_lines
 from chainrule.telling import tell, told
 from chainrule.tensor.handle import Size, Step, Tensor, blank, from_array, node_of, result
-from chainrule.tensor.trace import Trace, flush_if_due, state
+from chainrule.tensor.trace import Trace, due, flush_if_due, state
 
 #: What a call gave: (function, nodes and constants, attributes) → node, nodes, or `_Numbered`.
 _found: dict[tuple[Any, ...], Any] = {}
@@ -112,7 +112,7 @@ def apply(fn: Callable[..., Any], *args: Any, **attrs: Any) -> Any:
         out = tuple([result(n, trace, level) for n in found])
     else:
         out = result(found, trace, level)
-    if trace.urgent or len(trace.storages) > config.max_pending or config.eager or config.nan_guard:
+    if trace.urgent or len(trace.storages) > due.most:
         flush_if_due(trace)
     return out
 

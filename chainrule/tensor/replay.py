@@ -27,6 +27,7 @@ from chainrule import config
 from chainrule.ir.node import Node
 from chainrule.runtime import programs
 from chainrule.runtime.random import STREAMS, Generator, stream
+from chainrule.tensor.finite import SMALL, Noted, Run, are_finite, check, is_finite, names_of
 from chainrule.tensor.handle import Step as View
 from chainrule.tensor.handle import Tensor, from_array
 from chainrule.tensor.trace import (
@@ -137,8 +138,10 @@ class Step:
         wanted: tuple[Node, ...],
         kept: tuple[Tensor, ...],
         results: int,
+        noted: Noted | None = None,
     ) -> None:
         self.sources, self.wanted, self.kept, self.results = sources, wanted, kept, results
+        self._noted = noted
         self._stored = [s for s in sources if isinstance(s, _Kept | _Constant)]
         places = {id(s.tensor): i for i, s in enumerate(sources) if isinstance(s, _Kept)}
         #: Which outputs replace which inputs: such an input's memory may be written into.
@@ -161,7 +164,6 @@ class Step:
             trace.arrays
             or trace.storages
             or config.eager
-            or config.nan_guard
             or any(t.storage.trace is not None for t in given if t is not None)
             or any(s.storage.trace is not None for s in self._stored)
         )
@@ -174,12 +176,16 @@ class Step:
             old = tensor.storage.array  # held by its storage and by the list, or it stays as it is
             if getrefcount(old) == _TWICE and not tensor.storage.exported and old.flags.writeable:  # type: ignore[union-attr]  # `ready` has seen it
                 donated[output] = place
+        if config.nan_guard:
+            donated = {}
         interrupt: programs.Interrupted | None = None
         try:
             values = programs.run(self.wanted, arrays, donated)
         except programs.Interrupted as e:  # what was donated has its new value already
             values, interrupt = e.values, e
         storages = [tensor.storage for tensor in self.kept]
+        if config.nan_guard:
+            self._check(values, arrays)
         try:
             _settle_all(storages, values)
         except BaseException:  # a signal
@@ -190,6 +196,34 @@ class Step:
         if interrupt is not None:
             raise KeyboardInterrupt from interrupt
         return [from_array(value) for value in values[len(storages) :]]
+
+    def _check(self, values: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> None:
+        """Nothing is written where a value is not finite."""
+        # What is not finite about an optimiser's state is so about its parameter.
+        looked = [
+            i for i, value in enumerate(values)
+            if value.size <= SMALL or i >= len(self.kept) or self.kept[i].level
+        ]  # fmt: skip
+        if are_finite([values[i] for i in looked]):
+            return
+        bad = [i for i in looked if not is_finite(values[i])]
+        names = names_of([] if self._noted is None else self._noted.roots())
+
+        def name(i: int) -> str:
+            source = self.sources[i]
+            if isinstance(source, _Given):
+                return "the batch"
+            stays = source.storage if isinstance(source, _Kept) else None
+            return names.get(id(stays), "")
+
+        def reached(i: int) -> str:
+            if i < len(self.kept):
+                return names.get(id(self.kept[i].storage), "a state (such as the mean loss)")
+            return "a number (such as a loss)"
+
+        error = check(Run(self.wanted, arrays, self._noted, name), bad, reached, forgives=False)
+        if error is not None:
+            raise error
 
 
 def fresh() -> Trace | None:
@@ -253,7 +287,8 @@ def take(
         if t.storage.trace is not trace or t.chain or t.storage.node is None:
             return None
         wanted.append(t.storage.node)
-    return Step(tuple(sources), tuple(wanted), tuple(kept), len(results))
+    noted = trace.values if isinstance(trace.values, Noted) else None
+    return Step(tuple(sources), tuple(wanted), tuple(kept), len(results), noted)
 
 
 def _random_inputs(trace: Trace) -> dict[Node, _Random]:

@@ -23,12 +23,13 @@ import numpy as np
 from chainrule import config, ops
 from chainrule.autodiff import Derivative, derivative
 from chainrule.autodiff.reverse import placeholder
-from chainrule.backends.reference.execute import NonFinite
 from chainrule.dtypes import DType, int64
+from chainrule.errors import NonFiniteError
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node
 from chainrule.runtime import programs
 from chainrule.runtime.random import Generator
+from chainrule.tensor.finite import Guarded
 
 if TYPE_CHECKING:
     from chainrule.tensor.handle import Tensor
@@ -294,12 +295,14 @@ def _new_input(index: int, shape: tuple[int, ...], dtype: DType) -> Node:
 class Here:
     """What one thread has for itself."""
 
-    __slots__ = ("current", "grad", "hold", "lanes", "levels", "pause", "values")
+    __slots__ = ("current", "grad", "hold", "lanes", "levels", "looked", "pause", "values")
 
     def __init__(self) -> None:
         self.current = Trace()
         #: What a new trace keeps its values in, while somebody wants to be told (see `witness`).
         self.values: Callable[[Trace], list[Node]] | None = None
+        #: What is looked at while the guard is on.
+        self.looked: Storage | None = None
         self.grad = True
         #: > 0: an operation in several steps is under way, so nothing is computed of itself.
         self.pause = 0
@@ -417,25 +420,45 @@ def grad_inputs(trace: Trace) -> list[Entry]:
     return [e for e in trace.inputs if e.flows]
 
 
-def flush(trace: Trace | None = None) -> None:
+def flush(trace: Trace | None = None, looked: Storage | None = None) -> None:
     """Compute everything that was recorded and that somebody still holds. Then a new trace begins.
 
     If computing is interrupted, the trace stays as it was: nothing is lost, and a later look tries
     again. If an operation fails (an index out of range), what depends on it has no value and says
-    why; all else is computed.
+    why; all else is computed. `looked`: the value that somebody wants to see now.
     """
     trace = state.trace if trace is None else trace
     with trace.lock:
         if not trace.closed:
-            _flush(trace)
+            if not config.nan_guard:
+                _flush(trace)
+                return
+            here = state.here
+            here.looked = looked
+            try:
+                _flush(trace)
+            finally:
+                here.looked = None
 
 
 def flush_if_due(trace: Trace) -> None:
     """Compute now if that was asked for, or if too much waits."""
     if state.here.pause:
         return
-    if trace.urgent or len(trace.storages) > config.max_pending or config.eager or config.nan_guard:
+    if trace.urgent or len(trace.storages) > due.most:
         flush(trace)
+
+
+class _Due:
+    """How many storages may wait: what every operation looks at, so in one place and no more."""
+
+    __slots__ = ("most",)
+    most: int
+
+
+due = _Due()
+config.tell("max_pending", lambda most: setattr(due, "most", -1 if config.eager else most))
+config.tell("eager", lambda on: setattr(due, "most", -1 if on else config.max_pending))
 
 
 def glimpse(s: Storage) -> np.ndarray:
@@ -482,11 +505,14 @@ def _flush(trace: Trace) -> None:
         computed = set(nodes)
         extra = [r for r in residuals if r not in computed]
     wanted = (*nodes, *extra)
+    check = None
+    if config.nan_guard:
+        donated, check = {}, Guarded(trace, wanted, storages, here.looked)
     try:
-        values, interrupt = compute(wanted, trace.arrays, storages, donated)
-    except NonFinite as e:
-        _fail(trace, storages, error := FloatingPointError(str(e)))
-        raise error from None
+        values, interrupt = compute(wanted, trace.arrays, storages, donated, check)
+    except NonFiniteError:  # the values are there, but for what was to be written over
+        _end(trace)
+        raise
     except Exception as e:
         _fail(trace, storages, e)
         raise
@@ -518,9 +544,12 @@ def compute(
     arrays: Sequence[np.ndarray],
     storages: Sequence[Storage],
     donated: Mapping[int, int],
+    check: Callable[[Sequence[np.ndarray]], NonFiniteError | None] | None = None,
 ) -> tuple[list[np.ndarray], programs.Interrupted | None]:
     """Values of nodes, of which the first go into these storages; and the signal, if one came while
     a program ran that had written into its inputs, so that they could not be computed again.
+
+    `check` may find an error in the values. Then what they were to replace stays as it is.
     """
     interrupt = None
     if not wanted:
@@ -529,12 +558,24 @@ def compute(
         values = programs.run(wanted, arrays, donated)
     except programs.Interrupted as e:
         values, interrupt = e.values, e
+    error = None if check is None else check(values)
+    if error is not None:
+        settle_new(storages, values)
+        raise error
     try:
         _settle_all(storages, values, arrays)
     except BaseException:
         _settle_all(storages, values, arrays)
         raise
     return values, interrupt
+
+
+def settle_new(storages: Sequence[Storage], values: Sequence[np.ndarray]) -> None:
+    """Values for what has none yet; what was to be written over keeps its own."""
+    for s, value in zip(storages, values, strict=False):
+        if s.array is None:
+            s.array = value
+        s.node = s.trace = s.failure = None
 
 
 def _settle_all(
@@ -584,10 +625,15 @@ def _fail(trace: Trace, storages: list[Storage], error: Exception) -> None:
         assert s.node is not None
         try:
             _settle(s, programs.run((s.node,), trace.arrays)[0])
-        except (Exception, NonFinite) as e:
+        except Exception as e:
             s.node = s.trace = None
             if s.array is None:
-                s.failure = error if isinstance(e, NonFinite) else e
+                s.failure = e
+    _end(trace)
+
+
+def _end(trace: Trace) -> None:
+    """No gradient goes through this trace any more."""
     for t in trace.handles:
         if t.level and not t.leaf:
             t.level = 2

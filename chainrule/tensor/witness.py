@@ -82,9 +82,9 @@ class Witness:
         self._before = present.get(get_ident())
         present[get_ident()] = self
         here = state.here
-        here.values = lambda trace: _Told(trace, self)
+        here.values = self.values
         trace = here.trace
-        trace.values = _Told(trace, self, trace.values)
+        trace.values = self.values(trace, trace.values)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -96,8 +96,12 @@ class Witness:
             trace.values = list(trace.values)
         else:
             present[get_ident()] = before
-            here.values = lambda trace: _Told(trace, before)
-            trace.values = _Told(trace, before, trace.values)
+            here.values = before.values
+            trace.values = before.values(trace, trace.values)
+
+    def values(self, trace: Trace, values: Iterable[Node] = ()) -> list[Node]:
+        """The list that a trace keeps its values in."""
+        return _Told(trace, self, values)
 
     def call(
         self, f: Callable[..., Any], layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule import config
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.ops.loop import run_scan
@@ -51,36 +50,11 @@ class Executable:
             place[at] = arrays[index]
         for at, value in self.constants:
             place[at] = value
-        guard = config.nan_guard
-        for run, ins, out, free, node in self.instructions:
-            value = place[out] = run(*[place[i] for i in ins])
-            if guard:
-                _check_finite(node, value, [place[i] for i in ins])
+        for run, ins, out, free, _ in self.instructions:
+            place[out] = run(*[place[i] for i in ins])
             for i in free:
                 place[i] = None
         return [place[i] for i in self.outputs]
-
-
-class NonFinite(ArithmeticError):
-    """The first NaN or infinity that came out of finite numbers (config.nan_guard)."""
-
-    def __init__(self, node: Node, ranges: str) -> None:
-        super().__init__(
-            f"{node.op.name} made NaN or infinity out of finite numbers; its inputs: {ranges}"
-        )
-
-
-def _finite(v: Any) -> bool:
-    return not isinstance(v, np.ndarray) or v.dtype.kind not in "fcV" or bool(np.isfinite(v).all())
-
-
-def _check_finite(node: Node, value: Any, inputs: list[Any]) -> None:
-    if not _finite(value) and all(_finite(i) for i in inputs):
-        ranges = ", ".join(
-            f"{i.dtype}{list(i.shape)} in [{i.min():.4g}, {i.max():.4g}]" if i.size else "empty"
-            for i in inputs
-        )
-        raise NonFinite(node, ranges)
 
 
 def run_once(

@@ -88,13 +88,11 @@ def _axes(layer: Any, rank: int) -> meaning.Axes:
         size = f"={last}" if last is not None and len(spec.axes) == 1 else ""
         return meaning.read(f"... features{size}", None)
     names = _names(layer, spec.ndim).split() or [f"axis{i}" for i in range(spec.ndim)]
-    sizes = dict(spec.axes)
-    if spec.shape is not None:
-        sizes = dict(enumerate(spec.shape))
+    sizes = dict(spec.axes if spec.shape is None else enumerate(spec.shape))
     parts = list(names)
-    for axis, size in sizes.items():
-        if size is not None:
-            parts[axis] = f"{names[axis]}={size}"
+    for axis, n in sizes.items():
+        if n is not None:
+            parts[axis] = f"{names[axis]}={n}"
     return meaning.read(" ".join(parts), None)
 
 
