@@ -69,7 +69,7 @@ $(VENV)/bin/python $(PARITY)/bin/python $(BENCH)/bin/python:
 	$@ -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet --editable .
+	$(VENV)/bin/python -m pip install --quiet --editable ".[report]"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.installed
