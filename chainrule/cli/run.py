@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import chainrule
-from chainrule import models, nn
+from chainrule import models, nn, optim
 from chainrule.cli.data import CHOICES, Data, is_here
 from chainrule.cli.output import MODEL, PARTS
 from chainrule.datasets.symbolic import IGNORED
@@ -112,6 +112,7 @@ def report(run: Run, lang: str, data: Data | None = None) -> Any:
         sample=None if data is not None else _sample(about),
         history=run.history,
         loss=nn.CrossEntropyLoss(ignore_index=IGNORED),
+        optimizer=_optimizer(run),
         classes=data.names if data is not None else None,
         tokens=(data.tokens or None) if data is not None else None,
         title=f"{about['model']} · {about['data']}",
@@ -136,6 +137,13 @@ def fingerprints(data: Data) -> dict[str, str]:
         "training": provenance.fingerprint(data.train),
         "test": provenance.fingerprint(data.test),
     }
+
+
+def _optimizer(run: Run) -> optim.Optimizer | None:
+    """The optimiser of the training, new: for its rule."""
+    kind = getattr(optim, str(run.about.get("optimizer")), None)
+    lr = run.about.get("lr")
+    return None if kind is None or lr is None else kind(run.model.parameters(), lr=lr)
 
 
 def _total(history: Mapping[str, list[float]], about: Mapping[str, Any]) -> float | None:

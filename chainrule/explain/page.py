@@ -27,7 +27,7 @@ html { font: 17px/1.6 system-ui, "Segoe UI", Roboto, "Noto Sans", "PingFang SC",
   "Microsoft YaHei", sans-serif; background: var(--paper); color: var(--ink);
   -webkit-text-size-adjust: 100%; scroll-padding-top: 1rem; }
 :lang(zh) { line-height: 1.75; }
-body { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+body { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; overflow-wrap: break-word; }
 h1 { font-size: 1.8rem; line-height: 1.2; margin: .5rem 0 1rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.35rem; line-height: 1.3; margin: 2.6rem 0 .8rem; }
 h3 { font-size: 1.08rem; margin: 1.8rem 0 .6rem; }
@@ -44,8 +44,10 @@ th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align:
 th { color: var(--muted); font-weight: 600; } td.number, th.number { text-align: right; }
 th, td.number { white-space: nowrap; }
 math { font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", math; }
-math[display="block"] { display: block math; text-align: left; margin: .6rem 0; padding: .2rem 0;
-  overflow-x: auto; overflow-y: hidden; max-width: 100%; }
+math[display="block"] { display: block math; width: fit-content; max-width: 100%; margin: .6rem 0;
+  padding: .2rem 0; overflow-x: auto; overflow-y: hidden; }
+.wide > math[display="block"] { max-width: none; overflow: visible; margin: .1rem 0; }
+.wide:has(> math) { margin: .25rem 0; }
 svg, img { max-width: 100%; height: auto; }
 details { margin: .6rem 0; border-top: 1px solid var(--line); padding-top: .4rem; }
 summary { cursor: pointer; } summary::marker { color: var(--accent); }

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import chainrule as torch
@@ -112,3 +113,19 @@ def scroll_width(text: str, width: int, folder: Path) -> int:
     found = re.search(r"<title>width (\d+)</title>", told.stdout)
     assert found, told.stdout[:500] + told.stderr[-500:]
     return int(found[1])
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_report_stays_within_a_telephone_and_complains_of_nothing(lang, tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.random((40, 1, 8, 8)).astype(np.float32), rng.integers(0, 12, 40)
+    names = [f"a class with a long name {i}" for i in range(12)]
+    history = {"loss": [1.0, 0.5], "val_loss": [1.0, 0.7]}
+    facts = {"command": "chainrule train " + "x" * 90, "seconds": 1.0}
+    r = explain.report(
+        models.MLP((8, 8), classes=12), test=(x, y), history=history, classes=names, facts=facts,
+        title="A" * 60, loss=torch.nn.CrossEntropyLoss(), lang=lang,
+    )  # fmt: skip
+    assert scroll_width(r.html(), 390, tmp_path) <= 390
+    assert not r.left_out

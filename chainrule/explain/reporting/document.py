@@ -26,6 +26,7 @@ from chainrule.errors import ChainruleError
 from chainrule.explain.attribution import attribute
 from chainrule.explain.costs import summary
 from chainrule.explain.draw import draw
+from chainrule.explain.mathematics import math
 from chainrule.explain.observe import is_model, parameters_of
 from chainrule.explain.page import escape, page, save
 from chainrule.explain.passing import is_keras
@@ -46,6 +47,7 @@ Pair = tuple[Any, Any]
 _SHOWN = 8  # of the worst examples
 _BATCH = 32  # rows for which shapes and operations are given
 _WRITTEN = 320  # letters of a sample
+_AT_A_GLANCE = 24  # equations of a part that are shown at once
 
 
 class Section(NamedTuple):
@@ -64,6 +66,7 @@ def report(
     sample: Any = None,
     history: Any = None,
     loss: Any = None,
+    optimizer: Any = None,
     classes: Sequence[str] | None = None,
     tokens: Sequence[str] | None = None,
     title: str | None = None,
@@ -78,7 +81,8 @@ def report(
     train     (x, y): only for the fingerprint and the number of rows
     sample    a batch of inputs, for shapes, if there is no other data
     history   {name: value per epoch}, or what Keras's `fit` returned
-    loss      for the mathematics: criterion(outputs, targets), of Keras the model's own if None
+    loss      for the mathematics: criterion(outputs, targets), of Keras the model's own if None;
+              optimizer: whose rule is printed with it
     classes   their names                      tokens   names of the codes of a text
     facts     what is known of the training besides: seed, command, seconds, steps, epochs,
               optimizer, lr, batch_size, data (its name) …
@@ -91,8 +95,9 @@ def report(
     if not is_model(model):
         raise TypeError(f"report takes a module or a Keras model, got {type(model).__name__}")
     return Report(
-        model, test, train, sample, history, loss, classes, tokens, title, facts, missing, lang
-    )
+        model, test, train, sample, history, loss, optimizer, classes, tokens, title, facts,
+        missing, lang,
+    )  # fmt: skip
 
 
 class Report:
@@ -106,6 +111,7 @@ class Report:
         sample: Any,
         history: Any,
         loss: Any,
+        optimizer: Any,
         classes: Sequence[str] | None,
         tokens: Sequence[str] | None,
         title: str | None,
@@ -114,7 +120,7 @@ class Report:
         lang: str,
     ) -> None:
         words(lang)
-        self.model, self.loss, self.lang = model, loss, lang
+        self.model, self.loss, self.optimizer, self.lang = model, loss, optimizer, lang
         self.test, self.train, self.sample, self.tokens = test, train, sample, tokens
         self.title = title or type(model).__name__
         self.missing = dict(missing or {})
@@ -384,15 +390,19 @@ class Report:
         table = f"<h3>{escape(say('Layers'))}</h3>{told._repr_html_()}"
         return f"{drawing}{table}"
 
+    @property
+    def _rows(self) -> int:
+        """Of the batch for which shapes and equations are given."""
+        return min(int(self.facts.get("batch_size") or _BATCH), _BATCH)
+
     def _sample(self) -> tuple[Any, ...] | None:
         """A few rows of data, as the model takes them."""
         pair = self.test or self.train or (None if self.sample is None else (self.sample, None))
         if pair is None:
             return None
-        rows = min(int(self.facts.get("batch_size") or _BATCH), _BATCH)
         tensors = []
         for column in _columns(pair[0]):
-            array = np.array(column[:rows])
+            array = np.array(column[: self._rows])
             tensors.append(
                 from_owned(array.astype(np.float32) if array.dtype == np.float64 else array)
             )
@@ -401,7 +411,20 @@ class Report:
         return tuple(tensors)
 
     def _mathematics(self) -> str | None:
-        return None
+        sample, say = self._sample(), words(self.lang)
+        if sample is None:
+            return None
+        pair = self.test or self.train
+        y = None
+        if pair is not None and (self.loss is not None or getattr(self.model, "compiled", False)):
+            array = np.array(pair[1][: self._rows])
+            y = from_owned(array.astype(np.float32) if array.dtype == np.float64 else array)
+        x = sample[0] if len(sample) == 1 else sample
+        found = math(
+            self.model, x, y, self.loss if y is not None else None,
+            optimizer=self.optimizer, lang=self.lang,
+        )  # fmt: skip
+        return parts.folded(found._repr_html_(), {say("Conventions"), say("Symbols")}, _AT_A_GLANCE)
 
     def _provenance(self) -> str:
         return parts.provenance(self.facts, words(self.lang))

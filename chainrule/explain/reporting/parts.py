@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -46,6 +48,19 @@ def table(rows: Sequence[tuple[str, str]], kind: str = "facts") -> str:
     """Names and values; both are HTML already."""
     lines = "".join(f"<tr><th scope='row'>{a}</th><td>{b}</td></tr>" for a, b in rows)
     return f'<div class="wide"><table class="{kind}"><tbody>{lines}</tbody></table></div>'
+
+
+def folded(body: str, closed: set[str], most: int) -> str:
+    """Parts with headings (h2) as parts of a section: those of `closed`, and those with more than
+    `most` formulas, are to be unfolded."""
+    first, *rest = re.split(r"<h2>(.*?)</h2>", body)
+    out = [first]
+    for title, inner in zip(rest[::2], rest[1::2], strict=True):
+        if html.unescape(title) in closed or inner.count('display="block"') > most:
+            out.append(f"<details><summary>{title}</summary>{inner}</details>")
+        else:
+            out.append(f"<h3>{title}</h3>{inner}")
+    return "".join(out)
 
 
 def tiles(items: Sequence[tuple[str, str]]) -> str:
