@@ -72,9 +72,12 @@ CHINESE = {
         "FLOPs：一次乘加计为两次，其他任何函数对每个数计为一次，移动数据不计。"
         "一层的运算量包含其内部各层。"
     ),
-    "Forward, Step (forward and backward): each layer compiled and run alone, as a median. The "
-    "totals are of the whole model as one program, which fuses layers.": (
-        "“前向”与“训练”（前向加反向）：每层单独编译并运行，取中位数。"
+    "Peak, Memory: shares of the machine's best. More than 100% of memory comes from caches.": (
+        "“算力”与“带宽”：占本机峰值的比例；带宽超过 100% 表示数据来自缓存。"
+    ),
+    "Forward, Step (forward and backward): each layer compiled and run alone, the least of several "
+    "times. The totals are of the whole model as one program, which fuses layers.": (
+        "“前向”与“训练”（前向加反向）：每层单独编译并运行，取多次中的最短用时。"
         "合计是整个模型作为一个程序的用时，其中各层已融合。"
     ),
 }

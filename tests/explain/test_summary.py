@@ -347,3 +347,50 @@ def test_keras_own_summary_shows_costs_where_they_are_asked_for(capsys):
     assert "1.09 k" in first  # 2 · 16 · 8 · 4 + 16 · 4
     assert " Total params: 46 (184.00 B)" in told
     model.summary(costs=True, print_fn=lambda text: None, show_trainable=True, line_length=120)
+
+
+class Exponential(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = x.exp()
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        (y,) = ctx.saved_tensors
+        return g * y
+
+
+def test_gradients_that_the_user_wrote_are_counted_as_they_are_written():
+    class Custom(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(3, 4), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.b(Exponential.apply(self.a(x)))
+
+    found = counted(Custom(), 5, 3)
+    assert found.train_macs == found.macs + 5 * (12 + 2 * 8)
+    # biases twice, exp, and the user's product
+    assert found.train_flops == 2 * found.train_macs + 2 * 5 * (4 + 2) + 5 * 4 + 5 * 4
+
+
+def test_what_is_computed_again_is_counted_again():
+    from chainrule.utils.checkpoint import checkpoint
+
+    class Forgetful(nn.Module):
+        def __init__(self, forget):
+            super().__init__()
+            self.first = nn.Linear(3, 3)
+            self.inner = nn.Sequential(nn.Linear(3, 64), nn.Tanh(), nn.Linear(64, 3))
+            self.forget = forget
+
+        def forward(self, x):
+            x = self.first(x)
+            return checkpoint(self.inner, x, use_reentrant=False) if self.forget else self.inner(x)
+
+    plain, less = counted(Forgetful(False), 5, 3), counted(Forgetful(True), 5, 3)
+    assert less.macs == plain.macs and less.kept < plain.kept
+    assert less.train_macs >= plain.train_macs + 5 * 3 * 64

@@ -57,7 +57,7 @@ def measured(threads: int | None = None, again: bool = False) -> Peak:
     n = pool.size if threads is None else threads
     old = _known.get(n)
     if old is None or again:
-        new = Peak(n, multiply_adds(n, 25), bandwidth(n, 6))
+        new = Peak(n, multiply_adds(n, 25), bandwidth(n, 12))
         if old is not None:
             new = Peak(n, max(new.flops, old.flops), max(new.bandwidth, old.bandwidth))
         _known[n] = new

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from chainrule.autodiff import derivative
 from chainrule.autodiff.reverse import Derivative, placeholder
+from chainrule.explain.costs.custom import Rule, watch
 from chainrule.explain.observe import Call, Observation
 from chainrule.ir.cost import FREE, Cost, below, cost
 from chainrule.ir.graph import topological
@@ -89,8 +90,9 @@ class Account:
         state: Sequence[Node] = (),
         wrt: Sequence[Node] = (),
         training: bool = False,
+        rules: Sequence[Rule] = (),
     ) -> None:
-        self.seen, self.training = seen, training
+        self.seen, self.training, self.rules = seen, training, rules
         self.results = list(outputs)
         self.outputs = [*outputs, *(n for n in state if n.op.name != "input")]
         self.derivative = self._derive(wrt) if wrt else None
@@ -116,10 +118,9 @@ class Account:
             if isinstance(n.type, TensorType) and n.dtype.is_differentiable
         ]
         self.cotangents = [placeholder(n, i) for i, n in enumerate(roots)]
-        silent = {
-            n: _stops for n in topological(roots, below=_all_below) if n.op.name == "boundary"
-        }
-        return derivative(roots, self.cotangents, wrt, silent) if roots else None
+        forward = topological(roots, below=_all_below)
+        written = watch(self.seen, self.rules, forward)
+        return derivative(roots, self.cotangents, wrt, written) if roots else None
 
     # ------------------------------------------------------------------ homes
 
@@ -134,6 +135,8 @@ class Account:
             home = Home(self.homes[node].call if node in self.homes else None, True)
             own = list(g.values()) if isinstance(g, dict) else [g]
             self._take([*own, *made], home)
+        for node, _, answer in self.derivative.met:  # rules that the user wrote
+            self._take(list(answer.values()), Home(self.homes[node].call, True))
         self._take(self.gradients, Home(None, True))
 
     def _take(self, nodes: Sequence[Node], home: Home) -> None:
@@ -238,8 +241,3 @@ def _value(node: Node) -> Node:
     while node.op.name in ("stop_gradient", "copy", "passing_to"):
         node = node.inputs[0]
     return node
-
-
-def _stops(g: object) -> dict[Node, Node]:
-    """The answer of a function whose gradient the user wrote: nothing is known of it."""
-    return {}

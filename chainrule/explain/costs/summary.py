@@ -14,171 +14,26 @@ True
 
 from __future__ import annotations
 
-import inspect
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule import compiler, config
-from chainrule.dtypes import DType, float32, get_default_dtype
+from chainrule.dtypes import DType, float32
 from chainrule.explain.aside import aside
-from chainrule.explain.costs.account import Account, Home, Share, nbytes
+from chainrule.explain.costs.account import Account, Home, nbytes
 from chainrule.explain.costs.clock import Clock, measure
+from chainrule.explain.costs.custom import Rule, rules
+from chainrule.explain.costs.given import arguments, is_shape, is_shapes
+from chainrule.explain.costs.rows import Pass, Row, count_parameters, fill, rows_of, shapes_of
 from chainrule.explain.costs.table import Table, count, duration, prefix, shapes, size
-from chainrule.explain.observe import (
-    Call,
-    Observation,
-    is_model,
-    layers_of,
-    observe,
-    parameters_of,
-    tensors_in,
-)
+from chainrule.explain.observe import is_model, observe, parameters_of, tensors_in
 from chainrule.explain.words import words
-from chainrule.ir.cost import FREE, Cost
 from chainrule.ir.node import Node
-from chainrule.keras import tree
 from chainrule.nn import Module
 from chainrule.tensor import Tensor, enable_grad, no_grad
-from chainrule.tensor.creation import as_tensor
-from chainrule.tensor.handle import from_array
 from chainrule.tensor.trace import one_piece
-
-#: Below this share of both peaks, neither arithmetic nor memory is what a layer waits for.
-_IDLE = 0.05
-
-
-class Pass:
-    """What a layer takes in one pass, or in one training step: sums over what is inside.
-
-    flops   floating-point operations; `macs` are the multiply-adds of products among them
-    bytes   read and written, parameters included, if each layer is one kernel
-    seconds measured, each layer as a program of its own; None: not measured
-    """
-
-    def __init__(self) -> None:
-        self.cost: Cost = FREE
-        self.bytes = 0
-        self.seconds: float | None = None
-
-    @property
-    def flops(self) -> int:
-        return self.cost.flops
-
-    @property
-    def macs(self) -> int:
-        return self.cost.macs
-
-    def add(self, share: Share, seconds: float | None) -> None:
-        """What one home takes."""
-        self.cost += share.cost
-        self.bytes += share.moved
-        if seconds is not None:
-            self.seconds = (self.seconds or 0.0) + seconds
-
-
-class Row:
-    """One layer: a line of the table.
-
-    path         from the model down; "" is the model itself
-    params       numbers in its parameters, and in those of what is inside; one that belongs to
-                 several layers counts where it comes up first. `trainable` are those that training
-                 changes, `param_bytes` the memory of all
-    calls        how often it is called in a pass; costs are those of all calls
-    shapes       shapes of the results of its last call
-    forward      what a pass takes, in evaluation mode (a `Pass`)
-    training     what a training step takes: forward and backward, in training mode; None: not asked
-    kept         bytes of its values that the backward pass will read
-    """
-
-    def __init__(self, path: str, layer: Any, parent: Row | None) -> None:
-        self.path, self.layer, self.parent = path, layer, parent
-        self.kind = type(layer).__name__
-        self.children: list[Row] = []
-        self.first = math.inf
-        self.calls = 0
-        self.shapes: list[tuple[int, ...]] = []
-        self.input_shapes: list[tuple[int, ...]] = []
-        self.params = self.trainable = self.param_bytes = 0
-        self.forward = Pass()
-        self.training: Pass | None = None
-        self.kept = 0
-        self._peak: Any = None
-        self._scale = 1.0
-
-    @property
-    def depth(self) -> int:
-        """0 for the model."""
-        return 0 if self.parent is None else self.parent.depth + 1
-
-    @property
-    def name(self) -> str:
-        """The last part of the path; the class of the model."""
-        if self.parent is None:
-            return self.kind
-        start = len(self.parent.path)
-        return self.path[start:].lstrip("./") if self.parent.path else self.path
-
-    @property
-    def is_leaf(self) -> bool:
-        """Whether it has no layers inside."""
-        return not self.children
-
-    @property
-    def flops(self) -> int:
-        return self.forward.flops
-
-    @property
-    def macs(self) -> int:
-        return self.forward.macs
-
-    @property
-    def bytes(self) -> int:
-        return self.forward.bytes
-
-    @property
-    def time(self) -> float | None:
-        """Seconds of the forward pass, measured alone."""
-        return self.forward.seconds
-
-    @property
-    def train_time(self) -> float | None:
-        """Seconds of forward and backward pass, measured alone."""
-        return None if self.training is None else self.training.seconds
-
-    @property
-    def compute_share(self) -> float | None:
-        """Operations per second as a part of what the machine reaches at best."""
-        seconds = self.forward.seconds
-        return self.flops / seconds / self._peak.flops * self._scale if seconds else None
-
-    @property
-    def memory_share(self) -> float | None:
-        """Bytes per second as a part of what memory gives at best. More than 1: from caches."""
-        return self.bytes / self.time / self._peak.bandwidth if self.time else None
-
-    @property
-    def bound(self) -> str:
-        """What it waits for: "compute" or "memory", whichever takes longer at the machine's best;
-        "overhead" where it uses little of either; "" where there is nothing to do or to tell.
-        """
-        if self._peak is None or not (self.flops or self.bytes):
-            return ""
-        if self.time and max(self.compute_share or 0, self.memory_share or 0) < _IDLE:
-            return "overhead"
-        arithmetic = self.flops * self._scale / self._peak.flops
-        return "compute" if arithmetic >= self.bytes / self._peak.bandwidth else "memory"
-
-    def walk(self) -> Iterator[Row]:
-        """This row and those inside."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
-
-    def __repr__(self) -> str:
-        return f"<{self.kind} {self.path!r}: {self.params:,} parameters, {self.flops:,} FLOPs>"
 
 
 class Summary(Table):
@@ -313,8 +168,15 @@ class Summary(Table):
         if self.time is not None:
             found.append(
                 say(
-                    "Forward, Step (forward and backward): each layer compiled and run alone, as a "
-                    "median. The totals are of the whole model as one program, which fuses layers."
+                    "Forward, Step (forward and backward): each layer compiled and run alone, the "
+                    "least of several times. The totals are of the whole model as one program, "
+                    "which fuses layers."
+                )
+            )
+            found.append(
+                say(
+                    "Peak, Memory: shares of the machine's best. More than 100% of memory comes "
+                    "from caches."
                 )
             )
         return found
@@ -356,7 +218,8 @@ def summary(
     dtypes       one for each of `input_size`: integers become zeros, for embeddings
     depth        layers below this depth are summed up in their container (0: the model alone)
     time         measure: every layer is compiled and run as a program of its own, and so is the
-                 whole; takes some seconds for a large model
+                 whole, in turn; the least time of each counts, as for the peak. Takes some seconds,
+                 for a large model that was never compiled before half a minute
     train        also the training step: operations of the derived gradient, what is kept, memory
     lang         "en" or "zh"
 
@@ -369,12 +232,12 @@ def summary(
         raise TypeError(
             f"summary takes a module or a layer, got {type(model).__name__}: give the model itself"
         )
-    if _is_shape(x) or _is_shapes(x):
+    if is_shape(x) or is_shapes(x):
         if input_size is not None:
             raise ValueError("the input's shape came twice, as x and as input_size")
         x, input_size = None, x
     with aside(model, x):
-        args, kwargs = _arguments(model, x, input_size, dtypes)
+        args, kwargs = arguments(model, x, input_size, dtypes)
         with one_piece:
             return _summary(model, args, kwargs, depth, time, train, lang)
 
@@ -391,15 +254,15 @@ def _summary(
         except (TypeError, IndexError, ValueError, RuntimeError) as error:
             error.add_note(
                 "explain.summary called the model with inputs of shapes "
-                f"{_shapes(tensors_in((args, kwargs)))}: give x, or input_size with the batch "
+                f"{shapes_of(tensors_in((args, kwargs)))}: give x, or input_size with the batch "
                 "axis, and dtypes for indices (dtypes=[torch.int64])"
             )
             raise
-    made = Summary(model, _tree(model, [a.seen for a in accounts]))
+    made = Summary(model, rows_of(model, [a.seen for a in accounts]))
     made.depth, made.lang = depth, lang
-    made.input_shapes = _shapes(tensors_in((args, kwargs)))
+    made.input_shapes = shapes_of(tensors_in((args, kwargs)))
     rows = {id(row.layer): row for row in made.root.walk()}
-    _count_parameters(model, rows)
+    count_parameters(model, rows)
     seconds: list[dict[Home, float]] = [{} for _ in accounts]
     if accounts:
         made.seen = True
@@ -409,7 +272,7 @@ def _summary(
             measure(clocks)
             made.peak = compiler.peak(again=True)
             seconds = [c.times() for c in clocks]
-            made.time, *rest = [float(np.median(c.whole)) for c in clocks]
+            made.time, *rest = [min(c.whole) for c in clocks]
             made.train_time = rest[0] if rest else None
         if train and config.backend == "llvm":
             last = accounts[-1]
@@ -417,83 +280,12 @@ def _summary(
                 made._know(clocks[-1].plan)
             made._step = [*last.outputs, *last.gradients]
     for account, told in zip(accounts, seconds, strict=True):
-        _fill(account, told, rows, made.root)
+        fill(account, told, rows, made.root)
     scale = _slower(made.root)
     for row in rows.values():
         row._peak, row._scale = made.peak, scale
     made.rows = list(made.root.walk())
     return made
-
-
-# ---------------------------------------------------------------------- what the model is given
-
-
-def _is_shape(x: Any) -> bool:
-    return isinstance(x, (tuple, list)) and bool(x) and all(type(n) is int for n in x)
-
-
-def _is_shapes(x: Any) -> bool:
-    return isinstance(x, (tuple, list)) and bool(x) and all(map(_is_shape, x))
-
-
-def _arguments(
-    model: Any, x: Any, input_size: Any, dtypes: Sequence[DType] | None
-) -> tuple[Any, dict[str, Any]]:
-    """Arguments to call the model with; None: nothing is known of them."""
-    keras = not isinstance(model, Module)
-    if x is None:
-        if input_size is None:
-            known = _known_inputs(model) if keras else None
-            if known is None:
-                return None, {}
-            return (known,), {}
-        sizes = [tuple(input_size)] if _is_shape(input_size) else [tuple(s) for s in input_size]
-        kinds = list(dtypes) if dtypes is not None else [get_default_dtype()] * len(sizes)
-        if len(kinds) != len(sizes):
-            raise ValueError(f"{len(sizes)} shapes, but {len(kinds)} dtypes came")
-        made = [_filled(s, d) for s, d in zip(sizes, kinds, strict=True)]
-        return ((made[0] if len(made) == 1 else made,) if keras else tuple(made)), {}
-    x = _as_tensors(x)
-    if keras:
-        return (x,), {}
-    if isinstance(x, dict):
-        names = inspect.signature(model.forward).parameters
-        if all(k in names for k in x) or any(p.kind is p.VAR_KEYWORD for p in names.values()):
-            return (), x
-        return (x,), {}
-    return (tuple(x) if isinstance(x, (tuple, list)) else (x,)), {}
-
-
-def _known_inputs(model: Any) -> Any:
-    """Inputs of a Keras model that knows their shapes; axes that it does not know have size 1."""
-    if not getattr(model, "inputs", None):
-        return None
-    return tree.map_structure(
-        lambda t: _filled(tuple(n or 1 for n in t.shape), _dtype_of(t)), model.input
-    )
-
-
-def _dtype_of(t: Any) -> DType:
-    found = t.dtype if isinstance(t.dtype, DType) else as_tensor(np.zeros((), str(t.dtype))).dtype
-    return found
-
-
-def _filled(shape: tuple[int, ...], dtype: DType) -> Tensor:
-    """Normal numbers; zeros where a number is an index or a truth value. The program's own random
-    numbers are not touched.
-    """
-    if dtype.is_floating_point or dtype.is_complex:
-        array = np.random.Generator(np.random.Philox(0)).standard_normal(shape, np.float32)
-        return from_array(array.astype(dtype.np), dtype)
-    return from_array(np.zeros(shape, dtype.np), dtype)
-
-
-def _as_tensors(x: Any) -> Any:
-    if isinstance(x, dict):
-        return {k: _as_tensors(v) for k, v in x.items()}
-    if isinstance(x, (tuple, list)):
-        return type(x)(_as_tensors(v) for v in x)
-    return as_tensor(x) if isinstance(x, np.ndarray) else x
 
 
 # ---------------------------------------------------------------------- what it costs
@@ -503,15 +295,22 @@ def _account(model: Any, args: Any, kwargs: dict[str, Any], training: bool) -> A
     with enable_grad() if training else no_grad():
         if isinstance(model, Module):
             model.train(training)
-            seen = observe(model, *args, model=model, **kwargs)
         else:
-            seen = observe(model, *args, model=model, training=training, **kwargs)
-        results = tensors_in(seen.result)
+            kwargs = {**kwargs, "training": training}
+
+        def run() -> tuple[Any, list[Rule], list[Tensor]]:
+            result = model(*args, **kwargs)
+            written = rules() if training else []
+            return result, written, [t for rule in written for t in rule.held]
+
+        seen = observe(run, model=model)
+        result, written, _ = seen.result
+        results = tensors_in(result)
         state = [t for _, t in parameters_of(model, buffers=True)] if training else []
         wanted = [t for _, t in parameters_of(model, trainable=True)] if training else []
         nodes = seen.nodes_of([*results, *state, *wanted])
         first, second = len(results), len(results) + len(state)
-        return Account(seen, nodes[:first], nodes[first:second], nodes[second:], training)
+        return Account(seen, nodes[:first], nodes[first:second], nodes[second:], training, written)
 
 
 def _arrays(account: Account) -> dict[Node, np.ndarray]:
@@ -530,99 +329,3 @@ def _slower(root: Row) -> float:
     """How many float32 operations an operation of the model's numbers is worth."""
     sizes = [t.dtype.itemsize for _, t in parameters_of(root.layer) if t.dtype.is_floating_point]
     return max([s / float32.itemsize for s in sizes if s > float32.itemsize], default=1.0)
-
-
-# ---------------------------------------------------------------------- the tree of layers
-
-
-def _tree(model: Any, seen: Sequence[Observation]) -> Row:
-    """Rows for all layers that the model has, or called, with their calls and shapes."""
-    root = Row("", model, None)
-    by_path = {"": root}
-    by_layer = {id(model): root}
-    for path, layer in layers_of(model):
-        if path:
-            _hang(Row(path, layer, _parent_of(path, by_path)), by_path, by_layer)
-    for k, one in enumerate(seen):
-        for number, call in enumerate(one.calls):
-            row = by_layer.get(id(call.layer))
-            if row is None:
-                row = Row(call.path, call.layer, _row_of_call(call.parent, by_layer, root))
-                _hang(row, by_path, by_layer)
-            row.first = min(row.first, number)
-            if k == 0:
-                row.calls += 1
-            row.shapes, row.input_shapes = _shapes(call.outputs), _shapes(call.inputs)
-    _sort(root)
-    return root
-
-
-def _hang(row: Row, by_path: dict[str, Row], by_layer: dict[int, Row]) -> None:
-    assert row.parent is not None
-    row.parent.children.append(row)
-    by_path[row.path] = by_layer[id(row.layer)] = row
-
-
-def _parent_of(path: str, by_path: dict[str, Row]) -> Row:
-    ends = [i for i, c in enumerate(path) if c in "./"]
-    return next((by_path[path[:i]] for i in reversed(ends) if path[:i] in by_path), by_path[""])
-
-
-def _row_of_call(call: Call | None, by_layer: dict[int, Row], root: Row) -> Row:
-    return root if call is None else by_layer.get(id(call.layer), root)
-
-
-def _sort(row: Row) -> float:
-    """Children in the order of their first calls; what is never called comes last."""
-    firsts = {id(child): _sort(child) for child in row.children}
-    row.children.sort(key=lambda child: firsts[id(child)])
-    return min([row.first, *firsts.values()])
-
-
-def _count_parameters(model: Any, rows: dict[int, Row]) -> None:
-    """Parameters (in Keras also what training does not change), each at the first layer that has
-    it.
-    """
-    keras = not isinstance(model, Module)
-    owned: set[int] = set()
-    for row in sorted(rows.values(), key=lambda r: bool(r.children) * (1000 - r.depth)):
-        if is_model(row.layer):  # first those with nothing inside, then from the inside out
-            _own(row, row.layer, keras, owned)
-
-
-def _own(row: Row, layer: Any, keras: bool, owned: set[int]) -> None:
-    trainable = {id(t) for _, t in parameters_of(layer, trainable=True)}
-    for _, t in parameters_of(layer, buffers=keras):
-        if id(t) in owned:
-            continue
-        owned.add(id(t))
-        n = math.prod(t.shape)
-        at: Row | None = row
-        while at is not None:
-            at.params += n
-            at.trainable += n * (id(t) in trainable)
-            at.param_bytes += n * t.dtype.itemsize
-            at = at.parent
-
-
-def _fill(account: Account, seconds: dict[Home, float], rows: dict[int, Row], root: Row) -> None:
-    """What each home takes, for its layer and all around it."""
-    training = account.training
-    if training:
-        for one in rows.values():
-            one.training = Pass()
-    for home, share in account.shares.items():
-        layer = None if home.call is None else home.call.layer
-        row: Row | None = rows.get(id(layer), root)
-        while row is not None:
-            if training:
-                assert row.training is not None
-                row.training.add(share, seconds.get(home))
-                row.kept += share.kept
-            else:
-                row.forward.add(share, seconds.get(home))
-            row = row.parent
-
-
-def _shapes(tensors: Sequence[Tensor]) -> list[tuple[int, ...]]:
-    return [tuple(t.shape) for t in tensors]

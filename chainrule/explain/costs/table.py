@@ -7,16 +7,18 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from chainrule.explain.costs.rows import Row
 from chainrule.explain.page import escape, page, save
 from chainrule.explain.words import words
 
-if TYPE_CHECKING:  # the summary is a table
-    from chainrule.explain.costs.summary import Row
-
 #: Narrowest and widest text.
 _NARROW, _WIDE = 80, 120
+
+
+#: The page of a wide table.
+_STYLE = "body { max-width: 82rem; } table { font-size: .85rem; }"
 
 
 class Column(NamedTuple):
@@ -164,8 +166,9 @@ class Table:
         )
         notes = "".join(f'<p class="muted">{escape(note)}</p>' for note in self.notes())
         return (
-            f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody>'
-            f'</table></div><div class="wide"><table>{totals}</table></div>{notes}'
+            f'<div class="wide"><table style="white-space:nowrap"><thead><tr>{head}</tr></thead>'
+            f"<tbody>{''.join(body)}</tbody></table></div>"
+            f'<div class="wide"><table>{totals}</table></div>{notes}'
         )
 
     def html(self, lang: str | None = None) -> str:
@@ -177,7 +180,8 @@ class Table:
             finally:
                 self.lang = before
         title = words(self.lang)("Summary") + ": " + self.rows[0].kind
-        return page(title, f"<h1>{escape(title)}</h1>{self._repr_html_()}", lang=self.lang)
+        body = f"<h1>{escape(title)}</h1>{self._repr_html_()}"
+        return page(title, body, lang=self.lang, style=_STYLE)
 
     def save(self, path: str | os.PathLike[str], lang: str | None = None) -> Path:
         """Write the page: whole, or not at all."""
