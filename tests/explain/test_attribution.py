@@ -384,6 +384,45 @@ def test_every_method_takes_tokens(method):
     assert np.isfinite(a.values).all()
 
 
+def test_tokens_of_every_row_stay_apart_when_time_comes_first():
+    torch.manual_seed(0)
+    table, first = nn.Embedding(20, 4), nn.GRU(4, 5)
+    last = nn.GRU(4, 5, batch_first=True)
+    last.load_state_dict(first.state_dict())
+    for ids in (IDS, IDS[:, :2]):
+        for method in ("integrated_gradients", "lrp", "saliency"):
+            a = attribute(lambda x: first(table(x.t()))[0][-1], ids, 1, method)
+            b = attribute(lambda x: last(table(x))[0][:, -1], ids, 1, method)
+            np.testing.assert_allclose(a.values, b.values, rtol=1e-4, atol=1e-6)
+
+
+def test_masks_are_not_tokens():
+    torch.manual_seed(0)
+    table, kinds, head = nn.Embedding(20, 4), nn.Embedding(2, 4), nn.Linear(4, 3)
+
+    def model(ids, mask, kind):
+        h = (table(ids) + kinds(kind)) * mask[..., None].float()
+        return {"logits": head(h.sum(1) / mask.sum(1, keepdim=True))}
+
+    mask = np.ones_like(IDS)
+    mask[0, 4:] = 0
+    a = attribute(model, (IDS, mask, np.zeros_like(IDS)), 1)
+    assert a.values[1] is None
+    assert (a.values[0][0, 4:] == 0).all() and (a.values[0][0, :4] != 0).all()
+    assert a.values[2].shape == IDS.shape
+    with pytest.raises(ValueError, match="nothing is attributed"):
+        a.part(1)
+
+
+def test_a_class_at_a_place_of_a_sequence_that_sees_no_later_one():
+    torch.manual_seed(0)
+    model = torch.models.Transformer(input_size=20, hidden_size=8, num_heads=2, num_layers=1)
+    for method in ("saliency", "lrp", "occlusion", "attention_rollout"):
+        position = {"position": 3} if method == "attention_rollout" else {}
+        a = attribute(model, IDS, (5, 3), method, **position)
+        assert (np.abs(a.values[:, 4:]) < 1e-6).all() and a.values[:, :4].any()
+
+
 # ---------------------------------------------------------------------- attention
 
 
@@ -516,6 +555,35 @@ def test_the_model_is_evaluated_and_given_back_as_it_was():
     assert model[1].training and not model[2].training
     assert (model[1].running_mean.numpy() == before).all()
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_function_whose_gradient_the_user_wrote_is_seen_through():
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            raise AssertionError("not asked")
+
+    x = array(2, 3)
+    a = attribute.saliency(lambda x: Square.apply(x).sum(-1), x, absolute=False)
+    np.testing.assert_allclose(a.values, 2 * x, rtol=1e-6)
+
+
+def test_images_of_bytes_and_other_types_of_numbers():
+    model = cnn()
+    bytes_ = RNG.integers(0, 255, (2, 1, 8, 8)).astype(np.uint8)
+    a = attribute.saliency(lambda x: model(x.float() / 255), bytes_, 1)
+    b = attribute.saliency(lambda x: model(x / 255), bytes_.astype(np.float32), 1)
+    np.testing.assert_allclose(a.values, b.values, rtol=1e-5)
+    assert a.is_image
+    line, x = nn.Linear(3, 2), array(2, 3)
+    for dtype, error in ((torch.float64, 1e-6), (torch.bfloat16, 1e-2)):
+        a = attribute.saliency(line.to(dtype), torch.tensor(x).to(dtype), 1, absolute=False)
+        want = np.tile(line.weight[1].detach().double().numpy(), (2, 1))
+        np.testing.assert_allclose(a.values.astype(np.float64), want, rtol=error)
 
 
 def test_rows_do_not_depend_on_how_many_are_computed_at_a_time():

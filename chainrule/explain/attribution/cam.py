@@ -11,7 +11,7 @@ from chainrule.autodiff.relevance import reads_windows
 from chainrule.autodiff.reverse import through
 from chainrule.explain.attribution.gradients import guided_backprop
 from chainrule.explain.attribution.result import Attribution, attribution
-from chainrule.explain.attribution.subject import Subject, View
+from chainrule.explain.attribution.subject import Subject, View, seen_through
 from chainrule.explain.observe import layers_of
 from chainrule.ir.graph import depends_on, topological
 from chainrule.ir.node import Node, TensorType
@@ -88,7 +88,7 @@ def find_maps(view: View, model: Any, layer: Any) -> Maps:
     if not calls:
         known = [c.path for c in view.seen.calls if c.outputs and c.outputs[0].ndim in (3, 4, 5)]
         raise ValueError(f"no layer {path!r} was called; those with maps are {', '.join(known)}")
-    (node,) = view.seen.nodes_of(calls[-1].outputs[:1])
+    (node,) = seen_through(view.seen.nodes_of(calls[-1].outputs[:1]))
     if node.ndim < 3:
         raise ValueError(f"layer {path!r} gives {node.shape}: no maps with places in them")
     return Maps(node, _channel_axis(node, model), path)

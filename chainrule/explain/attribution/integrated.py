@@ -11,7 +11,7 @@ from chainrule.explain.attribution.result import Attribution, attribution
 from chainrule.explain.attribution.subject import Subject
 
 #: Gauss and Legendre's rule with so many points is used on every part of the way.
-_POINTS = 4
+_POINTS = 3
 
 
 def integrated_gradients(
@@ -135,16 +135,17 @@ class _Ways:
         while True:
             scale = self.scale(self.last - self.first)
             split: list[tuple[int, float, float]] = []
-            room = max(1, self.subject.rows_for(10**9) // (2 * _POINTS * rows))
             for n in range(rows):
                 errors = np.array([p.error for p in self.parts[n]])
                 done = (
                     abs(errors.sum()) <= self.tolerance / 2 * scale[n]
-                    and np.abs(errors).sum() <= 5 * self.tolerance * scale[n]
+                    and np.abs(errors).sum() <= 10 * self.tolerance * scale[n]
                 )
-                if done or self.taken[n] + 2 * _POINTS > self.most:
+                room = int(self.most - self.taken[n]) // (2 * _POINTS)
+                if done or room < 1:
                     continue
-                worst = np.argsort(-np.abs(errors))[: max(room, len(errors) // 4)]
+                order = np.argsort(-np.abs(errors))
+                worst = order[np.abs(errors[order]) >= np.abs(errors).max() / 4][:room]
                 for i in sorted(worst, reverse=True):
                     p = self.parts[n].pop(i)
                     middle = (p.a + p.b) / 2

@@ -97,7 +97,7 @@ def lrp(
             bounds = _bounds(subject, view, k, low, high)
             relevance[k] = relevance[k] + _box(product, nodes[k], given * total, *bounds)
     found = subject.run(view, [*relevance, *lost.values()])
-    values = [v if subject.rowwise else v[None] for v in found[: len(nodes)]]
+    values = subject.by_rows(view, found[: len(nodes)])
     out = attribution("lrp", subject, subject.per_input(values))
     whole = float(np.sum(np.abs(subject.score), dtype=np.float64)) or 1.0
     sums: dict[str, float] = {}

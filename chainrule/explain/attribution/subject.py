@@ -4,14 +4,15 @@ The model is called once, in evaluation mode, on as many rows as are computed at
 of that is a graph; methods ask it for scores, gradients and whatever else lies on the way, at
 inputs of their own. Whole numbers have no gradient: of tokens, what is varied is the embedding that
 the graph reads at them. A model that looks at values on its way (and so may take another way for
-others) is called again for every point.
+others) is called again for every point. A function whose gradient the user wrote is seen through:
+what counts is what it computes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +20,11 @@ from chainrule import dtypes, ops
 from chainrule.autodiff import derivative
 from chainrule.autodiff.reverse import Rules
 from chainrule.errors import GradientError
+from chainrule.explain.attribution.targets import chosen_targets, flat_index
+from chainrule.explain.attribution.tokens import MOVES, Variable, embeddings, places_of, reaches
 from chainrule.explain.observe import Observation, observe, tensors_in
-from chainrule.ir.graph import depends_on, substitute, topological
-from chainrule.ir.node import Node, TensorType
+from chainrule.ir.graph import substitute, topological
+from chainrule.ir.node import Node
 from chainrule.keras import context
 from chainrule.keras.layers.state import State as KerasLayer
 from chainrule.nn import Module
@@ -32,24 +35,10 @@ from chainrule.tensor import Tensor, enable_grad
 from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.trace import state
 
-Target = Any
 #: Rows that are computed at a time, unless the user says otherwise.
 ROWS = 16
+_REAL = (dtypes.INTEGER, dtypes.FLOAT)
 _NORMALISERS = ("softmax", "log_softmax", "sigmoid", "log_sigmoid")
-_MOVES = ("reshape", "permute", "cast", "slice", "copy", "broadcast_to")
-
-
-class Variable(NamedTuple):
-    """What is varied of one input: the node itself, or for tokens the embeddings read at them.
-
-    node     in the graph of the model
-    free     the input that stands for it when it is varied
-    tokens   whether it belongs to whole numbers
-    """
-
-    node: Node
-    free: Node
-    tokens: bool
 
 
 class View:
@@ -97,7 +86,7 @@ class Subject:
     """
 
     def __init__(
-        self, model: Callable[..., Any], x: Any, target: Target = None, *,
+        self, model: Callable[..., Any], x: Any, target: Any = None, *,
         keywords: Mapping[str, Any] | None = None, normalised: bool = False,
         batch_size: int | None = None,
     ) -> None:  # fmt: skip
@@ -123,10 +112,10 @@ class Subject:
             first = self.view(1)
         if self._function is None:
             (out,) = self._rows(self.run(first, [first.output]))
-            self.target = _targets(target, out, self.count)
+            self.target = chosen_targets(target, out, self.count)
             flat = out.reshape(self.count, -1)
             self.single = flat.shape[1] == 1
-            self._choice = None if self.single else _flat(self.target, out.shape[1:])
+            self._choice = None if self.single else flat_index(self.target, out.shape[1:])
             self._views.clear()
             first = self.view(self.count)
         (self.score,) = self.run(first, [first.score])
@@ -169,6 +158,7 @@ class Subject:
         if not result.is_floating_point():
             raise TypeError(f"the output is of {result.dtype}: only real numbers can be explained")
         (output, *inputs) = _nodes(seen, [result, *tensors])
+        (output,) = seen_through([output])
         if not self._views:
             self.rowwise = bool(result.ndim) and result.shape[0] == rows and self._in_rows
         if self._function is not None and self.rowwise and result.ndim > 1:
@@ -207,28 +197,31 @@ class Subject:
     def _variables(
         self, score: Node, inputs: list[Node | None], arrays: list[Any], rows: int
     ) -> list[list[Variable]]:
-        out: list[list[Variable]] = []
         order = topological([score])
-        for k, leaf in enumerate(inputs):
-            found: list[Node] = []
-            is_float = leaf is not None and leaf.dtype.is_floating_point
-            if leaf is not None and is_float and _reaches(score, leaf):
-                found = [leaf]
-            elif leaf is not None and leaf.dtype.category < dtypes.COMPLEX:
-                found = embeddings(order, leaf)
+        found: list[list[Node]] = []
+        spare: list[list[Node]] = []
+        for leaf in inputs:
+            direct = False
+            rows_read: list[Node] = []
+            others: list[Node] = []
+            if leaf is not None and leaf.dtype.is_floating_point:
+                direct = reaches(score, leaf)
+            if leaf is not None and not direct and leaf.dtype.category in _REAL:
+                rows_read, others = embeddings(order, leaf)
+            found.append([leaf] if leaf is not None and direct else rows_read)
+            spare.append([] if direct else others)
+        if not any(found):  # as numbers, then: images of bytes
+            found = spare
+        out: list[list[Variable]] = []
+        for leaf, nodes in zip(inputs, found, strict=True):
             group = []
-            for node in found:
+            for node in nodes:
                 free = ops.input(index=len(arrays), shape=node.shape, dtype=node.dtype)
                 arrays.append(None)
-                group.append(Variable(node, free, node is not leaf))
-            if group and self.arrays[k].size:
-                for v in group:
-                    size = int(np.prod(v.node.shape))
-                    if v.tokens and size % (self.arrays[k].size // self.count * rows):
-                        raise GradientError(
-                            f"the rows {v.node.shape} read at the whole numbers {leaf} do not "
-                            "belong to one of them each"
-                        )
+                if node is leaf or leaf is None:
+                    group.append(Variable(node, free))
+                else:
+                    group.append(Variable(node, free, *places_of(node, leaf, rows)))
             out.append(group)
         if not any(out):
             raise GradientError(
@@ -246,12 +239,18 @@ class Subject:
     def at_arrays(self, view: View, node: Node, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """One value of the graph, at other inputs of it: rows first."""
         (value,) = programs.run((node,), arrays)
-        return self._rows([np.asarray(value)])[0]
+        (found,) = (v.by_rows(np.asarray(value), view.rows) for v in view.all if v.node is node)
+        return self._rows([found])[0]
 
     def values(self) -> list[np.ndarray]:
         """The variables at the inputs that were given: a row each."""
         view = self.view(self.count)
-        return self._rows(self.run(view, [v.node for v in view.all]))
+        return self.by_rows(view, self.run(view, [v.node for v in view.all]))
+
+    def by_rows(self, view: View, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """What was found for the variables' nodes, rows first."""
+        pairs = zip(values, view.all, strict=True)
+        return self._rows([v.by_rows(a, self.count) for a, v in pairs])
 
     def _rows(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [np.array(a) if self.rowwise else np.array(a)[None] for a in arrays]
@@ -260,8 +259,9 @@ class Subject:
         self, points: Sequence[np.ndarray], which: np.ndarray,
         make: Callable[[View], Sequence[Node]] = View.at_variables,
     ) -> list[np.ndarray]:  # fmt: skip
-        """What `make` asks of the graph, at `points`: of each variable an array of points, each of
-        them a row's of the model (`which`). Computed so many rows at a time.
+        """What `make` asks of the graph (the score, then something for each variable), at `points`:
+        of each variable an array of points, each of them a row's of the model (`which`). Computed
+        so many rows at a time.
         """
         rows = self.rows_for(len(which))
         made: list[list[np.ndarray]] = []
@@ -304,13 +304,11 @@ class Subject:
         if self._choice is not None:
             arrays[self._choice_at] = self._choice[which].reshape(-1, 1)
         for v, p in zip(view.all, points, strict=True):
-            value = p if self.rowwise else p[0]
+            value = v.back(p if self.rowwise else p[0])
             arrays[_index(v.free)] = np.ascontiguousarray(value, v.free.dtype.np)
-        nodes = tuple(make(view))
-        out = [np.asarray(o) for o in programs.run(nodes, arrays)]
-        if self.rowwise:
-            return out
-        return [o if n is view.varied else o[None] for o, n in zip(out, nodes, strict=True)]
+        score, *slopes = [np.asarray(o) for o in programs.run(tuple(make(view)), arrays)]
+        pairs = zip(slopes, view.all, strict=False)
+        return [score, *self._rows([v.by_rows(a, rows) for a, v in pairs])]
 
     def scores(self, inputs: Sequence[np.ndarray], which: np.ndarray) -> np.ndarray:
         """Scores at other inputs (not variables): rows that replace those of the model."""
@@ -348,8 +346,10 @@ class Subject:
             for v in group:
                 value = values[k]
                 k += 1
-                if v.tokens:
-                    value = reduce(value.reshape(*a.shape, -1), axis=-1)
+                if v.places is not None:
+                    entries = reduce(value.reshape(len(v.places), -1), axis=-1)
+                    value = np.zeros(a.size, entries.dtype)
+                    np.add.at(value, v.places, entries)
                 parts.append(value.reshape(a.shape))
             out.append(np.sum(parts, axis=0) if parts else None)
         return out
@@ -375,12 +375,12 @@ def evaluation(model: Any) -> Iterator[None]:
 
 def _array(leaf: Any) -> np.ndarray:
     if isinstance(leaf, Tensor):
-        leaf = leaf.detach().numpy()
+        return np.array(leaf.detach()._concrete())
     array = np.asarray(leaf)
     if array.dtype == object:
         raise TypeError(f"inputs are tensors and arrays, got {type(leaf).__name__}")
-    if array.dtype == np.float64 and not isinstance(leaf, np.generic) and _half_as_wide():
-        return array.astype(np.float32)
+    if array.dtype == np.float64:  # as frameworks take data
+        return array.astype(dtypes.get_default_dtype().np)
     return array
 
 
@@ -392,10 +392,6 @@ def _channels(model: Any, x: np.ndarray) -> str | None:
     if first != last:
         return "first" if first else "last"
     return "last" if isinstance(model, KerasLayer) and not isinstance(model, Module) else "first"
-
-
-def _half_as_wide() -> bool:
-    return dtypes.get_default_dtype() is dtypes.float32
 
 
 def _nodes(seen: Observation, tensors: Sequence[Tensor]) -> list[Any]:
@@ -418,7 +414,7 @@ def _value(seen: Observation, leaf: Node, read: bool) -> np.ndarray | None:
             if not read:
                 return None
             raise GradientError("the value of an input of the graph is not known any more")
-        array = tensor.detach().numpy()
+        array = tensor.detach()._concrete()
     return np.asarray(array)
 
 
@@ -426,15 +422,31 @@ def _index(leaf: Node) -> int:
     return int(leaf.attr("index"))
 
 
-def _reaches(score: Node, leaf: Node) -> bool:
-    return derivative([score], [full_like(score, 1)], [leaf]).gradients[0] is not None
+def seen_through(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Graphs without the boundaries of functions whose gradient the user wrote: what is explained
+    is what they compute.
+    """
+    found = tuple(nodes)
+    while True:
+        mapping: dict[Node, Node] = {}
+        for n in topological(found):
+            if n.op.name == "item" and n.inputs[0].op.name == "boundary":
+                boundary = n.inputs[0]
+                inside = boundary.inputs[n.attr("index")]
+                if inside.op.name == "stop_gradient":
+                    inside = inside.inputs[0]
+                given = boundary.inputs[boundary.attr("outputs") :]
+                (mapping[n],) = substitute([inside], {ops.stop_gradient(i): i for i in given})
+        if not mapping:
+            return found
+        found = substitute(found, mapping)
 
 
 def before_normaliser(output: Node) -> Node:
     """The scores that a softmax or sigmoid at the end of a model is given."""
     moves: list[Node] = []
     node = output
-    while node.op.name in _MOVES:
+    while node.op.name in MOVES:
         moves.append(node)
         node = node.inputs[0]
     if node.op.name not in _NORMALISERS:
@@ -445,76 +457,4 @@ def before_normaliser(output: Node) -> Node:
     return node
 
 
-def embeddings(order: Sequence[Node], leaf: Node) -> list[Node]:
-    """Where whole numbers become real ones: the rows of tables that are read at them (`take`); if
-    there are none, whatever else real is made of them alone.
-    """
-    dependent = depends_on(order, [leaf])
-    border: list[Node] = []
-    for n in order:
-        if n in dependent and isinstance(n.type, TensorType) and n.dtype.is_floating_point:
-            below = [i for i in n.inputs if i in dependent]
-            if all(_is_whole(i) for i in below):
-                border.append(n)
-    rows = [n for n in border if n.op.name == "take"]
-    users: dict[Node, list[Node]] = {}
-    for n in order:
-        for i in n.inputs:
-            users.setdefault(i, []).append(n)
-    return [_kept_from_gradient(n, users) for n in rows] or border
-
-
-def _is_whole(x: Node) -> bool:
-    return isinstance(x.type, TensorType) and not x.dtype.is_differentiable
-
-
-def _kept_from_gradient(take: Node, users: Mapping[Node, list[Node]]) -> Node:
-    """Rows read for padding are kept from learning: where(padding, constant, rows). What counts is
-    the whole.
-    """
-    for user in users.get(take, []):
-        if user.op.name == "where" and user.inputs[2] is take:
-            other = user.inputs[1]
-            if other.op.name == "stop_gradient" and other.inputs[0] is take:
-                return user
-    return take
-
-
-def _targets(target: Target, out: np.ndarray, rows: int) -> np.ndarray:
-    """The chosen index of each row: (rows,) or (rows, axes) for outputs with more axes."""
-    shape = out.shape[1:]
-    if isinstance(target, Tensor):
-        target = target.detach().numpy()
-    if int(np.prod(shape)) == 1 or out.ndim == 0:
-        if target is not None and np.any(np.asarray(target)):
-            raise IndexError(f"target {target!r}: the model has one output, number 0")
-        return np.zeros(rows, np.int64)
-    if target is None:
-        if len(shape) != 1:
-            raise ValueError(
-                f"the output of a row has shape {shape}: choose with target=(…), an index for each "
-                "of its axes, or a function of the output that gives one number a row"
-            )
-        return np.asarray(out.argmax(axis=1), np.int64)
-    chosen = np.asarray(target)
-    if chosen.dtype.kind not in "iu":
-        raise TypeError(f"target is a class, one for each row, or a function; got {target!r}")
-    if len(shape) == 1:
-        chosen = np.broadcast_to(chosen, (rows,)).astype(np.int64)
-        low, high = -shape[0], shape[0]
-        if chosen.min() < low or chosen.max() >= high:
-            raise IndexError(f"target {chosen.tolist()}: the model has {high} outputs")
-        return chosen % high
-    chosen = np.broadcast_to(chosen, (rows, len(shape))).astype(np.int64)
-    if (chosen < -np.array(shape)).any() or (chosen >= np.array(shape)).any():
-        raise IndexError(f"target {chosen.tolist()} lies outside of the output {shape}")
-    return chosen % np.array(shape)
-
-
-def _flat(target: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    if target.ndim == 1:
-        return target
-    return np.asarray(np.ravel_multi_index(tuple(target.T), shape), np.int64)
-
-
-__all__ = ["ROWS", "Subject", "Variable", "View", "before_normaliser", "evaluation"]
+__all__ = ["ROWS", "Subject", "Variable", "View", "before_normaliser", "evaluation", "seen_through"]
