@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import click
 
 from chainrule._version import __version__
+from chainrule.cli.check import check
 from chainrule.cli.doctor import doctor
 from chainrule.cli.output import OutputError
 from chainrule.cli.port import port
@@ -37,6 +38,7 @@ def cli() -> None:
 
 cli.add_command(train)
 cli.add_command(report)
+cli.add_command(check)
 cli.add_command(doctor)
 cli.add_command(port)
 

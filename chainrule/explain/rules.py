@@ -8,6 +8,7 @@ Each operand is moved alone, the values are those that the node had in its model
 from __future__ import annotations
 
 import inspect
+import linecache
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -68,7 +69,10 @@ def place_of_rule(f: Callable[..., Any] | None) -> str:
     if f is None:
         return ""
     code = inspect.unwrap(f).__code__
-    return f"{code.co_filename}:{code.co_firstlineno}"
+    line = code.co_firstlineno
+    while linecache.getline(code.co_filename, line).lstrip().startswith("@"):  # decorators
+        line += 1
+    return f"{code.co_filename}:{line}"
 
 
 def is_users(n: Node) -> bool:
