@@ -131,19 +131,14 @@ class nan_guard:
     Raises `errors.NonFiniteError`, which is a FloatingPointError.
 
     >>> import chainrule as torch
-    >>> torch.config.nan_folder = ""
+    >>> torch.config.nan_folder = ""  # save nothing here
     >>> with torch.nan_guard():
-    ...     p = torch.tensor([0.5, 0.0])
-    ...     print(torch.log(p).sum().item())
-    Traceback (most recent call last):
-    ...
-    chainrule.errors.NonFiniteError: the value that is looked at is not finite: log made infinity \
-out of finite numbers
-      input: the data f32[2] from 0 to 0.5
-      output: f32[2] from -0.693147 to -0.693147, 1 of 2 infinite (the first at [1])
-      Remedy: log of 0 is −∞ and of negative numbers NaN: F.log_softmax(x, -1) instead of \
-log(softmax(x)), BCEWithLogitsLoss instead of log(sigmoid(x)), or log(p.clamp_min(1e-8))
-      Nothing was saved: config.nan_folder is empty
+    ...     try:
+    ...         torch.log(torch.zeros(2)).tolist()
+    ...     except FloatingPointError as error:
+    ...         print(str(error).splitlines()[0])
+    the value that is looked at is not finite: log made infinity out of finite numbers
+    >>> torch.config.nan_folder = "runs"
     """
 
     def __init__(self, mode: bool = True) -> None:

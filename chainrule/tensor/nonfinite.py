@@ -16,6 +16,7 @@ from chainrule.ir.graph import topological
 from chainrule.ir.interpret import below
 from chainrule.ir.node import Node, TensorType
 from chainrule.lines import Line
+from chainrule.ops.loop import run_scan
 from chainrule.tensor.remedies import remedy
 
 NAN, INF = "NaN", "infinity"
@@ -86,6 +87,7 @@ class Finding(NamedTuple):
     output    what it made, or what was given; `inputs` what it was made from
     next      where infinity became NaN: operation and place, if that is another one
     reached   which value that the user sees was not finite
+    step      of a loop over time, in which of its steps it was; else ""
     at        the number of the operation in the order in which the program runs
     """
 
@@ -96,6 +98,7 @@ class Finding(NamedTuple):
     inputs: tuple[Range, ...]
     next: tuple[str, Place | None] | None
     reached: str
+    step: str
     remedy: str
     at: int
 
@@ -118,7 +121,9 @@ class Finding(NamedTuple):
         if not self.op:
             return f"{reached}{self.output.name} had {self.what} already, {self.output}"
         finite = "finite numbers" if all(map(is_clean, self.inputs)) else "infinite ones"
-        return f"{reached}{self.op} made {self.what} out of {finite}{_inside(self.op, self.place)}"
+        step = f", {self.step}" if self.step else ""
+        made = f"{self.op} made {self.what} out of {finite}"
+        return f"{reached}{made}{step}{_inside(self.op, self.place)}"
 
     def _names(self) -> list[str]:
         if len(self.inputs) == 1:
@@ -170,10 +175,8 @@ def run(order: Sequence[Node], arrays: Sequence[np.ndarray]) -> Iterator[tuple[N
             given = [values[i] for i in sources]
             if node.op.name == "input":
                 values[node] = arrays[node.attr("index")]
-            elif node.op.is_primitive:
-                values[node] = node.op.evaluate(node, given)
             else:
-                values[node] = given[0] if isinstance(node.type, TensorType) else tuple(given)
+                values[node] = _evaluated(node, given)
             yield node, values[node], given
             for i in sources:
                 left[i] -= 1
@@ -216,12 +219,18 @@ def find(
         title = _name(maker, name) or ("an input" if maker.op.name == "input" else "a constant")
         output = Range.of(title, maker, value)
         place = within.get(maker) if maker.op.name == "const" else None
-        return Finding(what, "", place, output, (), None, reached(i), _given_remedy(output), number)
-    inputs = tuple(Range.of(_name(n, name), n, v) for n, v in zip(maker.inputs, given, strict=True))
+        return Finding(
+            what, "", place, output, (), None, reached(i), "", _given_remedy(output), number
+        )
     place = within.get(maker)
+    step = ""
+    inner = _in_loop(maker, given) if maker.op.name == "scan" else None
+    if inner is not None:
+        maker, value, given, step = inner
+    inputs = tuple(Range.of(_name(n, name), n, v) for n, v in zip(maker.inputs, given, strict=True))
     after = None if then is None else (then.op.name, within.get(then))
     return Finding(
-        what, maker.op.name, place, Range.of("", maker, value), inputs, after, reached(i),
+        what, maker.op.name, place, Range.of("", maker, value), inputs, after, reached(i), step,
         remedy(
             maker.op.name,
             place.op if place is not None and place.gradient else "",
@@ -259,6 +268,40 @@ def _walk(
         return node, what, then
 
 
+def _in_loop(node: Node, given: Sequence[Any]) -> tuple[Node, Any, list[Any], str] | None:
+    """Inside a loop over time: the operation, what it made of what, and in which step."""
+    body = node.attr("body")
+    carries, sequences = node.attr("carries"), node.attr("sequences")
+    order = topological(body.outputs, below=below)
+    found: list[tuple[Node, Any, list[Any], str]] = []
+    number = 0
+    inputs = list(body.inputs)
+
+    def step(values: list[Any]) -> list[Any]:
+        nonlocal number
+        number += 1
+        bound = dict(zip(inputs, values, strict=True))
+        made: dict[Node, Any] = {}
+        for n in order:
+            sources = [made[i] for i in below(n)]
+            made[n] = bound[n] if n in bound else _evaluated(n, sources)
+            bad = not found and n.op.is_primitive and n not in bound and _flags(made[n]) != _CLEAN
+            if bad and all(_flags(v) == _CLEAN for v in sources):
+                found.append((n, made[n], sources, f"in step {number} of the loop"))
+        return [made[o] for o in body.outputs]
+
+    types = [TensorType(o.shape, o.dtype) for o in body.outputs]
+    with np.errstate(all="ignore"):
+        run_scan(step, given, types, carries, sequences, node.attr("reverse"))
+    return found[0] if found else None
+
+
+def _evaluated(node: Node, sources: list[Any]) -> Any:
+    if node.op.is_primitive:
+        return node.op.evaluate(node, sources)
+    return sources[0] if isinstance(node.type, TensorType) else tuple(sources)
+
+
 def _otherwise(output: Node, reached: str) -> Finding:
     """Machine code gave NaN or infinity, the reference does not."""
     nothing = Range("", str(output.type), np.nan, np.nan, 0, 0, 0, ())
@@ -266,11 +309,12 @@ def _otherwise(output: Node, reached: str) -> Finding:
         "NumPy gives finite numbers, operation by operation: they are near the end of their type, "
         "or the compiler is wrong (chainrule.check(model, batch) compares both)"
     )
-    return Finding(NAN, "machine code", None, nothing, (), None, reached, advice, -1)
+    return Finding(NAN, "machine code", None, nothing, (), None, reached, "", advice, -1)
 
 
 def _name(node: Node, name: Callable[[int], str]) -> str:
-    return name(node.attr("index")) if node.op.name == "input" else ""
+    known = node.op.name == "input" and "scope" not in dict(node.attrs)  # not of a loop's body
+    return name(node.attr("index")) if known else ""
 
 
 def _is_large(r: Range, node: Node) -> bool:

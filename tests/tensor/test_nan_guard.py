@@ -226,3 +226,13 @@ def test_two_models_that_are_alike_are_told_apart():
     x = torch.randn(8, 4)
     assert found(lambda: Net()(x).mean().item())[0].place.layer == "Net.head"
     assert found(lambda: Other()(x).mean().item())[0].place.layer == "Other.head"
+
+
+def test_in_a_loop_over_time_the_step_is_named():
+    layer = nn.RNN(2, 3, nonlinearity="relu")
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.fill_(1e10)
+    finding, text = found(lambda: layer(torch.ones(9, 1, 2))[0].sum().item())
+    assert finding.step == "in step 4 of the loop" and finding.place.layer == "RNN"
+    assert f"{finding.op} made infinity out of finite numbers, in step 4 of the loop" in text

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.keras import variables as kept
+from chainrule.lines import users_lines
+from chainrule.telling import tell, told
 from chainrule.tensor import Tensor, flush
 from chainrule.tensor.replay import Step, fresh, take
 from chainrule.training.tree import leaves
@@ -34,6 +36,8 @@ class Repeated:
             self._once(batch)
         except IndexError as error:
             error.add_note(_ranges(batch))
+            if not told(error).lines:
+                tell(error, lines=users_lines())
             raise
 
     def _once(self, batch: Any) -> None:
