@@ -346,8 +346,9 @@ def _fold(d: Diagram) -> None:
         if len(run) > 1:
             last, gone = run[-1], set(run[1:])
             first.times = len(run)
-            first.path = _together(first.path, last.path)
-            first.parameters = sum(item.parameters for item in run)
+            if any(item.path != first.path for item in run):  # else one layer, called in a loop
+                first.parameters = sum(item.parameters for item in run)
+                first.path = _together(first.path, last.path)
             d.edges = [
                 Edge(first, e.out, e.target, e.into, e.shape) if e.source is last else e
                 for e in d.edges

@@ -66,6 +66,7 @@ summary { cursor: pointer; } summary::marker { color: var(--accent); }
   --line: #bbb; --accent: #1f4f8f; --good: #145c2e; --bad: #8f1d16; --code: #f3f4f5; }
   html { font-size: 10.5pt; } body { max-width: none; padding: 0; display: block !important; }
   .contents, script { display: none; } .wide { overflow: visible; }
+  details::details-content { content-visibility: visible; block-size: auto; }
   h2, h3 { break-after: avoid; } figure, tr, svg { break-inside: avoid; } }
 """
 

@@ -102,6 +102,23 @@ def test_recurrence_and_a_model_without_layers():
     ]
 
 
+def test_a_cell_in_a_loop_is_one_layer_however_often_it_is_called():
+    class Loop(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = nn.GRUCell(4, 8)
+
+        def forward(self, x):
+            h = torch.zeros(x.shape[0], 8)
+            for t in range(x.shape[1]):
+                h = self.cell(x[:, t], h)
+            return h
+
+    cells = [i for i in drawn(Loop(), torch.zeros(2, 9, 4)).items if i.title == "GRUCell"]
+    assert sum(i.times for i in cells) == 9
+    assert {(i.path, i.parameters) for i in cells} == {("cell", 336)}
+
+
 def test_the_picture_is_xml_with_all_of_it_and_no_address_of_anything():
     model = nn.Transformer(8, 2, 3, 3, 16, batch_first=True)
     x = torch.zeros(1, 5, 8)
