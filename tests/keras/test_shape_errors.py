@@ -100,3 +100,11 @@ def test_fit_names_the_layer_that_the_data_do_not_fit():
     text = told(model.fit, x(10, 3), x(10, 1), verbose=0)
     assert "in model" in text and "it takes 4 features in the last axis, got 3" in text
     assert "told(model.fit, x(10, 3)" in text
+
+
+def test_attention_says_which_axes_its_mask_has():
+    layer, q, v = layers.MultiHeadAttention(2, 4), x(2, 5, 8), x(2, 6, 8)
+    text = told(layer, q, v, attention_mask=np.ones((2, 6, 5), bool))
+    assert "(batch, 5 targets, 6 sources)" in text and "swapaxes(mask, -1, -2)" in text
+    text = told(layer, q, v, attention_mask=np.ones((2, 4, 4), bool))
+    assert "a mask of shape (batch, 5, 6)" in text

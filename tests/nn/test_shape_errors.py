@@ -147,3 +147,16 @@ def test_an_error_of_the_users_own_gets_the_path_and_no_advice():
 
     text = told(nn.Sequential(Own()), r(1))
     assert "in Sequential.0: Own(), given f32[1]" in text and "Repair" not in text
+
+
+def test_a_state_that_does_not_fit_says_which_names_or_which_layer():
+    net = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 5))
+    state = net.state_dict()
+    wrapped = {f"module.{k}": v for k, v in state.items()}
+    assert "k.removeprefix('module.')" in repair(net.load_state_dict, wrapped)
+    inner = nn.Linear(3, 4)
+    assert "'0.' + k" in repair(nn.Sequential(inner).load_state_dict, inner.state_dict())
+    other = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 9)).state_dict()
+    assert "only '1' differs" in repair(net.load_state_dict, other)
+    turned = {k: v.T if v.ndim == 2 else v for k, v in state.items()}
+    assert repair(net.load_state_dict, turned) == "these are transposed: state['0.weight'].T"

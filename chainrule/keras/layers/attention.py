@@ -97,6 +97,18 @@ class _Heads(Layer):
         value = query if value is None else value
         return causal_mask(int(query.shape[1]), int(value.shape[1])).unsqueeze(0)
 
+    def _check_mask(self, shape: tuple[int, ...], query: Tensor, value: Tensor) -> None:
+        wanted = int(query.shape[1]), int(value.shape[1])
+        if any(n not in (1, m) for n, m in zip(shape[-2:], wanted, strict=True)):
+            turned = shape[-2:] == wanted[::-1]
+            raise ShapeError(
+                f"layer {self.name!r} ({type(self).__name__}): attention_mask has shape {shape}, "
+                f"but the scores are (batch, {wanted[0]} targets, {wanted[1]} sources)",
+                repair="its axes are the other way round: keras.ops.swapaxes(mask, -1, -2)"
+                if turned
+                else f"a mask of shape (batch, {wanted[0]}, {wanted[1]})",
+            )
+
     def _compute_attention_mask(
         self,
         query: Tensor,
@@ -108,6 +120,8 @@ class _Heads(Layer):
         use_causal_mask: bool = False,
     ) -> Any:
         """(batch, T, S), True where a query may look, or None: everywhere."""
+        if attention_mask is not None and query.ndim == 3 and attention_mask.ndim in (2, 3):
+            self._check_mask(tuple(attention_mask.shape), query, value)
         found: Any = None
         if query_mask is not None:
             found = query_mask.bool().unsqueeze(-1)

@@ -17,9 +17,38 @@ from typing import Any, NamedTuple
 from chainrule.nn.modules.hooks import Hook, RemovableHandle
 from chainrule.nn.modules.registry import Registry
 from chainrule.nn.parameter import Parameter, is_lazy
+from chainrule.telling import advised
 from chainrule.tensor import Tensor, no_grad
 
 EXTRA_STATE = "_extra_state"
+
+
+def _loading_repair(
+    own: Mapping[str, Any], given: Mapping[str, Any], report: IncompatibleKeys
+) -> str:
+    """What would make a file fit: a prefix more or less, a transposed table, another last layer."""
+    missing, unexpected = report.missing_keys, report.unexpected_keys
+    for there, here, repair in (
+        (unexpected, missing, "{{k.removeprefix({0!r}): v for k, v in state.items()}}"),
+        (missing, unexpected, "{{{0!r} + k: v for k, v in state.items()}}, or load into that part"),
+    ):
+        if there and here and there[0].endswith(here[0]):
+            prefix = there[0].removesuffix(here[0])
+            if all(k.startswith(prefix) for k in there) and len(there) == len(here):
+                return f"the names differ by {prefix!r}: " + repair.format(prefix)
+    both = [(k, own[k], given[k]) for k in own if isinstance(given.get(k), Tensor)]
+    unlike = [k for k, mine, theirs in both if tuple(mine.shape) != tuple(theirs.shape)]
+    if unlike and all(tuple(given[k].shape) == tuple(own[k].shape)[::-1] for k in unlike):
+        return f"these are transposed: state[{unlike[0]!r}].T"
+    layers = {k.rpartition(".")[0] for k in unlike}
+    if len(layers) == 1 and len(own) > len(unlike) and not (missing or unexpected):
+        (layer,) = layers
+        return (
+            f"only {layer!r} differs (another number of classes?): leave it out, "
+            f"load_state_dict({{k: v for k, v in state.items() if not k.startswith({layer + '.'!r})"
+            "}, strict=False)"
+        )
+    return ""
 
 
 class IncompatibleKeys(NamedTuple):
@@ -148,8 +177,11 @@ class Stateful(Registry):
             ]
         if errors:
             lines = "\n\t".join(errors)
-            raise RuntimeError(
-                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{lines}"
+            raise advised(
+                RuntimeError(
+                    f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{lines}"
+                ),
+                _loading_repair(self.state_dict(), state_dict, report),
             )
         return report
 
