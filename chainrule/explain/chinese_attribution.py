@@ -19,5 +19,7 @@ ATTRIBUTION = {
     "for": "支持",
     "against": "反对",
     "Attribution": "归因",
+    "attribution": "归因",
+    "over the input": "叠加在输入上",
     "More rows": "其余行数",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from chainrule.explain.attribution.colours import coloured, scale
 if TYPE_CHECKING:
     from chainrule.explain.attribution.result import Attribution
 
-_GAP, _BAR, _INK, _PAPER = 14, 16, (28, 30, 33), (253, 253, 252)
+_GAP, _BAR, _INK, _PAPER, _LINE = 14, 16, (28, 30, 33), (253, 253, 252), (217, 220, 223)
 
 
 def draw(
@@ -44,20 +44,36 @@ def draw(
     return out
 
 
-def strip(a: Attribution, n: int, *, size: int, captions: bool, percentile: float) -> Any:
-    """The pictures of one row."""
-    from PIL import Image, ImageDraw
+class Panels(NamedTuple):
+    """The three pictures of one row, and the value that has the full colour."""
 
+    image: np.ndarray
+    heat: np.ndarray
+    over: np.ndarray
+    most: float
+
+
+#: What stands above the three.
+TITLES = ("input", "attribution", "over the input")
+
+
+def panels(a: Attribution, n: int, *, size: int = 224, percentile: float = 99.5) -> Panels:
+    """The pictures of one row, as (H, W, 3) bytes."""
     image, values = shown_image(a, n), flat_values(a, n)
     most = scale(values, percentile)
     part = values / most
-    height, width = values.shape
-    factor = max(1, math.ceil(size / max(height, width)))
-    wide, high = width * factor, height * factor
+    factor = max(1, math.ceil(size / max(values.shape)))
     image = _enlarged(image, factor)
     heat = _enlarged(coloured(part, a.signed), factor)
-    over = overlay(image, np.kron(part, np.ones((factor, factor))), a.signed)
-    titles = ["input", "attribution", "over the input"]
+    return Panels(image, heat, overlay(image, _enlarged(part, factor), a.signed), most)
+
+
+def strip(a: Attribution, n: int, *, size: int, captions: bool, percentile: float) -> Any:
+    """The pictures of one row beside each other, with a bar."""
+    from PIL import Image, ImageDraw
+
+    *shown, most = panels(a, n, size=size, percentile=percentile)
+    high, wide = shown[0].shape[:2]
     font, small = _font(15), _font(12)
     numbers = _numbers(most, a.signed)
     head = (24 if captions else 0) + 20
@@ -71,20 +87,20 @@ def strip(a: Attribution, n: int, *, size: int, captions: bool, percentile: floa
     if captions:
         pen.text((_GAP, 8), caption, fill=_INK, font=font)
     top = head + 8
-    for i, (panel, title) in enumerate(zip((image, heat, over), titles, strict=True)):
+    for i, (panel, title) in enumerate(zip(shown, TITLES, strict=True)):
         left = _GAP + i * (wide + _GAP)
         pen.text((left, top - 18), title, fill=(92, 99, 107), font=small)
         out.paste(Image.fromarray(panel), (left, top))
-        pen.rectangle((left - 1, top - 1, left + wide, top + high), outline=(217, 220, 223))
+        pen.rectangle((left - 1, top - 1, left + wide, top + high), outline=_LINE)
     left = _GAP + 3 * (wide + _GAP)
     steps = np.linspace(1, -1 if a.signed else 0, high)[:, None]
     bar = np.repeat(coloured(steps, a.signed), _BAR, axis=1)
     out.paste(Image.fromarray(bar), (left, top))
-    pen.rectangle((left - 1, top - 1, left + _BAR, top + high), outline=(217, 220, 223))
+    pen.rectangle((left - 1, top - 1, left + _BAR, top + high), outline=_LINE)
     for at, text in numbers:
         y = top + (1 - at) * high / (2 if a.signed else 1)
-        pen.text((left + _BAR + 6, min(max(y - 7, top - 3), top + high - 13)), text, fill=_INK,
-                 font=small)  # fmt: skip
+        y = min(max(y - 7, top - 3), top + high - 13)
+        pen.text((left + _BAR + 6, y), text, fill=_INK, font=small)
     return out
 
 

@@ -106,7 +106,7 @@ def lrp(
     out.leaks = {name: value / whole for name, value in sums.items() if abs(value) > 1e-7 * whole}
     kept = sum(v.reshape(len(v), -1).sum(axis=1, dtype=np.float64) for v in values)
     out.completeness = np.abs(subject.score - kept) / np.maximum(np.abs(subject.score), 1e-12)
-    out.notes["rule"] = rule + (", z^B for pixels" if first else "")
+    out.notes["rule"] = rule + (", z^B" if first else "")
     return out
 
 

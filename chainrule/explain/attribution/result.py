@@ -102,7 +102,8 @@ class Attribution:
         if self.layer:
             parts.append(f"{say('layer')} {self.layer}")
         if self.completeness is not None:
-            parts.append(f"{say('sum off by')} {self.completeness[row] * 100:.2g} %")
+            off = float(self.completeness[row]) * 100
+            parts.append(f"{say('sum off by')} {f'{off:.2g}' if off >= 1e-3 else '< 0.001'} %")
         return " · ".join(parts)
 
     def __str__(self) -> str:

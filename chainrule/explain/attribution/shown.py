@@ -37,7 +37,14 @@ _STYLE = """
   background: linear-gradient(to right, rgba(33,113,181,.62), transparent, rgba(217,95,2,.62)); }
 .attribution .legend.sizes i {
   background: linear-gradient(to right, transparent, rgba(217,95,2,.62)); }
-.attribution img { max-width: 100%; height: auto; border-radius: 4px; }
+.attribution img { display: block; max-width: 100%; height: auto; border-radius: 4px;
+  image-rendering: pixelated; }
+.attribution .panels { display: flex; flex-wrap: wrap; gap: .8rem; margin-bottom: .4rem; }
+.attribution .panels div { flex: 1 1 6rem; max-width: 15rem; font-size: .85em; }
+.attribution .legend.picture i { background: linear-gradient(to right, #053061, #2166ac, #6ea8d4,
+  #bed9ea, #f7f7f7, #fddbb0, #f1a340, #cc6008, #753002); }
+.attribution .legend.picture.sizes i { background: linear-gradient(to right, #f7f7f7, #fddbb0,
+  #f1a340, #cc6008, #753002); }
 .attribution td.bar { width: 14rem; } .attribution td.bar i { display: block; height: .8em;
   border-radius: 2px; }
 """
@@ -67,23 +74,33 @@ def row_figure(a: Attribution, n: int, say: Say = str) -> str:
     """One row, as HTML: a picture, a coloured text, or a table with bars."""
     caption = f"<figcaption>{escape(a.caption(n, say))}</figcaption>"
     if a.is_text:
-        inside = _legend(a, n, say) + text_html(a, n)
+        inside = _legend(a, scale(a.part()[n], 100), say) + text_html(a, n)
     elif a.is_image:
-        image = picture.draw(a, n, captions=False)
-        inside = '<div class="wide">' + picture_tag(image, a.caption(n)) + "</div>"
+        inside = _panels(a, n, say)
     else:
         inside = _table(a, n, say)
     return f'<figure class="attribution">{caption}{inside}</figure>'
 
 
-def _legend(a: Attribution, n: int, say: Say) -> str:
-    most = f"{scale(a.part()[n], 100):.2g}"
+def _legend(a: Attribution, most: float, say: Say, kind: str = "") -> str:
     if not a.signed:
-        return f'<div class="legend sizes muted">0 <i></i> {most}</div>'
+        return f'<div class="legend sizes {kind} muted">0 <i></i> {most:.2g}</div>'
     return (
-        f'<div class="legend muted">−{most} {escape(say("against"))} <i></i> '
-        f"{escape(say('for'))} +{most}</div>"
+        f'<div class="legend {kind} muted">−{most:.2g} {escape(say("against"))} <i></i> '
+        f"{escape(say('for'))} +{most:.2g}</div>"
     )
+
+
+def _panels(a: Attribution, n: int, say: Say) -> str:
+    """The pictures of one row, which stand below each other where there is no room."""
+    from PIL import Image
+
+    *shown, most = picture.panels(a, n)
+    parts = []
+    for array, title in zip(shown, picture.TITLES, strict=True):
+        tag = picture_tag(Image.fromarray(array), f"{a.caption(n)}: {title}")
+        parts.append(f'<div>{tag}<span class="muted">{escape(say(title))}</span></div>')
+    return f'<div class="panels">{"".join(parts)}</div>' + _legend(a, most, say, "picture")
 
 
 def tokens_of(a: Attribution, n: int) -> list[str]:
