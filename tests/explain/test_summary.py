@@ -342,11 +342,15 @@ def test_keras_own_summary_shows_costs_where_they_are_asked_for(capsys):
     assert "FLOPs" not in plain and "Forward" not in plain
     model.summary(line_length=90, costs=np.zeros((16, 8), np.float32))
     told = capsys.readouterr().out
-    assert "FLOPs" in told and "Kept" in told and "Forward pass:" in told
+    assert "FLOPs" in told and "Kept" in told and "Forward pass:" in told and "Moved" not in told
     first = next(line for line in told.splitlines() if "first" in line)
     assert "1.09 k" in first  # 2 · 16 · 8 · 4 + 16 · 4
     assert " Total params: 46 (184.00 B)" in told
-    model.summary(costs=True, print_fn=lambda text: None, show_trainable=True, line_length=120)
+    wide: list[str] = []
+    model.summary(costs=True, print_fn=wide.append, show_trainable=True, line_length=140)
+    assert all(name in wide[0] for name in ("Train", "Moved", "Peak"))
+    with pytest.raises(ValueError, match="Insufficient"):
+        model.summary(costs=True, line_length=38)
 
 
 class Exponential(torch.autograd.Function):

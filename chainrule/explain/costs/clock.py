@@ -150,15 +150,19 @@ def program(outputs: Sequence[Node]) -> Runner:
 class Clock:
     """Runs an account's segments, and its whole graph, round by round.
 
-    `arrays` are the values of the graph's inputs. `whole` are the seconds of the whole graph, round
-    by round.
+    `arrays` are the values of the graph's inputs, `known` programs of segments that were made:
+    equal layers share them. `whole` are the seconds of the whole graph, round by round.
     """
 
-    def __init__(self, account: Account, arrays: Mapping[Node, np.ndarray]) -> None:
+    def __init__(
+        self,
+        account: Account,
+        arrays: Mapping[Node, np.ndarray],
+        known: dict[tuple[Node, ...], Runner],
+    ) -> None:
         self.account, self.arrays = account, arrays
         self.segments = segments(account)
         self.whole: list[float] = []
-        known: dict[tuple[Node, ...], Runner] = {}
         for s in self.segments:
             inputs = {
                 n: graph_input(index=k, shape=n.shape, dtype=n.dtype)

@@ -23,7 +23,7 @@ from chainrule import compiler, config
 from chainrule.dtypes import DType, float32
 from chainrule.explain.aside import aside
 from chainrule.explain.costs.account import Account, Home, nbytes
-from chainrule.explain.costs.clock import Clock, measure
+from chainrule.explain.costs.clock import Clock, Runner, measure
 from chainrule.explain.costs.custom import Rule, rules
 from chainrule.explain.costs.given import arguments, is_shape, is_shapes
 from chainrule.explain.costs.rows import Pass, Row, count_parameters, fill, rows_of, shapes_of
@@ -181,12 +181,10 @@ class Summary(Table):
             )
         return found
 
-    def cells_of(self, layer: Any) -> tuple[str, str, str]:
-        """Operations, kept bytes and time of a layer, as text; nothing for what is none."""
+    def cells_of(self, layer: Any) -> dict[str, str]:
+        """Heading → text of the columns of a layer; nothing for what is none."""
         row = next((row for row in self.rows if row.layer is layer), None)
-        if row is None:
-            return "", "", ""
-        return count(row.flops), size(row.kept), duration(row.time)
+        return {} if row is None else {c.name: c.text(row) for c in self.columns()}
 
     def __getitem__(self, path: str) -> Row:
         for row in self.rows:
@@ -268,7 +266,8 @@ def _summary(
         made.seen = True
         made.peak = compiler.peak()
         if time:
-            clocks = [Clock(a, _arrays(a)) for a in accounts]
+            known: dict[tuple[Node, ...], Runner] = {}
+            clocks = [Clock(a, _arrays(a), known) for a in accounts]
             measure(clocks)
             made.peak = compiler.peak(again=True)
             seconds = [c.times() for c in clocks]

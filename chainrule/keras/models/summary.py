@@ -17,8 +17,9 @@ from chainrule.keras.settings import to_dtype
 from chainrule.keras.symbolic import FunctionOp, Node
 from chainrule.training.messages import is_interactive_logging_enabled, print_msg
 
-#: Columns of `costs`, and how wide they are.
-_COSTS = {"FLOPs": 10, "Kept": 12, "Forward": 11}
+#: Columns of `costs`, and how wide they are; those that go first where there is no room.
+_COSTS = {"FLOPs": 10, "Moved": 12, "Kept": 12, "Forward": 11, "Peak": 7}
+_LEAVE, _ROOM = ("Moved", "Peak"), 42
 
 
 def print_summary(
@@ -38,8 +39,8 @@ def print_summary(
     text once. `layer_range`: names (or patterns) of the first and the last layer to be shown.
 
     `costs` (which Keras does not have) adds what each layer takes, as `explain.summary` finds it:
-    operations, bytes kept for the backward pass, measured time; and what a pass and a training step
-    take. True: for a batch of one; or a batch of inputs.
+    operations, bytes moved and kept for the backward pass, measured time, share of the machine's
+    peak; and what a pass and a training step take. True: for a batch of one; or a batch of inputs.
 
     Raises ValueError where columns are too narrow, or no layer fits the range.
     """
@@ -65,12 +66,16 @@ def print_summary(
     if show_trainable:
         header, alignment = [*header, "Trainable"], [*alignment, "center"]
         width, ends = width + 12, [0.9 * end for end in ends] + [1.0]
-    more = [0] * len(_COSTS) if rows.found is None else list(_COSTS.values())
-    width = line_length or min(width + sum(more), shutil.get_terminal_size().columns - 4)
-    marks = [0, *(int(end * (width - sum(more))) for end in ends)]
-    if rows.found is not None:
-        header, alignment = [*header, *_COSTS], [*alignment, *["right"] * len(_COSTS)]
-        marks += [width - sum(more[k + 1 :]) for k in range(len(more))]
+    more = dict(_COSTS) if rows.found is not None else {}
+    width = line_length or min(width + sum(more.values()), shutil.get_terminal_size().columns - 4)
+    for name in _LEAVE:
+        if name in more and width - sum(more.values()) < _ROOM:
+            del more[name]
+    rows.costs = list(more)
+    header, alignment = [*header, *more], [*alignment, *["right"] * len(more)]
+    marks = [0, *(int(end * (width - sum(more.values()))) for end in ends)]
+    for size in more.values():
+        marks.append(marks[-1] + size)
     widths = [b - a for a, b in pairwise(marks)]
     if min(widths) < 4:
         raise ValueError("Insufficient console width to print summary.")
@@ -133,8 +138,9 @@ class _Rows:
 
     show_trainable = False
     expand_nested = False
-    #: What `explain.summary` has found.
+    #: What `explain.summary` has found, and which columns of it are shown.
     found: Any = None
+    costs: tuple[str, ...] | list[str] = ()
 
     def __init__(self, nodes: list[Node] | None) -> None:
         self.nodes = nodes
@@ -152,7 +158,8 @@ class _Rows:
             else:
                 row.append(_bold("-"))
         if self.found is not None:
-            row += [_colour(34, cell) if cell else "" for cell in self.found.cells_of(layer)]
+            cells = self.found.cells_of(layer)
+            row += [_colour(34, cells[c]) if cells.get(c) else "" for c in self.costs]
         rows = [row]
         if self.expand_nested:
             for inner in getattr(layer, "layers", None) or ():
