@@ -42,8 +42,8 @@ def schemes() -> list[dict[str, str]]:
     for style in (_STYLE, STYLE):
         before_print = style.partition("@media print")[0]
         first, _, second = before_print.partition("@media (prefers-color-scheme: dark)")
-        light |= dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", first))
-        dark |= dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", second))
+        light |= dict(re.findall(r"--(\w+): (#[0-9a-f]{6}|\d+%)", first))
+        dark |= dict(re.findall(r"--(\w+): (#[0-9a-f]{6}|\d+%)", second))
     assert light.keys() == dark.keys()
     return [light, dark]
 
@@ -53,6 +53,20 @@ def test_text_can_be_read_in_every_colour(scheme):
     for text in ("ink", "muted", "accent", "good", "bad", "second"):
         for ground in ("paper", "code"):
             assert contrast(scheme[text], scheme[ground]) >= 4.5, (text, ground)
+
+
+@pytest.mark.parametrize("scheme", schemes(), ids=["light", "dark"])
+@pytest.mark.parametrize("kind", ["accent", "bad"])
+def test_the_fullest_cell_of_a_confusion_matrix_can_be_read(scheme, kind):
+    share = int(scheme["most"].rstrip("%")) / 100
+    mixed = [
+        round(
+            share * int(scheme[kind][i : i + 2], 16)
+            + (1 - share) * int(scheme["code"][i : i + 2], 16)
+        )
+        for i in (1, 3, 5)
+    ]
+    assert contrast(scheme["ink"], "#" + "".join(f"{c:02x}" for c in mixed)) >= 4.5
 
 
 def test_a_page_says_its_language_and_lists_its_contents():

@@ -87,7 +87,7 @@ def confusion(found: Classes, names: Sequence[str], say: Say) -> str:
         cells = []
         for j, count in enumerate(line.tolist()):
             share = count / totals[i] if totals[i] else 0.0
-            kind = ("right" if i == j else "wrong") + (" strong" if share > 0.45 else "")
+            kind = "right" if i == j else "wrong"
             told = f"<small>{100 * share:.0f}%</small>" if count else ""
             cells.append(
                 f'<td class="{kind}" style="--p:{share:.3f}">{count if count else "·"}{told}</td>'

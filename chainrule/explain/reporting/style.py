@@ -1,7 +1,8 @@
 """How a report looks, besides what every page has (`page.py`)."""
 
 STYLE = """
-:root { --second: #b3541e; } @media (prefers-color-scheme: dark) { :root { --second: #f0a06a; } }
+:root { --second: #b3541e; --most: 60%; }
+@media (prefers-color-scheme: dark) { :root { --second: #f0a06a; --most: 45%; } }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .8rem;
   margin: 1.2rem 0; }
 .tile { background: var(--code); border-radius: 8px; padding: .8rem 1rem; }
@@ -15,11 +16,10 @@ STYLE = """
 .confusion caption { caption-side: bottom; color: var(--muted); font-size: .85rem; padding: .4rem;
   text-align: left; }
 .confusion td small { display: block; font-size: .72rem; }
-.confusion td.right { background: color-mix(in srgb, var(--accent) calc(var(--p) * 100%),
+.confusion td.right { background: color-mix(in srgb, var(--accent) calc(var(--p) * var(--most)),
   var(--code)); }
-.confusion td.wrong { background: color-mix(in srgb, var(--bad) calc(var(--p) * 100%),
+.confusion td.wrong { background: color-mix(in srgb, var(--bad) calc(var(--p) * var(--most)),
   var(--code)); }
-.confusion td.strong { color: var(--paper); }
 .confusion tbody th { position: sticky; left: 0; background: var(--paper); }
 .examples { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); }
