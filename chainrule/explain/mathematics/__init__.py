@@ -56,8 +56,7 @@ def math(
         raise TypeError("explain.math takes a model and an input for it, or an optimiser alone")
     with aside(model):
         derivation = Derivation(Subject(model, x, y, loss))
-        values = derivation.given_values()
     if optimizer is None and y is not None:
         optimizer = getattr(model, "optimizer", None)
     rule = rule_of(optimizer) if is_optimizer(optimizer) else None
-    return Mathematics(derivation, rule, lang, values)
+    return Mathematics(derivation, rule, lang)

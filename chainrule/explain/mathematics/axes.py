@@ -25,7 +25,7 @@ class Axes:
         self.bound: dict[int, Terms] = {}
         self.sizes: dict[int, int] = {}
         self.kin: dict[int, int] = {}  # a pixel of a smaller image and a pixel of the larger one
-        self.split: set[int] = set()  # first part of a dimension that was divided: heads
+        self.split: dict[int, Terms] = {}  # first part of a dimension that was divided: heads
         self.scanned: list[int] = []  # time, where a loop runs over it
         self.known: dict[Node, Known] = {}
         self.parts: dict[Node, list[Known]] = {}
@@ -196,7 +196,7 @@ def _reshape(x: Axes, n: Node) -> Known:
         for k, a in enumerate(outs):
             out[a] = cut[k] if cut else x.fresh(n.shape[a])
             if not cut and k == 0:
-                x.split.update(out[a])
+                x.split.update(dict.fromkeys(out[a], whole))
     ones = [old[a] for a, s in enumerate(source.shape) if s == 1]
     if len(ones) == sum(s == 1 for s in n.shape):
         for a, s in enumerate(n.shape):
@@ -281,11 +281,26 @@ def _contract(x: Axes, n: Node) -> Known:
     left, out = n.attr("spec").split("->")
     found: dict[str, Terms] = {}
     for letters, i in zip(left.split(","), n.inputs, strict=True):
+        if len(letters) == 2 and _fixed(i):  # places that are mixed become places: resizing
+            for c, d in (letters, letters[::-1]):
+                if c in out and d not in out:
+                    (a,), whole = x.known[i][letters.index(c)], dict(
+                        p for lets, j in zip(left.split(","), n.inputs, strict=True) if j is not i
+                        for p in zip(lets, x.known[j], strict=True))  # fmt: skip
+                    source = x.find(whole.get(d, ()))
+                    if len(source) == 1 and a not in x.kin and source[0] != a:
+                        x.kin[a] = source[0]
+    for letters, i in zip(left.split(","), n.inputs, strict=True):
         for c, terms in zip(letters, x.known[i], strict=True):
             if c in found:
                 x.unify(found[c], terms)
             found[c] = found.get(c) or terms
     return tuple(found[c] for c in out)
+
+
+def _fixed(n: Node) -> bool:
+    """Whether a value is a constant."""
+    return n.op.name != "input" and all(m.op.name != "input" for m in topological([n]))
 
 
 def _windows(x: Axes, n: Node) -> Known:

@@ -32,6 +32,7 @@ class Labels:
         tensors = [n for n in order if isinstance(n.type, TensorType)]
         roots = [n for n in order if n.op.name == "input" and n not in self.weights]
         self.active = depends_on(order, [*roots, *data])
+        self.lies = depends_on(order, self.weights) - self.active
         self.letters: dict[int, str] = {}
         self.matrix: dict[Node, tuple[int, int]] = {}
         self.declared: dict[Node, Labelled] = {}
@@ -83,7 +84,7 @@ class Labels:
         left, out = inner.attr("spec").split("->")
         la, lb = left.split(",")
         self.axes.learn([inner])
-        if (a in self.active) != (b in self.active):
+        if (a in self.active and b in self.lies) or (b in self.active and a in self.lies):
             self.contracted |= {
                 t for c, t in zip(la, self.axes.of(a), strict=True) if c in lb and c not in out
             }
@@ -140,7 +141,8 @@ class Labels:
         """The letter of a dimension."""
         root = self._root(term)
         if root not in self.letters:
-            if root in self.axes.split or (root,) in self.features:  # heads: of every layer the same letter
+            parent = self.axes.find(self.axes.split.get(root, ()))
+            if parent in self.features or parent in self.contracted or (root,) in self.features:  # heads: of every layer the same letter
                 self.letters[root] = "h"
             else:
                 used = set(self.letters.values())

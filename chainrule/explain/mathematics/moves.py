@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chainrule import ops
 from chainrule.explain.mathematics.axes import groups
 from chainrule.explain.mathematics.labels import ROWS, Label, Labelled, letters_of
 from chainrule.explain.mathematics.writer import Writer, below, form, indexed, over, transposed
@@ -47,8 +48,15 @@ def _reshape(w: Writer, n: Node, want: Labelled) -> Piece:
             merged.append((ins, outs))
     if not merged:
         return w.see(x, tuple(inner))
-    if len(merged) > 1:
-        return w.other(n, want)
+    if len(merged) > 1:  # one group after the other
+        shape: list[int] = []
+        for ins, outs in groups(x.shape, n.shape):
+            shape += [n.shape[b] for b in outs] if ins == merged[0][0] else [x.shape[a] for a in ins]
+        first = ops.reshape(x, shape=tuple(shape))
+        w.labels.axes.of(first)
+        if x in w.labels.active:
+            w.labels.active.add(first)
+        return w.see(ops.reshape(first, shape=n.shape), want)
     ((ins, outs),) = merged
     return _regroup(w, n, want, inner, ins, outs)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from chainrule.explain.mathematics.derive import Derivation, Given, Line
@@ -39,10 +40,9 @@ class Mathematics:
         derivation: Derivation | None,
         rule: Rule | None,
         lang: str = "en",
-        values: Mapping[str, Value] | None = None,
     ) -> None:
         self.rule, self.lang = rule, lang
-        self.values = {plain(k): v for k, v in (values or {}).items()}
+        self._derivation = derivation
         self.symbols: list[Given] = []
         self.sections: list[Section] = []
         self._marked: list[Given] = []
@@ -69,6 +69,12 @@ class Mathematics:
             lines = [line for line in d.lines if line.part in parts]
             if lines:
                 self.sections.append(Section(title, fold(lines, d.blocks, begun)))
+
+    @cached_property
+    def values(self) -> dict[str, Value]:
+        """What the symbols hold that no equation defines, in double precision."""
+        found = {} if self._derivation is None else self._derivation.given_values()
+        return {plain(k): v for k, v in found.items()}
 
     def line(self, left: str) -> Line:
         """The equation of a symbol: of "z^{(1)}", or of a parameter's gradient by its name."""

@@ -54,9 +54,19 @@ def _padded(x: np.ndarray, o: Options, value: float = 0.0) -> np.ndarray:
     return np.pad(x, pairs, constant_values=value)
 
 
-def _places(x: Value, k: int) -> tuple[list[Label], list[Label]]:
-    """The letters of samples, and those of places: the last ones."""
-    return x.letters[: len(x.letters) - k], x.letters[len(x.letters) - k :]  # type: ignore[return-value]  # letters are labels
+def _places(x: Value, k: int) -> tuple[Value, list[Label], list[Label]]:
+    """The letters of samples, and those of places: p, q, r, or t for one; where an image is a
+    single point they are not written."""
+    usual = list("pqr"[:k]) if k > 1 else ["t"]
+    places = [v for v in usual if v in x.letters]
+    if len(places) < k and len(x.letters) > k:
+        places = x.letters[len(x.letters) - k :]
+    for v in usual:
+        if len(places) < k and v not in places:
+            places.append(v)
+            x = Value(x.array[..., None], (*x.labels, v))
+    places = sorted(places) if set(places) <= set("pqr") else places
+    return x, [v for v in x.letters if v not in places], list(places)
 
 
 def _split(a: np.ndarray, axis: int, groups: int) -> np.ndarray:
@@ -68,7 +78,7 @@ def convolved(w: Value, x: Value, text: str) -> Value:
     k = len(w.labels) - 2
     o = options(text, k)
     kernel = w.ordered(range(k + 2))
-    samples, places = _places(x, k)
+    x, samples, places = _places(x, k)
     a = _padded(x.ordered([*samples, 0, *places]), o)
     lead = a.shape[: len(samples)]
     flat = windows(a.reshape(-1, *a.shape[len(samples) :]), kernel.shape[2:], o.stride, o.dilation)
@@ -87,7 +97,7 @@ def convolved_back(w: Value, d: Value, text: str) -> Value:
     k = len(w.labels) - 2
     o = options(text, k)
     kernel = w.ordered(range(k + 2))
-    samples, places = _places(d, k)
+    d, samples, places = _places(d, k)
     a = d.ordered([*samples, 0, *places])
     lead = a.shape[: len(samples)]
     g = o.groups
@@ -107,9 +117,9 @@ def correlated(d: Value, x: Value, text: str) -> Value:
     """(δ ⊛ x)_{o,c,u,v} = Σ_{p,q} δ_o(p, q) x_c at s p + d u − padding, for every sample."""
     k = _rank(text.split(";")[-1], 0)
     o = options(text, k)
-    samples, places = _places(d, k)
+    d, samples, places = _places(d, k)
     a = d.ordered([*samples, 0, *places])
-    _, theirs = _places(x, k)
+    x, _, theirs = _places(x, k)
     b = _padded(x.ordered([*samples, 0, *theirs]), o)
     lead = a.shape[: len(samples)]
     w = windows(b.reshape(-1, *b.shape[len(samples) :]), o.size, o.stride, o.dilation)
@@ -127,8 +137,8 @@ def pooled(name: str, x: Value, text: str) -> Value:
     """The largest element, the sum or the mean of every window."""
     size, k = _pool_size(text)
     o = options(text, k)
-    letters = [v for v in x.labels if v not in x.letters[len(x.letters) - k :]]
-    places = x.letters[len(x.letters) - k :]
+    x, _, places = _places(x, k)
+    letters = [v for v in x.labels if v not in places]
     a = _padded(x.ordered([*letters, *places]), o, -np.inf if name == "maxpool" else 0.0)
     w = windows(a, size, _pool_stride(text, o, size), o.dilation)
     axes = tuple(range(w.ndim - k, w.ndim))
@@ -141,12 +151,12 @@ def pooled_back(name: str, d: Value, other: Value | list[int], text: str) -> Val
     size, k = _pool_size(text)
     o = options(text, k)
     stride = _pool_stride(text, o, size)
-    places = d.letters[len(d.letters) - k :]
+    d, _, places = _places(d, k)
     letters = [v for v in d.labels if v not in places]
     g = d.ordered([*letters, *places])
     shape = g.shape
     if isinstance(other, Value):
-        theirs = other.letters[len(other.letters) - k :]
+        other, _, theirs = _places(other, k)
         raw = other.ordered([*letters, *theirs])
         w = windows(_padded(raw, o, -np.inf), size, stride, o.dilation)
         flat = w.reshape(*w.shape[: w.ndim - k], -1)
