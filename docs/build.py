@@ -35,7 +35,8 @@ HERE = Path(__file__).parent
 PAGES = sorted({*HERE.glob("*/README*.md"), *HERE.glob("tutorials/*.md")})
 PIECE = re.compile(
     r"^```python\n(?P<code>.*?)^```$"
-    r"|^<!-- (?:(?P<kind>show|here|source): (?P<show>.*?)|(?P<printed>printed)) -->\n.*?^<!-- end -->$",
+    r"|^<!-- (?:(?P<kind>show|here|source): (?P<show>.*?)|(?P<printed>printed)) -->\n"
+    r".*?^<!-- end -->$",
     re.DOTALL | re.MULTILINE,
 )
 

@@ -5,52 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import chainrule.keras
-import chainrule.optim  # its rules are ops
 from chainrule.explain.page import escape, save
-from chainrule.ir.op import registry
 from website import layers, operations, prose
+from website.home import FIRST
 from website.pages import layer_page, layers_index, op_page, ops_index
 from website.shell import Page, coloured, index
 from website.sources import ROOT, Excerpt
-
-#: What the first page says: head, what it is, then rows of (heading, (page, sentence) …).
-_HOME: dict[str, Any] = {
-    "en": (
-        "A deep-learning framework in Python whose subject is the chain rule",
-        "It runs programs written for PyTorch and for Keras, shows the mathematics of what it runs, and can be read. "
-        "Everything here was written by the library or run by it when these pages were built.",
-        ("Start here", ("readme", "What it is, and a first program"),
-         ("from-pytorch", "What is the same, what is different"),
-         ("from-keras", "What is the same, what is different")),
-        ("Tutorials", ("tutorials-chain-rule", "One rule, from a composed function to attention, every number checked"),
-         ("tutorials-minigrad", "Nodes, gradients, simplification, code: a framework that works, on one page"),
-         ("tutorials-machine-code", "One step, from the line that you wrote to the instructions that run")),
-        ("Reference", ("ops", "{ops} ops: formula, derived gradient, source, example, curve"),
-         ("layers", "{layers} layers of both faces: the same, from what they record"),
-         ("mathematics", "The formulas of networks, as the library prints them")),
-        ("How it is built", ("architecture", "The folders, in the order in which a program passes through them"),
-         ("decisions", "Why it is as it is"), ("conformance", "How much of PyTorch and Keras agrees"),
-         ("contributing", "How to add an op, how to test"), ("changelog", "What changed")),
-    ),
-    "zh": (
-        "以链式法则为主题的 Python 深度学习框架",
-        "它运行为 PyTorch 和 Keras 写的程序，展示所运行的数学，而且可以读懂。这里的一切都由库写出，或在生成这些页面时由库运行过。",
-        ("从这里开始", ("readme", "它是什么，第一个程序"), ("from-pytorch", "哪些相同，哪些不同"),
-         ("from-keras", "哪些相同，哪些不同")),
-        ("教程", ("tutorials-chain-rule", "一条法则，从复合函数到注意力，每个数都核对过"),
-         ("tutorials-minigrad", "结点、梯度、化简、代码：一页之内，一个能用的框架"),
-         ("tutorials-machine-code", "一个训练步，从你写下的那行到运行的指令")),
-        ("参考", ("ops", "{ops} 个运算：公式、推导出的梯度、源代码、例子、曲线"),
-         ("layers", "两个界面的 {layers} 个层：同样的内容，取自它们的记录"),
-         ("mathematics", "网络的公式，由库打印")),
-        ("它是怎样造的", ("architecture", "各个文件夹，按程序经过的次序"), ("decisions", "为什么是这样"),
-         ("conformance", "与 PyTorch 和 Keras 有多少一致"), ("contributing", "怎样添加运算，怎样测试"),
-         ("changelog", "有哪些变化")),
-    ),
-}  # fmt: skip
 
 
 class Site:
@@ -117,13 +78,12 @@ class Site:
         self, ops: Iterable[str] | None = None, names: Iterable[str] | None = None
     ) -> None:
         """A page for every op and every layer (or for those of these names)."""
-        made = [registry[n] for n in (sorted(registry) if ops is None else ops)]
-        described = [operations.describe(op) for op in made]
+        described = [operations.describe(op) for op in operations.vocabulary()]
         kinds = [
             (face, name, *found)
             for face, table in (("nn", layers.modules()), ("keras", layers.layers()))
-            for name, found in sorted(table.items()) if names is None or name in names
-        ]  # fmt: skip
+            for name, found in sorted(table.items())
+        ]
         known = [layers.describe(*k) for k in kinds]
         op_urls = {d.op.name: f"ops/{d.op.name}.html" for d in described}
         for o in described:
@@ -142,12 +102,12 @@ class Site:
         }
         for lang in self.languages:
             end = ".zh" if lang == "zh" else ""
-            head, says, *rows = _HOME[lang]
+            head, says, what, *rows = FIRST[lang]
 
-            def item(name: str, sentence: str, end: str = end) -> str:
+            def item(name: str, sentence: str, end: str = end, what: str = what) -> str:
                 url = f"{name}.html" if name in counts else f"guide/{name}{end}.html"
                 page = self.pages.get(url) or self.pages[f"guide/{name}.html"]
-                title = head if name == "readme" else page.title
+                title = what if name == "readme" else page.title
                 told = escape(sentence.format(**counts))
                 return (
                     f'<li><a href="{page.url}">{escape(title)}</a><br>'

@@ -2,11 +2,13 @@
 
 Inputs are separated by `;` and called x unless they say otherwise. If one is a list, a tuple or a
 dictionary without a name, it is what the layer is called with, and the others are its parts.
-`randn(2, 4)` is `torch.randn(2, 4)`. After `|` stand further arguments of the call.
+`randn(2, 4)` is `torch.randn(2, 4)`. After `|` stand further arguments of the call. A row may go on
+on lines that begin with spaces.
 """
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -36,7 +38,8 @@ BatchNorm1d(3) <- randn(4, 3)
 BatchNorm2d(2) <- randn(2, 2, 3, 3)
 BatchNorm3d(2) <- randn(2, 2, 2, 2, 2)
 Bilinear(3, 4, 2) <- randn(2, 3); x2 = randn(2, 4)
-CTCLoss() <- x = randn(4, 1, 3).log_softmax(2); t = tensor([[1, 2]]); n = tensor([4]); m = tensor([2])
+CTCLoss() <- x = randn(4, 1, 3).log_softmax(2); t = tensor([[1, 2]]); n = tensor([4]);
+    m = tensor([2])
 ChannelShuffle(2) <- randn(1, 4, 2, 2)
 CircularPad1d(1) <- randn(1, 2, 4)
 CircularPad2d(1) <- randn(1, 1, 3, 3)
@@ -137,9 +140,12 @@ Softmax2d() <- randn(1, 3, 2, 2)
 SyncBatchNorm(3) <- randn(4, 3)
 Threshold(0.1, -1.0) <- randn(2, 4)
 Transformer(4, 2, 1, 1, 8, dropout=0.0, batch_first=True) <- randn(1, 3, 4); x2 = randn(1, 2, 4)
-TransformerDecoder(nn.TransformerDecoderLayer(4, 2, 8, dropout=0.0, batch_first=True), 1) <- randn(1, 2, 4); m = randn(1, 3, 4)
-TransformerDecoderLayer(4, 2, 8, dropout=0.0, batch_first=True) <- randn(1, 2, 4); m = randn(1, 3, 4)
-TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True), 1) <- randn(1, 3, 4)
+TransformerDecoder(nn.TransformerDecoderLayer(4, 2, 8, dropout=0.0, batch_first=True), 1)
+    <- randn(1, 2, 4); m = randn(1, 3, 4)
+TransformerDecoderLayer(4, 2, 8, dropout=0.0, batch_first=True) <- randn(1, 2, 4);
+    m = randn(1, 3, 4)
+TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True), 1)
+    <- randn(1, 3, 4)
 TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True) <- randn(1, 3, 4)
 TripletMarginLoss() <- randn(2, 3); x2 = randn(2, 3); x3 = randn(2, 3)
 TripletMarginWithDistanceLoss() <- randn(2, 3); x2 = randn(2, 3); x3 = randn(2, 3)
@@ -219,12 +225,15 @@ LSTMCell(2) <- randn(1, 3); s = [torch.zeros(1, 2), torch.zeros(1, 2)]
 Lambda(lambda x: x**2) <- randn(2, 4)
 LayerNormalization() <- randn(2, 4)
 Masking() <- tensor([[[1.0, 2.0], [0.0, 0.0]]])
-MaxNumBoundingBoxes(2, bounding_box_format="xyxy") <- {"images": x, "bounding_boxes": {"boxes": b, "labels": l}}; x = rand(1, 4, 4, 3); b = rand(1, 3, 4); l = ones(1, 3)
+MaxNumBoundingBoxes(2, bounding_box_format="xyxy")
+    <- {"images": x, "bounding_boxes": {"boxes": b, "labels": l}}; x = rand(1, 4, 4, 3);
+    b = rand(1, 3, 4); l = ones(1, 3)
 MaxPooling1D(2) <- randn(1, 8, 2)
 MaxPooling2D(2) <- randn(1, 4, 4, 1)
 MaxPooling3D(2) <- randn(1, 4, 4, 4, 1)
 Maximum() <- [x, x2]; x = randn(2, 3); x2 = randn(2, 3)
-MelSpectrogram(fft_length=8, sequence_stride=4, sequence_length=8, num_mel_bins=3, sampling_rate=100, min_freq=1, max_freq=50) <- randn(1, 16)
+MelSpectrogram(fft_length=8, sequence_stride=4, sequence_length=8, num_mel_bins=3,
+    sampling_rate=100, min_freq=1, max_freq=50) <- randn(1, 16)
 Minimum() <- [x, x2]; x = randn(2, 3); x2 = randn(2, 3)
 MixUp(seed=0) <- {"images": x, "labels": t}; x = rand(2, 4, 4, 1); t = eye(2) | training=True
 MultiHeadAttention(2, 2) <- randn(1, 3, 4); v = randn(1, 3, 4)
@@ -238,7 +247,8 @@ RNN(keras.layers.SimpleRNNCell(2)) <- randn(1, 4, 3)
 RandAugment(seed=0) <- rand(1, 4, 4, 3) | training=True
 RandomBrightness(0.5, value_range=(0, 1), seed=0) <- rand(1, 2, 2, 3) | training=True
 RandomColorDegeneration(0.5, value_range=(0, 1), seed=0) <- rand(1, 2, 2, 3) | training=True
-RandomColorJitter(value_range=(0, 1), brightness_factor=0.5, seed=0) <- rand(1, 2, 2, 3) | training=True
+RandomColorJitter(value_range=(0, 1), brightness_factor=0.5, seed=0)
+    <- rand(1, 2, 2, 3) | training=True
 RandomContrast(0.5, value_range=(0, 1), seed=0) <- rand(1, 2, 2, 3) | training=True
 RandomCrop(2, 2, seed=0) <- rand(1, 4, 4, 1) | training=True
 RandomErasing(value_range=(0, 1), seed=0) <- rand(1, 4, 4, 3) | training=True
@@ -322,7 +332,7 @@ ZeroPad3d ZeroPadding3D
 
 def _read(rows: str) -> dict[str, Example]:
     found = {}
-    for row in rows.strip().splitlines():
+    for row in re.sub(r"\n {4}", " ", rows).strip().splitlines():
         make, _, rest = row.partition("<-")
         given, _, more = rest.partition("|")
         inputs = []

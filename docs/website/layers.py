@@ -1,4 +1,4 @@
-"""What a page says of a layer of either face: asked of the layer itself, by making and calling it."""
+"""What a page says of a layer of either face: it is made, called, and asked."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ import re
 from functools import reduce
 from typing import Any, NamedTuple
 
-from website.examples import HOLDS, LAYERS, MODULES, WITHOUT
-from website.examples import Example as Making
-from website.operations import Example
-from website.sources import Excerpt, class_of
+import numpy as np
 
 import chainrule
-from chainrule import explain, keras, nn, ops
+from chainrule import explain, keras, nn
 from chainrule.errors import ChainruleError
 from chainrule.explain.observe import parameters_of
 from chainrule.explain.recorded import recorded
 from chainrule.ir.graph import topological
 from chainrule.pytree import tree_leaves
 from chainrule.tensor import Tensor
+from website.examples import HOLDS, LAYERS, MODULES, WITHOUT
+from website.examples import Example as Making
+from website.operations import Example
+from website.sources import Excerpt, class_of
 
 _FUNCTIONS = r"(?<![\w.])(randn|rand|zeros|ones|eye|tensor)\("
 
 
 class Layer(NamedTuple):
-    """All of a page. `face` is "nn" or "keras"; `remark` says why a formula or gradient is missing."""
+    """All of a page. `face` is "nn" or "keras"; `remark` says why something is missing."""
 
     face: str
     name: str
@@ -71,7 +72,7 @@ def describe(face: str, name: str, kind: type, aliases: tuple[str, ...]) -> Laye
     """Everything that a page says of a layer."""
     source = class_of(kind)
     topic = kind.__module__.rsplit(".", 1)[-1]
-    signature = re.sub(r"'(\w[^']*)'", r"\1", str(inspect.signature(kind)))
+    signature = _signature(kind)
     making = next(
         (
             t[n]
@@ -87,7 +88,7 @@ def describe(face: str, name: str, kind: type, aliases: tuple[str, ...]) -> Laye
                      source, example)  # fmt: skip
     if making is None:
         making = Making(f"{name}()", (("x", "randn(2, 4)"),))
-    code, space, example = _run(face, name, making)
+    space, example = _run(face, name, making)
     layer = space["layer"]
     parameters = [(n, "×".join(map(str, p.shape)) or "1") for n, p in parameters_of(layer)] \
         if hasattr(layer, "parameters") or hasattr(layer, "weights") else []  # fmt: skip
@@ -100,6 +101,22 @@ def describe(face: str, name: str, kind: type, aliases: tuple[str, ...]) -> Laye
     formula, gradient, remark, used = _mathematics(layer, space, making)
     return Layer(face, name, kind, aliases, topic, signature, formula, gradient, remark, parameters,
                  used, source, example)  # fmt: skip
+
+
+def _signature(kind: type) -> str:
+    """What it takes, one argument a line where they are many."""
+    told = inspect.signature(kind)
+    plain = str(told).rpartition(" -> ")[0] or str(told)
+    if len(plain) > 70:
+        parts = []
+        star = any(p.kind is p.VAR_POSITIONAL for p in told.parameters.values())
+        for p in told.parameters.values():
+            if p.kind is p.KEYWORD_ONLY and not star:
+                parts.append("*")
+                star = True
+            parts.append(re.sub(r"<function (\w+) at \w+>", r"\1", str(p)))
+        plain = "(\n" + "".join(f"    {p},\n" for p in parts) + ")"
+    return re.sub(r": '([^']*)'", r": \1", plain)
 
 
 # ------------------------------------------------------------------ the program of a page
@@ -125,12 +142,12 @@ def program(face: str, making: Making) -> str:
     return "\n".join([*lines, f"y = layer({arguments})", "print(y)"])
 
 
-def _run(face: str, name: str, making: Making) -> tuple[str, dict[str, Any], Example]:
+def _run(face: str, name: str, making: Making) -> tuple[dict[str, Any], Example]:
     code, out = program(face, making), io.StringIO()
     space: dict[str, Any] = {"__name__": "example"}
     with contextlib.redirect_stdout(out):
         exec(compile(code, f"<{name}>", "exec"), space)
-    return code, space, Example(code, out.getvalue().rstrip())
+    return space, Example(code, out.getvalue().rstrip())
 
 
 def _documented(kind: type) -> Example:
@@ -149,7 +166,7 @@ def _documented(kind: type) -> Example:
 def _mathematics(
     layer: Any, space: dict[str, Any], making: Making
 ) -> tuple[str, str, str, list[str]]:
-    """Formula and gradient of one call, from what was recorded; what is missing, and why; the ops."""
+    """Formula and gradient of a call, as recorded; why one is missing; the ops."""
     results = [t for t in tree_leaves(space.get("y")) if isinstance(t, Tensor)]
     if not results:
         return (
@@ -219,7 +236,7 @@ def _scalar(t: Tensor, k: int) -> Tensor:
     """Σ y ȳ: any L whose gradient by y is ȳ. A scalar is its own."""
     if t.ndim == 0:
         return t
-    _bars[k] = chainrule.ones(t.shape, dtype=t.dtype)
+    _bars[k] = chainrule.from_numpy(np.ones(tuple(t.shape), t.dtype.np))
     return (t * _bars[k]).sum()
 
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 import doctest
 import math
 import re
-from collections.abc import Callable
 from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
-from website.plots import curves
-from website.samples import INDEX_FORMS, Case, case_of, names_of
-from website.sources import Written, written
 
 import chainrule
 from chainrule import explain, ops
@@ -20,9 +16,12 @@ from chainrule.autodiff import derivative
 from chainrule.errors import GradientError
 from chainrule.ir.interpret import interpret
 from chainrule.ir.node import Node, TensorType
-from chainrule.ir.op import Op
+from chainrule.ir.op import Op, registry
 from chainrule.ir.text import print_type
 from chainrule.testing.gradients import check_gradients
+from website.plots import curves
+from website.samples import INDEX_FORMS, Case, case_of, names_of
+from website.sources import Written, written
 
 #: A derivation of a whole loop or of attention speaks of its steps; others are one pull-back.
 _STEPWISE = ("rnn", "gru", "lstm", "lstm_projected", "attention", "attention_biased", "scan")
@@ -50,6 +49,11 @@ class Operation(NamedTuple):
     written: Written
     example: Example
     plot: str
+
+
+def vocabulary() -> list[Op]:
+    """The ops of the library, without those that a program or a test has added."""
+    return [op for _, op in sorted(registry.items()) if written(op).definition]
 
 
 def describe(op: Op) -> Operation:
@@ -169,7 +173,7 @@ def _compare(op: Op, case: Case, outs: list[Node]) -> str:
         return ""
     pairs = [(x, a) for x, a in zip(case.inputs, case.arrays, strict=True)]
     check_gradients(outs, [x for x, _ in pairs], [a for _, a in pairs], order=1)
-    return "Compared with finite differences in a random direction when this page was built: they agree."
+    return "Compared with finite differences when this page was built: they agree."
 
 
 def _is_complex(n: Node) -> bool:
@@ -209,12 +213,12 @@ def _torch_call(op: Op, case: Case, names: list[str]) -> str:
     """PyTorch's name for it, where it takes these arguments and gives this result."""
     if not op.torch or case.attrs:
         return ""
-    f: Callable[..., Any] = reduce(getattr, op.torch.split("."), chainrule)
+    f: Any = reduce(getattr, op.torch.split("."), chainrule)
     values = [_rounded(a) for a in case.arrays]
     want = interpret(case.outputs, dict(zip(case.inputs, values, strict=True)))
     for more in ({}, {"reduction": "none"}):
         try:
-            got = f(*map(chainrule.tensor, values), **more).numpy()
+            got = f(*[chainrule.tensor(v) for v in values], **more).numpy()
         except (AttributeError, TypeError, RuntimeError, ValueError):  # it takes other arguments
             continue
         if got.shape == want[0].shape and np.allclose(got, want[0], atol=1e-3, equal_nan=True):
@@ -239,7 +243,10 @@ def _attribute(v: Any) -> str:
 
 #: What has a meaning in graphs only.
 _GRAPHS = {
-    "input": ["x = ops.input(index=0, shape=(2, 3), dtype=dtypes.float32)", "print(print_graph([ops.exp(x)]))"],
+    "input": [
+        "x = ops.input(index=0, shape=(2, 3), dtype=dtypes.float32)",
+        "print(print_graph([ops.exp(x)]))",
+    ],
     "const": ["print(print_graph([ops.const(2.5, dtypes.float32)]))"],
     "item": [
         "x = ops.input(index=0, shape=(3,), dtype=dtypes.float32)",

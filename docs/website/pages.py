@@ -6,13 +6,12 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from chainrule.explain.page import escape
 from website.examples import pairs
 from website.layers import Layer
 from website.operations import Operation, paragraphs
 from website.shell import Page, code, coloured, formula, heading, printed
 from website.sources import ROOT, Excerpt
-
-from chainrule.explain.page import escape
 
 #: Topics in the order in which they are listed: file of the source → both names.
 TOPICS = {
@@ -47,8 +46,9 @@ _TOPIC_ZH = {
     "conv": "卷积", "conv_recurrent": "卷积循环", "convolution": "卷积", "core": "核心",
     "dense": "全连接", "distance": "距离", "dropout": "随机失活", "embedding": "嵌入",
     "flatten": "展平", "fold": "展开与折叠", "input_spec": "输入", "instancenorm": "实例归一化",
-    "linear": "线性", "loss": "损失", "merging": "合并", "module": "基类", "normalization": "归一化",
-    "padding": "填充", "parallel": "并行", "pixelshuffle": "像素重排", "pooling": "池化",
+    "linear": "线性", "loss": "损失", "merging": "合并", "module": "基类",
+    "normalization": "归一化", "padding": "填充", "parallel": "并行",
+    "pixelshuffle": "像素重排", "pooling": "池化",
     "preprocessing": "预处理", "recurrent": "循环", "regularization": "正则化",
     "reshaping": "变形", "rnn": "循环", "sparse": "嵌入", "torch_module": "PyTorch 模块",
     "transformer": "Transformer", "upsampling": "上采样", "vision": "图像", "wrappers": "包装",
@@ -78,9 +78,7 @@ def op_page(d: Operation, used: Iterable[str], source: Source) -> Page:
     rows = "".join(
         f"<tr><td><code>{n}</code></td><td><code>{t}</code></td></tr>" for n, t in d.types
     )
-    parts.append(
-        f'<div class="wide"><table><tr><th>value · 值</th><th>type here · 此处的类型</th></tr>{rows}</table></div>'
-    )
+    parts.append(_table(("value · 值", "type here · 此处的类型"), rows))
     parts.append(heading("Gradient", "梯度"))
     if d.gradient:
         parts.append(
@@ -113,7 +111,8 @@ def op_page(d: Operation, used: Iterable[str], source: Source) -> Page:
         also.append("Layers that record it · 用到它的层: " + ", ".join(layers))
     if also:
         parts += [heading("See also", "另见"), *(f"<p>{a}</p>" for a in also)]
-    keys = f"{op.torch or ''} {english} {chinese} {(op.__doc__ or '').splitlines()[0] if op.__doc__ else ''}"
+    first = (op.__doc__ or "").strip().partition("\n")[0]
+    keys = f"{op.torch or ''} {english} {chinese} {first}"
     return Page(url, op.name, "op", "\n".join(parts), keys=keys)
 
 
@@ -149,7 +148,7 @@ def layer_page(d: Layer, ops: Mapping[str, str], source: Source) -> Page:
         rows = "".join(f"<tr><td><code>{n}</code></td><td>{s}</td></tr>" for n, s in d.parameters)
         parts += [
             heading("Parameters of the example", "例子的参数"),
-            f'<div class="wide"><table><tr><th>name · 名称</th><th>shape · 形状</th></tr>{rows}</table></div>',
+            _table(("name · 名称", "shape · 形状"), rows),
         ]
     parts += [heading("Example", "例子"), code(d.example.code), printed(d.example.printed)]
     parts.append(heading("Source", "源代码"))
@@ -162,9 +161,8 @@ def layer_page(d: Layer, ops: Mapping[str, str], source: Source) -> Page:
         mine, its, other = (a, b, "keras") if d.face == "nn" else (b, a, "nn")
         if mine in (d.name, *d.aliases):
             where = "keras.layers" if other == "keras" else "nn"
-            also.append(
-                f'The same in the other face · 另一面: <a href="../{other}/{its}.html"><code>{where}.{its}</code></a>'
-            )
+            link = f'<a href="../{other}/{its}.html"><code>{where}.{its}</code></a>'
+            also.append(f"The same in the other face · 另一个界面: {link}")
     if also:
         parts += [heading("See also", "另见"), *(f"<p>{a}</p>" for a in also)]
     kind = f"{room}"
@@ -175,6 +173,11 @@ def layer_page(d: Layer, ops: Mapping[str, str], source: Source) -> Page:
         "\n".join(parts),
         keys=f"{' '.join(d.aliases)} {d.topic} {_TOPIC_ZH.get(d.topic, '')}",
     )
+
+
+def _table(heads: Sequence[str], rows: str) -> str:
+    top = "".join(f"<th>{h}</th>" for h in heads)
+    return f'<div class="wide"><table><tr>{top}</tr>{rows}</table></div>'
 
 
 def _topic(name: str) -> str:
@@ -205,8 +208,9 @@ def ops_index(found: Sequence[Operation]) -> Page:
     """All ops by topic."""
     parts = [heading("Ops", "运算", 1)]
     parts.append(
-        f"<p>{len(found)} ops are the vocabulary of every graph. Each page has formula, derived gradient, source and an "
-        'example that was run. <span lang="zh">每张计算图都由这些运算组成；每页都有公式、推导出的梯度、源代码和运行过的例子。</span></p>'
+        f"<p>{len(found)} ops are the vocabulary of every graph. Each page has formula, derived "
+        'gradient, source and an example that was run. <span lang="zh">每张计算图都由这些运算组成；'
+        "每页都有公式、推导出的梯度、源代码和运行过的例子。</span></p>"
     )
     for topic, (english, chinese) in TOPICS.items():
         mine = sorted((d for d in found if d.topic == topic), key=lambda d: d.op.name)
@@ -234,6 +238,7 @@ def layers_index(found: Sequence[Layer]) -> Page:
                 f'<li><a href="{face}/{own}.html"><code>{n}</code></a></li>' for n, own in names
             )
             parts.append(
-                f'<section id="{face}-{topic}"><h3>{_topic(topic)}</h3><ul class="names">{items}</ul></section>'
+                f'<section id="{face}-{topic}"><h3>{_topic(topic)}</h3>'
+                f'<ul class="names">{items}</ul></section>'
             )
     return Page("layers.html", "Layers · 层", "list", "\n".join(parts), keys="层 modules")

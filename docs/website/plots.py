@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from chainrule.explain import picture
@@ -10,7 +12,7 @@ _WIDE, _HIGH, _EDGE = 420, 260, 28
 
 
 def curves(x: np.ndarray, lines: dict[str, np.ndarray], title: str) -> str:
-    """Polylines over x, with axes; the second is drawn in the accent's colour. Not a number: a gap."""
+    """Polylines over x, with axes; the second in the accent's colour. No number: a gap."""
     finite = np.concatenate([y[np.isfinite(y)] for y in lines.values()])
     if not finite.size:
         return ""
@@ -41,7 +43,10 @@ def curves(x: np.ndarray, lines: dict[str, np.ndarray], title: str) -> str:
     return picture.svg(_WIDE, _HIGH, "\n".join(parts), title)
 
 
-def _path(x, y, low, high, px, py) -> str:  # type: ignore[no-untyped-def]
+def _path(
+    x: np.ndarray, y: np.ndarray, low: float, high: float,
+    px: Callable[[float], float], py: Callable[[float], float],
+) -> str:  # fmt: skip
     """Where y is a number inside the picture; a jump is a gap."""
     steps, pen = [], False
     for i, (a, b) in enumerate(zip(x, y, strict=True)):

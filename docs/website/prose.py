@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+from chainrule.explain.page import escape
 from website import mermaid
 from website.shell import Page, code, formula
 from website.sources import ROOT
-
-from chainrule.explain.page import escape
 
 #: What the builder of the texts writes for itself, and the link to the other language.
 _MARK = re.compile(r"^<!-- .*? -->\n?|^\[(?:English|中文)\]\(\S+\)\n", re.MULTILINE)
@@ -51,15 +52,15 @@ def read(file: Path, linked: Callable[[Path], str]) -> Page:
         file.name.replace(".zh-CN", "") if lang == "zh" else file.stem + ".zh-CN.md"
     )
     heads = re.findall(r"^##+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
-    return Page(
-        url, re.sub(r"[`$*]", "", title), "text" if lang == "en" else "文", _render(text, file, url, linked),
-        lang, " ".join(heads), url_of(twin) if twin.exists() else "",
-    )  # fmt: skip
+    kind, words = ("text" if lang == "en" else "文"), re.sub(r"[`$*]", "", title)
+    body, other = _render(text, file, url, linked), url_of(twin) if twin.exists() else ""
+    return Page(url, words, kind, body, lang, " ".join(heads), other)
 
 
 def _render(text: str, file: Path, url: str, linked: Callable[[Path], str]) -> str:
     reader = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
-    rules = reader.renderer.rules
+    renderer = reader.renderer
+    assert isinstance(renderer, RendererHTML)
 
     def fence(tokens: list[Token], i: int, *_: Any) -> str:
         kind, body = tokens[i].info.strip().split(" ")[0], tokens[i].content
@@ -80,13 +81,13 @@ def _render(text: str, file: Path, url: str, linked: Callable[[Path], str]) -> s
 
     def link(tokens: list[Token], i: int, options: Any, env: Any) -> str:
         tokens[i].attrSet("href", target(str(tokens[i].attrGet("href"))))
-        return reader.renderer.renderToken(tokens, i, options, env)
+        return renderer.renderToken(tokens, i, options, env)
 
     def opened(tokens: list[Token], i: int, options: Any, env: Any) -> str:
         words = tokens[i + 1].content
         slug = re.sub(r"[^\w\- ]", "", words.lower()).strip().replace(" ", "-")
         tokens[i].attrSet("id", slug)
-        return reader.renderer.renderToken(tokens, i, options, env)
+        return renderer.renderToken(tokens, i, options, env)
 
     def line_end(tokens: list[Token], i: int, *_: Any) -> str:
         """Nothing between two Chinese signs, else a space."""
@@ -104,5 +105,4 @@ def _render(text: str, file: Path, url: str, linked: Callable[[Path], str]) -> s
     reader.add_render_rule("math_block", lambda self, tokens, i, *_: formula(tokens[i].content))
     reader.add_render_rule("table_open", lambda self, *_: '<div class="wide"><table>')
     reader.add_render_rule("table_close", lambda self, *_: "</table></div>")
-    assert rules
     return str(reader.render(text))

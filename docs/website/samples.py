@@ -1,4 +1,4 @@
-"""Arguments for ops that have no domain for tests, and index forms of ops that only move elements."""
+"""Arguments for ops without a domain, and index forms of ops that only move elements."""
 
 from __future__ import annotations
 
@@ -17,22 +17,43 @@ from chainrule.testing.sampling import samples
 INDEX_FORMS = {
     "reshape": r"y_{i} = x_{j}, \quad i \text{ and } j \text{ at the same place, row by row}",
     "permute": r"y_{i_{\pi(1)} \dots i_{\pi(n)}} = x_{i_1 \dots i_n}",
-    "broadcast_to": r"y_{i_1 \dots i_n} = x_{j_1 \dots j_m}, \quad j_a = i_a \text{ or } 0 \text{ where } x \text{ has size } 1",
+    "broadcast_to": (
+        r"y_{i_1 \dots i_n} = x_{j_1 \dots j_m}, \quad j_a = i_a \text{ or } 0 \text{ where } x "
+        r"\text{ has size } 1"
+    ),
     "slice": r"y_{i} = x_{\mathrm{start} + i \cdot \mathrm{step}}",
     "diagonal": r"y_{\dots i} = x_{\dots i,\, i + \mathrm{offset}}",
     "windows": r"y_{\dots o k} = x_{\dots,\, o \cdot \mathrm{stride} + k \cdot \mathrm{dilation}}",
-    "unwindows": r"y_{\dots j} = \sum_{o \cdot \mathrm{stride} + k \cdot \mathrm{dilation} = j} x_{\dots o k}",
+    "unwindows": (
+        r"y_{\dots j} = \sum_{o \cdot \mathrm{stride} + k \cdot \mathrm{dilation} = j} x_{\dots "
+        r"o k}"
+    ),
     "strided": r"y_{ij} = x_{\mathrm{offset} + i s_0 + j s_1}",
-    "slice_update": r"y_{i} = v_{k} \text{ for } i = \mathrm{start} + k \cdot \mathrm{step}, \quad x_{i} \text{ elsewhere}",
-    "diagonal_update": r"y_{\dots i j} = v_{\dots i} \text{ for } j = i + \mathrm{offset}, \quad x_{\dots i j} \text{ elsewhere}",
-    "cat": r"y_{i} = x_{i} \text{ for } i < n, \quad v_{i - n} \text{ for } i \ge n, \quad n \text{ the length of } x",
+    "slice_update": (
+        r"y_{i} = v_{k} \text{ for } i = \mathrm{start} + k \cdot \mathrm{step}, \quad x_{i} "
+        r"\text{ elsewhere}"
+    ),
+    "diagonal_update": (
+        r"y_{\dots i j} = v_{\dots i} \text{ for } j = i + \mathrm{offset}, \quad x_{\dots i j} "
+        r"\text{ elsewhere}"
+    ),
+    "cat": (
+        r"y_{i} = x_{i} \text{ for } i < n, \quad v_{i - n} \text{ for } i \ge n, \quad n "
+        r"\text{ the length of } x"
+    ),
     "interleave": r"y_{i \cdot c + r} = x^{(r)}_{i}, \quad c \text{ the number of parts}",
     "pad": r"y_{i} = x_{i - \mathrm{low}} \text{ inside}, \quad \mathrm{value} \text{ outside}",
     "iota": r"y_{i} = i",
     "take": r"y_{\dots a \dots} = x_{\dots i_a \dots}",
     "take_along": r"y_{ab} = x_{a,\, i_{ab}}",
-    "put": r"y_{\dots i_a \dots} = v_{\dots a \dots} \text{ (or } x + \textstyle\sum v\text{)}, \quad x \text{ elsewhere}",
-    "scatter": r"y_{a,\, i_{ab}} = v_{ab} \text{ (or combined with } x\text{)}, \quad x \text{ elsewhere}",
+    "put": (
+        r"y_{\dots i_a \dots} = v_{\dots a \dots} \text{ (or } x + \textstyle\sum v\text{)}, "
+        r"\quad x \text{ elsewhere}"
+    ),
+    "scatter": (
+        r"y_{a,\, i_{ab}} = v_{ab} \text{ (or combined with } x\text{)}, \quad x \text{ "
+        r"elsewhere}"
+    ),
     "cast": r"y_{i} = x_{i} \text{ in another type}",
     "copy": r"y_{i} = x_{i}",
     "stop_gradient": r"y = x, \quad \frac{\partial y}{\partial x} := 0",
@@ -129,7 +150,8 @@ def _rule(op: Op) -> Case:
     """An optimiser's rule: tensors of three elements, numbers as they usually are."""
     rng = np.random.default_rng(0)
     assert op.formula is not None
-    values, attrs = [], {}
+    values: list[Any] = []
+    attrs: dict[str, Any] = {}
     shape = (3, 3) if op.name in ("adafactor_update", "muon_update") else (3,)
     for p in inspect.signature(inspect.unwrap(op.formula)).parameters.values():
         if p.kind is p.KEYWORD_ONLY:

@@ -163,7 +163,7 @@ def _helpers(part: Excerpt) -> list[Excerpt]:
 
 
 def class_of(kind: type) -> list[Excerpt]:
-    """A class; for one that is made by a row of a table, the row, and the function that it calls."""
+    """A class; where a row of a table makes it, the row, and what it calls."""
     own = excerpt_of(kind)
     if own is not None:
         return [own]

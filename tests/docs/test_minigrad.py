@@ -6,9 +6,10 @@ import ast
 import doctest
 from pathlib import Path
 
-import minigrad
 import numpy as np
 import pytest
+
+import minigrad
 from minigrad import ops, program
 from minigrad.node import Node, topological
 from minigrad.ops import cross_entropy, exp, log, relu, sum_to, tanh, transpose, variable

@@ -119,7 +119,7 @@ def cross_entropy(z: Node, t: Node) -> Node:
 for sign, op in {"add": add, "sub": sub, "mul": mul, "truediv": div, "matmul": matmul}.items():
     setattr(Node, f"__{sign}__", lambda a, b, op=op: op(a, b))
     setattr(Node, f"__r{sign}__", lambda a, b, op=op: op(b, a))
-Node.__neg__ = lambda x: neg(x)  # type: ignore[attr-defined]
+Node.__neg__ = lambda x: neg(x)
 
 SUMS = ("add", "sub", "neg", "sum_to")
 TIGHT = ("sub", "mul", "neg", "above", "sum_to", "max_to", "transpose", "matmul")

@@ -44,7 +44,9 @@ def compile(outputs: Sequence[Node], kernels: bool = True) -> Program:
     """Write the program of a graph; with `kernels`, elementwise parts as loops of machine code."""
     outputs = simplify(outputs)
     inside, found = groups(outputs) if kernels else (numbers(outputs), {})
-    inputs, names, lines = [], {}, []
+    inputs: list[Node] = []
+    names: dict[Node, str] = {}
+    lines: list[str] = []
     for n in topological(outputs):
         if n in inside:
             names[n] = repr(number(n))
