@@ -335,7 +335,8 @@ def test_a_page_is_written_whole(tmp_path):
     assert '<html lang="zh-CN">' in text and "参数" in text
 
 
-def test_keras_own_summary_shows_costs_where_they_are_asked_for(capsys):
+def test_keras_own_summary_shows_costs_where_they_are_asked_for(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "150")
     model = keras.Sequential([keras.Input((8,)), LAYERS.Dense(4, name="first"), LAYERS.Dense(2)])
     model.summary(line_length=90)
     plain = capsys.readouterr().out
