@@ -272,9 +272,10 @@ WHY = {
     "训练步骤没有改变任何参数，尽管它们有梯度",
     "a training step changes no parameter, and leaves no gradient":
     "训练步骤没有改变任何参数，也没有留下梯度",
-    "Call loss.backward() and then optimizer.step(); the optimizer must hold this model's "
-    "parameters.":
-    "先调用 loss.backward()，再调用 optimizer.step()；优化器必须持有这个模型的参数。",
+    "Call loss.backward() and then optimizer.step() (in Keras optimizer.apply_gradients); the "
+    "optimizer must hold this model's parameters.":
+    "先调用 loss.backward()，再调用 optimizer.step()（Keras 中为 optimizer.apply_gradients）；"
+    "优化器必须持有这个模型的参数。",
     "gradients add up from step to step: on the same batch and weights they are {second} times "
     "as large in the second step, {last} times in step {steps}":
     "梯度逐步累积：同一批数据、同样的权重，第二步是第一步的 {second} 倍，第 {steps} 步是 {last}"

@@ -138,9 +138,13 @@ def _order(found: Found, material: Material) -> None:
     values, counts = np.unique(everything, return_counts=True)
     if len(values) < 2 or counts.max() > 0.9 * counts.sum():
         return
-    share = float(np.mean([np.unique(g, return_counts=True)[1].max() / len(g) for g in each]))
+    share = _share(each)
     usual = float(counts.max() / counts.sum())
-    if share > 0.95 and usual < 0.8:
+    rng = np.random.default_rng(0)
+    at = np.cumsum([len(g) for g in each])[:-1]
+    chance = max(_share(np.split(rng.permutation(everything)[: sum(map(len, each))], at))
+                 for _ in range(100))  # fmt: skip
+    if share > 0.8 and share > chance + 0.1:
         found.add(
             "not shuffled", "error",
             "the data come in order: in a batch {share} of the targets are one class, of all "
@@ -149,6 +153,11 @@ def _order(found: Found, material: Material) -> None:
             "the arrays once.",
             share=share, usual=usual, batches=len(each),
         )  # fmt: skip
+
+
+def _share(groups: list[np.ndarray]) -> float:
+    """How much of a batch is its most frequent class, on average."""
+    return float(np.mean([np.unique(g, return_counts=True)[1].max() / len(g) for g in groups]))
 
 
 def _trend(found: Found, material: Material) -> None:

@@ -132,8 +132,8 @@ def look_at_step(
             "a training step changes no parameter" + (
                 ", though they have gradients" if has_grads else ", and leaves no gradient"
             ),
-            "Call loss.backward() and then optimizer.step(); the optimizer must hold this model's "
-            "parameters.",
+            "Call loss.backward() and then optimizer.step() (in Keras optimizer.apply_gradients); "
+            "the optimizer must hold this model's parameters.",
             parameters=len(named), gradients=len(has_grads),
         )  # fmt: skip
     else:

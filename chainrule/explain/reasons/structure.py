@@ -161,8 +161,6 @@ def _twice(found: Found, s: Structure) -> None:
         source = climb(n.inputs[0])
         if source.op.name not in expected:
             continue
-        if source.op.name == "softmax" and n.op.name == "softmax" and n not in s.after:
-            pass  # both inside the model: the same fault
         origin = s.passed.origin(source)
         path = origin.call.path if origin.call is not None else ""
         p = s.value(source)
@@ -171,14 +169,17 @@ def _twice(found: Found, s: Structure) -> None:
             "log_softmax": "the cross-entropy",
             "binary_cross_entropy_logits": "the binary cross-entropy",
         }.get(n.op.name, n.op.name)
+        kind = f"{source.op.name} twice"
+        if source.op.name == "sigmoid" and n.op.name == "log_softmax":
+            kind = "sigmoid before softmax"
+        spoken = found.say(loss) if loss.startswith("the") else loss
         found.add(
-            f"{source.op.name} twice" if source.op.name == "softmax" or n.op.name != "log_softmax"
-            else "sigmoid before softmax", "error",
+            kind, "error",
             "{first} is applied before {loss}, which expects logits and applies its own: what it "
             "sees lies in [{low}, {high}]",
             "Leave the {first} out of the model and give logits to the loss (apply it only to show "
             "probabilities), or, in Keras, keep it and say from_logits=False.",
-            path, first=source.op.name, loss=found.say(loss) if loss.startswith("the") else loss, low=float(p.min(initial=1)),
+            path, first=source.op.name, loss=spoken, low=float(p.min(initial=1)),
             high=float(p.max(initial=0)),
         )  # fmt: skip
         return

@@ -14,7 +14,7 @@ from chainrule.explain.passing import Batch, call_model, compute_loss, is_keras
 from chainrule.explain.reasons.finding import Found
 from chainrule.explain.reasons.material import array
 from chainrule.keras.optimizers.base import Optimizer as KerasOptimizer
-from chainrule.optim import Adam
+from chainrule.optim import LBFGS, Adam
 from chainrule.tensor import Tensor, enable_grad
 
 #: Steps of a trial; the first and last losses that are averaged.
@@ -78,7 +78,7 @@ class Trials:
         model, optimizer = self.model, self.optimizer
         parameters = trained(model, optimizer)
         if isinstance(optimizer, KerasOptimizer):
-            optimizer.learning_rate = rate_of(optimizer) * factor
+            optimizer = _with_rate(optimizer, rate_of(optimizer) * factor)
 
             def update(grads: Sequence[Any]) -> None:
                 optimizer.apply(list(grads), parameters)
@@ -94,16 +94,27 @@ class Trials:
             def update(grads: Sequence[Any]) -> None:
                 for p, g in zip(parameters, grads, strict=True):
                     p.grad = g
-                own.step()
+                if isinstance(own, LBFGS):
+                    own.step(closure)
+                else:
+                    own.step()
 
-        def step() -> float:
+        def differentiated() -> tuple[Tensor, tuple[Any, ...]]:
             with enable_grad():
                 out = call_model(model, self.batch.x)
                 value = compute_loss(model, out, self.batch, self.loss)
                 assert value is not None
-                value = value.sum() if value.ndim else value
-                grads = grad(value, parameters, allow_unused=True)
-            now = value.detach()
+                value = value.mean() if value.ndim else value
+                return value.detach(), grad(value, parameters, allow_unused=True)
+
+        def closure() -> Tensor:
+            value, grads = differentiated()
+            for p, g in zip(parameters, grads, strict=True):
+                p.grad = g
+            return value
+
+        def step() -> float:
+            now, grads = differentiated()
             if isinstance(optimizer, KerasOptimizer):
                 grads = tuple(
                     p.detach() * 0 if g is None else g
@@ -113,6 +124,16 @@ class Trials:
             return float(now.item())
 
         return step
+
+
+def _with_rate(optimizer: Any, rate: float) -> Any:
+    """A Keras optimizer with another learning rate; where a schedule says it, one like it."""
+    try:
+        optimizer.learning_rate = rate
+    except TypeError:  # it follows a schedule
+        config = {**optimizer.get_config(), "learning_rate": rate}
+        return type(optimizer).from_config(config)
+    return optimizer
 
 
 def trained(model: Any, optimizer: Any) -> list[Tensor]:
