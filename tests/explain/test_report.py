@@ -145,6 +145,19 @@ def test_a_report_of_a_keras_model_with_two_inputs_and_its_history():
     assert r.metrics["loss"] == pytest.approx(model.evaluate([a, b], a.sum(1), verbose=0), rel=1e-4)
 
 
+def test_data_come_as_tensors_dictionaries_and_labels_as_floats():
+    rng = np.random.default_rng(0)
+    x, y = rng.random((30, 4)).astype(np.float32), rng.integers(0, 3, 30)
+    model = nn.Linear(4, 3)
+    plain = explain.report(model, test=(x, y))
+    tensors = explain.report(model, test=(torch.tensor(x), torch.tensor(y).float()))
+    assert plain.metrics == tensors.metrics and plain.facts["sha256"] != tensors.facts["sha256"]
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    sums = keras.Model({"a": a, "b": b}, keras.layers.Dense(1)(keras.layers.Add()([a, b])))
+    named = explain.report(sums, test=({"a": x, "b": x}, x.sum(1)))
+    assert "a" in named.html() and not named.left_out
+
+
 def test_a_model_of_language_writes():
     class Next(nn.Module):
         """After code c comes c + 1, of five."""

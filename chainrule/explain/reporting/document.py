@@ -32,13 +32,19 @@ from chainrule.explain.page import escape, page, save
 from chainrule.explain.passing import is_keras
 from chainrule.explain.reporting import parts
 from chainrule.explain.reporting.curves import curves
-from chainrule.explain.reporting.evaluation import IGNORED, Classes, Numbers, evaluate
+from chainrule.explain.reporting.evaluation import (
+    IGNORED,
+    Classes,
+    Numbers,
+    columns,
+    evaluate,
+    taken,
+)
 from chainrule.explain.reporting.parts import duration, percent
 from chainrule.explain.reporting.style import STYLE
 from chainrule.explain.reporting.text import continued
 from chainrule.explain.reporting.verdict import verdict
 from chainrule.explain.words import words
-from chainrule.tensor.fromdata import from_owned
 from chainrule.training.provenance import fingerprint, this_machine, versions
 
 Array = np.ndarray
@@ -143,7 +149,7 @@ class Report:
             }
         for name, pair in (("train_rows", self.train), ("test_rows", self.test)):
             if pair is not None:
-                found[name] = len(_columns(pair[0])[0])
+                found[name] = len(columns(pair[0])[0])
         if self.history:
             found["epochs"] = max(len(v) for v in self.history.values())
         if self.history.get("seconds"):
@@ -305,7 +311,7 @@ class Report:
         if not self.writes or self.test is None or self.tokens is None:
             return None
         say = words(self.lang)
-        x = np.asarray(self.test[0])
+        (x,) = columns(self.test[0])
         prompts = x[[0, len(x) // 2]] if len(x) > 1 else x[:1]
         written = continued(self.model, prompts, _WRITTEN)
         shown = []
@@ -321,7 +327,7 @@ class Report:
         e, say = self.evaluation, words(self.lang)
         if e is None or self.test is None:
             return None
-        x = np.asarray(_columns(self.test[0])[0])
+        x = columns(self.test[0])[0]
         rows = e.worst(4 if isinstance(e, Classes) and e.by_place else _SHOWN)
         attributed = self._attributed(rows)
         if isinstance(e, Numbers):
@@ -340,10 +346,9 @@ class Report:
         e = self.evaluation
         if self.test is None or e is None:
             return None
-        columns = [np.asarray(c)[rows] for c in _columns(self.test[0])]
-        given: Any = columns if is_keras(self.model) else tuple(columns)
-        if len(columns) == 1:
-            given = columns[0]
+        given = taken(self.test[0], rows)
+        if isinstance(given, list) and not is_keras(self.model):
+            given = tuple(given)
         target: Any = None
         if isinstance(e, Classes):
             target = e.guesses[rows]
@@ -400,15 +405,8 @@ class Report:
         pair = self.test or self.train or (None if self.sample is None else (self.sample, None))
         if pair is None:
             return None
-        tensors = []
-        for column in _columns(pair[0]):
-            array = np.array(column[: self._rows])
-            tensors.append(
-                from_owned(array.astype(np.float32) if array.dtype == np.float64 else array)
-            )
-        if is_keras(self.model) and len(tensors) > 1:
-            return (tensors,)
-        return tuple(tensors)
+        batch = taken(pair[0], slice(self._rows))
+        return tuple(batch) if isinstance(batch, list) and not is_keras(self.model) else (batch,)
 
     def _mathematics(self) -> str | None:
         sample, say = self._sample(), words(self.lang)
@@ -417,8 +415,7 @@ class Report:
         pair = self.test or self.train
         y = None
         if pair is not None and (self.loss is not None or getattr(self.model, "compiled", False)):
-            array = np.array(pair[1][: self._rows])
-            y = from_owned(array.astype(np.float32) if array.dtype == np.float64 else array)
+            y = taken(pair[1], slice(self._rows))
         x = sample[0] if len(sample) == 1 else sample
         found = math(
             self.model, x, y, self.loss if y is not None else None,
@@ -430,9 +427,5 @@ class Report:
         return parts.provenance(self.facts, words(self.lang))
 
 
-def _columns(x: Any) -> list[Any]:
-    return list(x) if isinstance(x, (list, tuple)) else [x]
-
-
 def _arrays(pair: Pair) -> list[Array]:
-    return [np.asarray(c) for part in pair for c in _columns(part)]
+    return [c for part in pair for c in columns(part)]

@@ -146,11 +146,11 @@ class Numbers:
 def evaluate(model: Any, x: Any, y: Any) -> Classes | Numbers:
     """The model's answers to x beside the truth y, in evaluation mode.
 
-    x is an array, or several for a model of several inputs. Whole numbers as truth ask for classes,
-    unless the model gives just as many numbers as there are; one-hot rows are read as classes.
-    ShapeError where outputs and truth do not fit together.
+    x is an array, or several (a list, a dictionary) for a model of several inputs. Whole numbers as
+    truth ask for classes, unless the model gives just as many numbers as there are; one-hot rows
+    are read as classes. ShapeError where outputs and truth do not fit together.
     """
-    outputs, truth = answers(model, x), np.asarray(y)
+    outputs, (truth,) = answers(model, x), columns(y)
     if len(outputs) != len(truth):
         raise ShapeError(f"the model gives {len(outputs)} rows for {len(truth)} of truth")
     whole = truth.dtype.kind in "iub"
@@ -160,7 +160,7 @@ def evaluate(model: Any, x: Any, y: Any) -> Classes | Numbers:
     single = outputs.ndim == 1 or (outputs.ndim == flat.ndim + 1 and outputs.shape[-1] == 1)
     if single and flat.ndim == 1 and set(np.unique(flat)) <= {0, 1}:
         return _two(outputs.reshape(-1), flat.astype(np.int64))
-    if whole and flat.ndim == outputs.ndim - 1:
+    if flat.ndim == outputs.ndim - 1 and (whole or _are_whole(flat)):
         return _classes(outputs, flat.astype(np.int64))
     if outputs.size == truth.size:
         shape = (len(outputs), -1)
@@ -168,29 +168,46 @@ def evaluate(model: Any, x: Any, y: Any) -> Classes | Numbers:
     raise ShapeError(f"outputs of shape {outputs.shape} do not answer truth of shape {truth.shape}")
 
 
+def columns(x: Any) -> list[Array]:
+    """The inputs of a model as arrays: one, or those of a list, a tuple or a dictionary."""
+    several = list(x.values()) if isinstance(x, dict) else x
+    if not _several(several):
+        several = [several]
+    return [c.detach().numpy() if isinstance(c, Tensor) else np.asarray(c) for c in several]
+
+
+def _several(x: Any) -> bool:
+    """Whether these are several inputs, not one that is written as a list of numbers."""
+    return isinstance(x, (list, tuple)) and any(isinstance(c, (np.ndarray, Tensor)) for c in x)
+
+
+def taken(x: Any, rows: Any) -> Any:
+    """Some rows of the inputs, as tensors, in the structure in which the model takes them."""
+    parts = [_tensor(c[rows]) for c in columns(x)]
+    if isinstance(x, dict):
+        return dict(zip(x, parts, strict=True))
+    return parts if len(parts) > 1 else parts[0]
+
+
 def answers(model: Any, x: Any) -> Array:
     """What the model gives for the rows of x, in evaluation mode: its first output."""
-    columns = list(x) if isinstance(x, (list, tuple)) else [x]
-    rows = len(columns[0])
+    rows = len(columns(x)[0])
     if not rows:
         raise ShapeError("there is no row to evaluate on")
     with asked(model) as ask:
-        parts = [
-            ask([c[start : start + _AT_ONCE] for c in columns])
-            for start in range(0, rows, _AT_ONCE)
-        ]
-    return np.concatenate(parts)
+        return np.concatenate(
+            [ask(x, slice(start, start + _AT_ONCE)) for start in range(0, rows, _AT_ONCE)]
+        )
 
 
 @contextmanager
-def asked(model: Any) -> Iterator[Callable[[list[Any]], Array]]:
-    """A function from arrays to the model's first output, in evaluation mode; afterwards the model
-    is as it was."""
+def asked(model: Any) -> Iterator[Callable[[Any, Any], Array]]:
+    """A function from inputs and a choice of rows to the model's first output, in evaluation mode;
+    afterwards the model is as it was.
+    """
 
-    def ask(columns: list[Any]) -> Array:
-        batch = [_tensor(c) for c in columns]
-        out = call_model(model, batch[0] if len(batch) == 1 else batch, training=False)
-        return np.array(_first(out).numpy())
+    def ask(x: Any, rows: Any) -> Array:
+        return np.array(_first(call_model(model, taken(x, rows), training=False)).numpy())
 
     with aside(model), no_grad():
         if not is_keras(model):
@@ -198,9 +215,7 @@ def asked(model: Any) -> Iterator[Callable[[list[Any]], Array]]:
         yield ask
 
 
-def _tensor(rows: Any) -> Tensor:
-    if isinstance(rows, Tensor):
-        return rows.detach()
+def _tensor(rows: Array) -> Tensor:
     array = np.array(rows)
     return from_owned(array.astype(np.float32) if array.dtype == np.float64 else array)
 
@@ -209,6 +224,10 @@ def _first(out: Any) -> Tensor:
     while not isinstance(out, Tensor):
         out = next(iter(out.values())) if isinstance(out, dict) else out[0]
     return out
+
+
+def _are_whole(truth: Array) -> bool:
+    return truth.dtype.kind == "f" and bool((truth == np.round(truth)).all())
 
 
 def _one_hot(truth: Array) -> bool:

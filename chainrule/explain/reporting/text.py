@@ -24,7 +24,7 @@ def continued(
     codes = np.array(prompts)
     with asked(model) as ask:
         for _ in range(count):
-            out = ask([codes[:, -steps:]])
+            out = ask(codes[:, -steps:], slice(None))
             last = out[:, :, -1] if out.shape[2] == steps and out.shape[1] != steps else out[:, -1]
             p = probabilities(np.log(np.maximum(probabilities(last), 1e-30)) / temperature)
             drawn = (p.cumsum(-1) > rng.random((len(p), 1))).argmax(-1)
