@@ -18,11 +18,7 @@ from chainrule.ir.node import Node
 from chainrule.ir.op import Op, registry
 from chainrule.ops.core import cast, zeros_like
 from chainrule.ops.loop import scan_op
-from chainrule.ops.relevance import ZERO, Affine, How, Share, identity
-
-#: Moves that show every element as it is, or 0: what may be asked of each element can be asked
-#: before.
-_SHOWING = frozenset({"windows", "reshape", "permute", "broadcast_to", "slice", "copy"})
+from chainrule.ops.relevance import ZERO, Affine, How, Share, base_of, identity, pulled
 
 
 def is_activation(op: Op) -> bool:
@@ -149,23 +145,6 @@ _AFFINE = ("add", "sub", "mul", "div")
 def reads_windows(node: Node) -> bool:
     """Whether a product reads an operand through windows: a convolution."""
     return node.op.name == "contract" and any(x.op.name == "windows" for x in node.inputs)
-
-
-def base_of(x: Node) -> tuple[Node, list[Node]]:
-    """What a node shows, and the moves from there to the node."""
-    moves: list[Node] = []
-    while x.op.name in _SHOWING or (x.op.name == "pad" and x.attr("value") == 0):
-        moves.append(x)
-        x = x.inputs[0]
-    return x, moves[::-1]
-
-
-def pulled(g: Node, moves: Sequence[Node]) -> Node:
-    """What moves pass back to what they show."""
-    for move in reversed(moves):
-        (g,) = move.op.pull(g, move)
-        g = sum_to(g, move.inputs[0].shape)
-    return g
 
 
 def _by_sign(x: Node, plus: Node, minus: Node) -> tuple[Node, Node]:

@@ -13,7 +13,7 @@ relevance propagation"; Montavon et al. (2019), "Layer-wise relevance propagatio
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from chainrule.errors import GraphError
@@ -112,6 +112,40 @@ def is_gate(x: Node) -> bool:
     return x.op.name in _GATES
 
 
+#: Moves that show every element as it is, or 0: what may be asked of each element can be asked
+#: before.
+_SHOWING = frozenset({"windows", "reshape", "permute", "broadcast_to", "slice", "copy"})
+
+
+def base_of(x: Node) -> tuple[Node, list[Node]]:
+    """What a node shows, and the moves from there to the node."""
+    moves: list[Node] = []
+    while x.op.name in _SHOWING or (x.op.name == "pad" and x.attr("value") == 0):
+        moves.append(x)
+        x = x.inputs[0]
+    return x, moves[::-1]
+
+
+def pulled(g: Node, moves: Sequence[Node]) -> Node:
+    """What moves pass back to what they show."""
+    for move in reversed(moves):
+        (g,) = move.op.pull(g, move)
+        x = move.inputs[0]
+        if g.shape != x.shape:  # of what was repeated, the sum
+            lead = g.ndim - x.ndim
+            ones = (i + lead for i, n in enumerate(x.shape) if n == 1 != g.shape[i + lead])
+            g = registry["sum"](g, axis=(*range(lead), *ones), keepdim=False)
+            g = registry["reshape"](g, shape=x.shape)
+    return g
+
+
+def shown(x: Node, moves: Sequence[Node]) -> Node:
+    """Another value, moved in the same way."""
+    for move in moves:
+        x = move.op.make((x,), move.attrs)
+    return x
+
+
 def signed(
     a: Node, w: Node, z: Node, g: Node, how: How,
     forward: Callable[[Node, Node], Node], back: Callable[[Node, Node], Node],
@@ -126,7 +160,9 @@ def signed(
     share, (total, sign, _) = how.share, how.affine()
     maximum, minimum, where = registry["maximum"], registry["minimum"], registry["where"]
     up, down = maximum(w, 0), minimum(w, 0)
-    positive = forward(maximum(a, 0), up) + forward(minimum(a, 0), down)
+    base, moves = base_of(a)
+    more, less = shown(maximum(base, 0), moves), shown(minimum(base, 0), moves)
+    positive = forward(more, up) + forward(less, down)
     negative = z - positive
     if total is not z:
         b = total - z
@@ -134,10 +170,10 @@ def signed(
     r = g * total
     if share.rule == "gamma":
         over, under = total > 0, total < 0
-        one, more = full_like(total, 1.0), full_like(total, 1.0 + share.gamma)
+        one, larger = full_like(total, 1.0), full_like(total, 1.0 + share.gamma)
         part = where(over, positive, where(under, negative, zeros_like(total)))
         r = r / stable(total + part * share.gamma)
-        u, v = r * where(over, more, one), r * where(under, more, one)
+        u, v = r * where(over, larger, one), r * where(under, larger, one)
     else:
         alpha, beta = full_like(total, share.alpha), full_like(total, -share.beta)
         if sign is not None:  # what is negative here is positive in the end

@@ -8,13 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import ops
-from chainrule.autodiff.relevance import (
-    Relevance,
-    Relevances,
-    base_of,
-    pulled,
-    reads_windows,
-)
+from chainrule.autodiff.relevance import Relevance, Relevances, reads_windows
 from chainrule.autodiff.reverse import derivative
 from chainrule.explain.attribution.result import Attribution, attribution
 from chainrule.explain.attribution.subject import Subject, View
@@ -23,7 +17,7 @@ from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import registry
 from chainrule.ops.core import full_like
 from chainrule.ops.loop import item
-from chainrule.ops.relevance import Share, stable
+from chainrule.ops.relevance import Share, base_of, pulled, stable
 
 #: Keeps relevance from dividing by what is next to 0.
 _EPSILON = 1e-6
@@ -103,7 +97,7 @@ def lrp(
     sums: dict[str, float] = {}
     for name, value in zip(lost, found[len(nodes) :], strict=True):
         sums[name[0]] = sums.get(name[0], 0.0) + float(value)
-    out.leaks = {name: value / whole for name, value in sums.items() if abs(value) > 1e-7 * whole}
+    out.leaks = {name: value / whole for name, value in sums.items() if abs(value) > 1e-5 * whole}
     kept = sum(v.reshape(len(v), -1).sum(axis=1, dtype=np.float64) for v in values)
     out.completeness = np.abs(subject.score - kept) / np.maximum(np.abs(subject.score), 1e-12)
     out.notes["rule"] = rule + (", z^B" if first else "")
