@@ -259,6 +259,7 @@ def agreeing(
     outside. Of those that disagree, the one that is surest of itself is given.
     """
     best: tuple[float, Slope] | None = None
+    kink: tuple[float, Slope] | None = None
     middle = s(0.0) if here is None else here
     for h in (step, step / 16, step / 256, step * 8):
         found = slope(s, h, middle)
@@ -271,9 +272,12 @@ def agreeing(
                 off = max(gap - 2 * found.noise, 0.0) / size
         if off <= tolerance:
             return off, found
+        if h <= step:  # a kink here, or between two places? smaller steps tell
+            kink = (off, found) if found.kink else None
         if found.kink:
-            return off, found
+            continue
         if best is None or found.error + found.noise < best[1].error + best[1].noise:
             best = off, found
-    assert best is not None
-    return best
+    chosen = kink or best
+    assert chosen is not None
+    return chosen

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as torch
-from chainrule import keras, nn, ops
+from chainrule import compiler, keras, nn, ops
 from chainrule.explain import page
 from chainrule.explain.check import check
 from chainrule.explain.words import CHINESE
@@ -372,3 +372,32 @@ def constants(node: ast.AST) -> list[str]:
     if isinstance(node, ast.BinOp):
         return [a + b for a in constants(node.left) for b in constants(node.right)]
     return []
+
+
+def test_a_wrong_compiler_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    data = torch.randn(4, 3), classes(4, 2)
+    native = compiler.native
+
+    def wrong(outputs):
+        run = native(outputs)
+
+        def changed(arrays, donated):
+            values = run(arrays, donated)
+            return [*values[:-1], values[-1] * np.float32(1.001)]
+
+        return changed
+
+    monkeypatch.setattr(compiler, "native", wrong)
+    found = check(model, data, loss=CE())
+    assert not found.ok and [b.name for b in found.backends if not b.ok] == ["∂/∂ input"]
+    assert any("compiled backend" in line for line in found.lines)
+    assert all(r.status == "ok" for r in found.rows)
+
+
+def test_lower_precision_is_no_error() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).bfloat16()
+    found = check(model, (torch.randn(4, 3).bfloat16(), classes(4, 2)), loss=CE())
+    assert found.ok, str(found)
+    assert all(r.error < 1e-5 for r in found.rows)
