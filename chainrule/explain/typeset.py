@@ -64,7 +64,9 @@ def _apart(row: Element) -> None:
 _ABOVE = dict(zip("0123456789+-()nTi", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿᵀⁱ", strict=True)) | {
     "−": "⁻", "k": "ᵏ", "l": "ˡ", "t": "ᵗ", ",": "’", "A": "ᴬ", "B": "ᴮ", "K": "ᴷ",
 }  # fmt: skip
-_BELOW = dict(zip("0123456789+-()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))
+_BELOW = dict(
+    zip("0123456789+-()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True)
+)
 _BELOW |= {"−": "₋", "=": "₌"}
 _SIGNS = {
     "odot": "⊙", "cdot": "·", "star": "⋆", "circledast": "⊛", "partial": "∂", "times": "×",
@@ -75,8 +77,8 @@ _SIGNS = {
     "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ", "kappa": "κ",
     "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ",
     "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ",
-    "Lambda": "Λ", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω", "quad": "  ", "qquad": "    ",
-    "bmod": "mod", "ll": "≪", "gg": "≫", "oplus": "⊕", "otimes": "⊗",
+    "Lambda": "Λ", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω", "quad": "  ",
+    "qquad": "    ",    "bmod": "mod", "ll": "≪", "gg": "≫", "oplus": "⊕", "otimes": "⊗",
 }  # fmt: skip
 _MARKS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "overline": "\u0304"}
 _PLAIN = {"mathrm", "operatorname", "text", "mathbf", "mathcal", "mathbb"}
@@ -215,6 +217,12 @@ def _script(text: str, above: bool) -> str:
         return "".join(table[c] for c in tight)
     if not above and re.fullmatch(r"[a-z](,[a-z])+", tight):
         letters = tight.replace(",", "")
-        return "".join(_BELOW[c] for c in letters) if all(c in _BELOW for c in letters) else f"_{letters}"
+        return (
+            "".join(_BELOW[c] for c in letters)
+            if all(c in _BELOW for c in letters)
+            else f"_{letters}"
+        )
     mark = "^" if above else "_"
-    return f"{mark}{text}" if len(text) == 1 else f"{mark}({text})" if above else f"{mark}{{{text}}}"
+    return (
+        f"{mark}{text}" if len(text) == 1 else f"{mark}({text})" if above else f"{mark}{{{text}}}"
+    )

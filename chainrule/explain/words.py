@@ -107,17 +107,20 @@ CHINESE = {
     "{[z > 0]} is 1 where the condition holds, and 0 elsewhere.": (
         "{[z > 0]} 在条件成立处为 1，其余为 0。"
     ),
-    "{(W \\star x)_{o}(p,q) = \\sum_{c,u,v} W_{o,c,u,v}\\, x_{c}(p+u, q+v)}: a sum over channels and "
+    "{(W \\star x)_{o}(p,q) = \\sum_{c,u,v} W_{o,c,u,v}\\, "
+    "x_{c}(p+u, q+v)}: a sum over channels and "
     "offsets; {s} is the stride, {p} the padding with zeros, {d} the dilation, {g} the groups.": (
         "{(W \\star x)_{o}(p,q) = \\sum_{c,u,v} W_{o,c,u,v}\\, x_{c}(p+u, q+v)}："
         "对通道与偏移求和；{s} 为步幅，{p} 为补零，{d} 为膨胀，{g} 为分组数。"
     ),
-    "{W \\star^{T} \\delta} is the transpose of this map: every {\\delta_{o}} goes back through the "
+    "{W \\star^{T} \\delta} is the transpose of this "
+    "map: every {\\delta_{o}} goes back through the "
     "kernel to the places that its window had (the size is that of the result).": (
         "{W \\star^{T} \\delta} 是该映射的转置：每个 {\\delta_{o}} 经卷积核回到其窗口所在的位置"
         "（所写尺寸为结果的尺寸）。"
     ),
-    "{(\\delta \\circledast x)_{o,c,u,v} = \\sum_{p,q} \\delta_{o}(p,q)\\, x_{c}(p+u, q+v)}, with the "
+    "{(\\delta \\circledast x)_{o,c,u,v} = \\sum_{p,q} "
+    "\\delta_{o}(p,q)\\, x_{c}(p+u, q+v)}, with the "
     "same stride and padding.": (
         "{(\\delta \\circledast x)_{o,c,u,v} = \\sum_{p,q} \\delta_{o}(p,q)\\, x_{c}(p+u, q+v)}，"
         "步幅与补零相同。"
@@ -125,23 +128,29 @@ CHINESE = {
     "{\\operatorname{maxpool}_{2\\times 2}} takes the largest element of every window.": (
         "{\\operatorname{maxpool}_{2\\times 2}} 取每个窗口的最大元素。"
     ),
-    "{\\operatorname{maxpool}^{T}(\\delta; a)} gives each {\\delta} to the place in {a} where its window "
+    "{\\operatorname{maxpool}^{T}(\\delta; a)} gives each "
+    "{\\delta} to the place in {a} where its window "
     "has its maximum.": (
-        "{\\operatorname{maxpool}^{T}(\\delta; a)} 把每个 {\\delta} 交给 {a} 中其窗口取得最大值的位置。"
+        "{\\operatorname{maxpool}^{T}(\\delta; a)} 把每个 "
+        "{\\delta} 交给 {a} 中其窗口取得最大值的位置。"
     ),
     "{\\operatorname{sumpool}^{T}(\\delta; H\\times W)} gives each {\\delta} to all places of its "
     "window.": (
         "{\\operatorname{sumpool}^{T}(\\delta; H\\times W)} 把每个 {\\delta} 交给其窗口的所有位置。"
     ),
-    "{\\operatorname{rows}_{t}(x)} is the matrix with the rows {x_{t}^{T}}; {X_{t}} is row {t} of a "
+    "{\\operatorname{rows}_{t}(x)} is the matrix with "
+    "the rows {x_{t}^{T}}; {X_{t}} is row {t} of a "
     "matrix, as a column.": (
-        "{\\operatorname{rows}_{t}(x)} 是以 {x_{t}^{T}} 为行的矩阵；{X_{t}} 是矩阵的第 {t} 行，写成列向量。"
+        "{\\operatorname{rows}_{t}(x)} 是以 {x_{t}^{T}} 为行的矩阵；"
+        "{X_{t}} 是矩阵的第 {t} 行，写成列向量。"
     ),
     "{\\operatorname{split}_{h=2,i=4}(x)} cuts a vector into 2 parts of 4, "
-    "{\\operatorname{concat}_{h}} and {\\operatorname{vec}} put the parts together, the last letter "
+    "{\\operatorname{concat}_{h}} and {\\operatorname{vec}} "
+    "put the parts together, the last letter "
     "running fastest.": (
         "{\\operatorname{split}_{h=2,i=4}(x)} 把向量分为 2 段、每段 4 个元素，"
-        "{\\operatorname{concat}_{h}} 与 {\\operatorname{vec}} 再把它们拼起来，最后一个字母变化最快。"
+        "{\\operatorname{concat}_{h}} 与 {\\operatorname{vec}} "
+        "再把它们拼起来，最后一个字母变化最快。"
     ),
     "{\\operatorname{softmax}} is taken of a vector, or of each row of a matrix.": (
         "{\\operatorname{softmax}} 作用于向量，或矩阵的每一行。"

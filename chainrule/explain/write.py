@@ -255,7 +255,7 @@ def _mul(node: Node, look: Look) -> Piece:
     a, b, v = look(x), look(y), value_of(x)
     if x is y:
         return Piece(fit(a, Binds.ATOM, signed=False, base=True) + "^{2}", Binds.POWER)
-    if v is not None and _signed(v) and value_of(y) is None:  # −2 x is a product with a sign before it
+    if v is not None and _signed(v) and value_of(y) is None:  # −2 x: a sign before a product
         rest = b if v == -1 else _product(_number_piece(-v), b, x, y)
         return Piece("-" + fit(rest, Binds.BIG, signed=False), Binds.SUM)
     return _product(a, b, x, y)

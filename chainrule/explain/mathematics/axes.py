@@ -44,7 +44,9 @@ class Axes:
         """The terms as they are called now."""
         if not any(t in self.bound for t in terms):
             return terms
-        return tuple(u for t in terms for u in (self.find(self.bound[t]) if t in self.bound else (t,)))
+        return tuple(
+            u for t in terms for u in (self.find(self.bound[t]) if t in self.bound else (t,))
+        )
 
     def size(self, terms: Terms) -> int:
         return math.prod(self.sizes[t] for t in terms)
@@ -249,7 +251,9 @@ def _broadcast(x: Axes, n: Node) -> Known:
     (source,) = n.inputs
     old, lead = x.known[source], len(n.shape) - len(source.shape)
     return tuple(
-        old[a - lead] if a >= lead and source.shape[a - lead] == s else (x.fresh(s) if s != 1 else ())
+        old[a - lead]
+        if a >= lead and source.shape[a - lead] == s
+        else (x.fresh(s) if s != 1 else ())
         for a, s in enumerate(n.shape)
     )
 

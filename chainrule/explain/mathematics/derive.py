@@ -108,7 +108,10 @@ class Derivation:
     def _leaves(self) -> None:
         self.names.taken.update(("L", "T", "N", "i", "j"))
         subject = self.subject
-        for letter, role, nodes in (("x", "input", subject.inputs), ("y", "target", subject.target)):
+        for letter, role, nodes in (
+            ("x", "input", subject.inputs),
+            ("y", "target", subject.target),
+        ):
             for k, n in enumerate(nodes, 1):
                 if n not in self.symbols:
                     tex = self.names.new(letter if len(nodes) == 1 else f"{letter}_{{{k}}}", "")
@@ -120,7 +123,9 @@ class Derivation:
             self._given(n, tex, subject.names[n], "parameter" if n in trained else "buffer")
         for n, letter in self.steps.given.items():
             if n not in self.symbols:
-                self._given(n, self._numbered(n, letter), "mask" if letter == "m" else "constant", "given")
+                self._given(
+                    n, self.names.new(letter, ""), "mask" if letter == "m" else "constant", "given"
+                )
         for n in self.steps.leaves:
             if n not in self.symbols and isinstance(n.type, TensorType):
                 drawn = n.shape == (2,) and not n.dtype.is_floating_point
@@ -134,20 +139,13 @@ class Derivation:
             if len(users) == 1 and users[0].op.name == "permute":
                 kernel = users[0]
                 above = self.steps.users.get(kernel, [])
-                if len(above) == 1 and above[0].op.name == "reshape":  # groups of one channel
-                    if [s for s in above[0].shape if s != 1] == [s for s in kernel.shape if s != 1]:
-                        kernel = above[0]
-                        above = self.steps.users.get(kernel, [])
+                one = [a for a in above if a.op.name == "reshape" and _dense(a) == _dense(kernel)]
+                if len(above) == 1 and one:  # groups of one channel
+                    (kernel,) = one
+                    above = self.steps.users.get(kernel, [])
                 if above and all(u.op.name == "conv" and u.inputs[1] is kernel for u in above):
                     order = users[0].attr("order")
                     self.labels.declare(n, tuple(order.index(a) for a in range(len(order))))
-
-    def _numbered(self, n: Node, letter: str) -> str:
-        call = self.subject.home.get(n)
-        path = call.path if call is not None else ""
-        return self.names.new(letter, self.names.above(path, self.level.get(n, 0)) if self.level else "")
-
-    level: dict[Node, int] = {}
 
     def _forward_names(self) -> None:
         """z^{(l)}: l of the layer whose parameters it reads, or of the last one before it."""
@@ -200,9 +198,7 @@ class Derivation:
                     self.symbols[new] = self.symbols[old]
                 self.labels.declare(new, self.labels.natural(old))
         self.now = new_names
-        self.gradients = {
-            n: g for (n, _), g in zip(pairs, merged[k + len(pairs) :], strict=True)
-        }
+        self.gradients = {n: g for (n, _), g in zip(pairs, merged[k + len(pairs) :], strict=True)}
         self.special_nodes = [n for n in special if n in self.gradients]
         for n, g in zip(ends, self.start, strict=False):
             name = self.symbols[n].tex
@@ -233,9 +229,9 @@ class Derivation:
         forward = [self.now.get(n, n) for n in self.cuts]
         for old, n in zip(self.cuts, forward, strict=True):
             hold(n, self.symbols[old], old)
-        for g in self.givens:
-            if g.node.op.name != "input":
-                hold(g.node, self.symbols[g.node], g.node)
+        for given in self.givens:
+            if given.node.op.name != "input":
+                hold(given.node, self.symbols[given.node], given.node)
         for n in forward:
             if not n.op.is_primitive:
                 inside = n.op.expand(n)
@@ -247,9 +243,9 @@ class Derivation:
                 labels = self.symbols[n].labels if n in self.symbols else self.labels.natural(n)
                 hold(g, Symbol(title, labels), n)
         self.raw: dict[Node, Node] = {}
-        self._specials(holders, specials, hold)
+        self._specials(holders, specials)
         self.holders, self.writer = holders, Writer(names, self.labels, specials)
-        self._loops(forward, back, names, specials, hold)
+        self._loops(forward, names, hold)
         for old, n in zip(self.cuts, forward, strict=True):
             self._line(n, self.symbols[old], "forward", self._path(old))
         if self.subject.loss is not None:
@@ -263,7 +259,9 @@ class Derivation:
 
     def _titles(self, forward: Sequence[Node]) -> dict[Node, tuple[Node, str]]:
         """Which gradients get a line: those of affine values, and whatever is read twice."""
-        values = [self.gradients[n] for n in (*self.cuts, *self.subject.trainable) if n in self.gradients]
+        values = [
+            self.gradients[n] for n in (*self.cuts, *self.subject.trainable) if n in self.gradients
+        ]
         order = topological(values)
         uses: dict[Node, int] = {}
         for n in order:
@@ -287,7 +285,7 @@ class Derivation:
                 out[n] = g, rf"\frac{{\partial L}}{{\partial {name}}}"
         return out
 
-    def _specials(self, holders: dict[Node, Node], specials: dict[Node, Special], hold: object) -> None:
+    def _specials(self, holders: dict[Node, Node], specials: dict[Node, Special]) -> None:
         """Gradients of convolutions and pooling, found by what the chain rule makes of them."""
         for n in self.special_nodes:
             g = self.gradients[n]
@@ -304,7 +302,9 @@ class Derivation:
                 if part is None:
                     continue
                 (node,) = substitute([part], actual)
-                h = graph_input(index=len(holders), shape=node.shape, dtype=node.dtype, scope="symbol")
+                h = graph_input(
+                    index=len(holders), shape=node.shape, dtype=node.dtype, scope="symbol"
+                )
                 if node in holders:  # it has a name: this is how its line is written
                     self.raw[node] = h
                 else:
@@ -322,15 +322,14 @@ class Derivation:
 
     # ------------------------------------------------------------------ loops
 
-    def _loops(
-        self, forward: Sequence[Node], back: dict[Node, tuple[Node, str]],
-        names: dict[Node, Symbol], specials: dict[Node, Special], hold: Any,
-    ) -> None:  # fmt: skip
+    def _loops(self, forward: Sequence[Node], names: dict[Node, Symbol], hold: Any) -> None:
         """Names for the parts of every loop, then what one step of each does."""
         self.loop_of: dict[Node, Loop] = {}
         self.emitted: set[int] = set()
         self.callers: dict[Node, str] = {}
-        ends = [self.now.get(n, n) for n in (self.subject.loss, *self.subject.outputs) if n is not None]
+        ends = [
+            self.now.get(n, n) for n in (self.subject.loss, *self.subject.outputs) if n is not None
+        ]
         values = [*forward, *ends, *self.gradients.values()]
         order = topological(values)
         if not any(n.op.name == "scan" for n in order):
@@ -339,13 +338,17 @@ class Derivation:
         for n in order:
             if n.op.name == "item" and n.inputs[0].op.name == "scan":
                 items.setdefault(n.inputs[0], []).append(n)
-        where = {id(self.now.get(n, n)): self._path(n) for n in self.subject.order}
         path = ""
         for n in order:
             path = self._path(n) or path
             if n.op.name == "scan":
-                self.callers[n] = self._path(n) or path
-        del where
+                before = [
+                    self.callers[i.inputs[0]]
+                    for i in n.inputs
+                    if i.op.name == "item" and i.inputs[0] in self.callers
+                ]
+                back = any(v == "back" for i in n.attr("body").inputs for _, v in i.attrs)
+                self.callers[n] = before[0] if back and before else self._path(n) or path
         loops = [n for n in order if n.op.name == "scan"]
         for number, n in enumerate(loops):
             titles = {
@@ -362,7 +365,7 @@ class Derivation:
                 if k in loop.sums:
                     h = self.holders.get(part) or hold(part, None, part)
                     if h not in names:
-                        specials[h] = self.writer.specials[h] = loop.total(k)
+                        self.writer.specials[h] = loop.total(k)
                         self.labels.declare(h, tuple(range(len(part.shape))))
                     self.loop_of[h] = loop
                     continue
@@ -412,7 +415,9 @@ class Derivation:
         """A value in terms of the others' names, without what the chain rule leaves behind."""
         if own is None and n in self.holders:
             return self.holders[n]
-        others = self.holders if own is None else {m: h for m, h in self.holders.items() if m is not own}
+        others = (
+            self.holders if own is None else {m: h for m, h in self.holders.items() if m is not own}
+        )
         return simpler(substitute([n], others))[0]
 
     def right(self, n: Node, labels: Labelled, part: str) -> str:
@@ -447,7 +452,8 @@ class Derivation:
         home: dict[Node, int] = {}
         trainable = set(self.subject.trainable)
         for n in self.cuts:
-            for i in topological([n], stop=lambda m, n=n: m in place and m is not n):
+            others = place.keys() - {n}
+            for i in topological([n], stop=others.__contains__):
                 if i in trainable:
                     home.setdefault(i, place[n])
         order: list[tuple[int, int, Node]] = [(-place[n], 0, n) for n in back]
@@ -484,6 +490,11 @@ class Derivation:
                 else:
                     right = self.right(g, labels, "parameter")
                 self.lines.append(Line(title, right, "parameter", path))
+
+
+def _dense(n: Node) -> list[int]:
+    """The sizes of a shape that are not 1."""
+    return [s for s in n.shape if s != 1]
 
 
 def with_moments(order: Sequence[Node]) -> tuple[list[Node], dict[Node, Node]]:

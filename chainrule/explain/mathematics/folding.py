@@ -138,8 +138,10 @@ def _key(line: Line) -> tuple[object, ...]:
     return line.left, line.right, line.part, line.path, over
 
 
-_NAME = re.compile(r"\\frac\{\\partial L\}\{\\partial [^{}]*(?:\{[^{}]*\}[^{}]*)*\}|"
-                   r"(?:\\[a-zA-Z]+(?:\{\w+\})?|[a-zA-Z])(?:_\{[^{}]*\})?\^\{\([^()]*\)\}|\bx\b")
+_NAME = re.compile(
+    r"\\frac\{\\partial L\}\{\\partial [^{}]*(?:\{[^{}]*\}[^{}]*)*\}|"
+    r"(?:\\[a-zA-Z]+(?:\{\w+\})?|[a-zA-Z])(?:_\{[^{}]*\})?\^\{\([^()]*\)\}|\bx\b"
+)
 
 
 def _begun(groups: list[Group], begun: dict[str, str]) -> list[Group]:
@@ -176,9 +178,7 @@ def _neighbours(a: Group, b: Group) -> bool:
     return ends and a.paths != b.paths
 
 
-def _given(
-    lines: Sequence[Line], general: Sequence[tuple[str, str]]
-) -> tuple[str, str] | None:
+def _given(lines: Sequence[Line], general: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
     """The one name in the general form that stands for another one here."""
     found: dict[str, str] = {}
     for line, (left, right) in zip(lines, general, strict=True):

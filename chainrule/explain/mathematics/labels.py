@@ -60,9 +60,9 @@ class Labels:
                 self.letters.setdefault(self._root(t), "t")
         for n in sorted(data, key=lambda n: not n.dtype.is_floating_point or not n.shape):
             for terms in axes.of(n):
-                if len(terms) == 1 and terms not in self.features:
-                    if self._root(terms[0]) not in self.letters and "n" not in self.letters.values():
-                        self.letters[self._root(terms[0])] = "n"
+                if len(terms) != 1 or terms in self.features or "n" in self.letters.values():
+                    continue
+                self.letters.setdefault(self._root(terms[0]), "n")
 
     # ------------------------------------------------------------------ what a graph says
 
@@ -142,7 +142,9 @@ class Labels:
         root = self._root(term)
         if root not in self.letters:
             parent = self.axes.find(self.axes.split.get(root, ()))
-            if parent in self.features or parent in self.contracted or (root,) in self.features:  # heads: of every layer the same letter
+            if (
+                parent in self.features or parent in self.contracted or (root,) in self.features
+            ):  # heads: of every layer the same letter
                 self.letters[root] = "h"
             else:
                 used = set(self.letters.values())
@@ -173,9 +175,7 @@ class Labels:
             return self.shaped[terms]
         rows: tuple[int, ...] = self.matrix.get(n, ())
         if not rows:
-            score = [
-                (3 if t in self.channels else self._is_feature(t)) if t else 0 for t in terms
-            ]
+            score = [(3 if t in self.channels else self._is_feature(t)) if t else 0 for t in terms]
             best = max(score, default=0)
             last = score[-1] if score else 0
             if last and best < 3:  # features stand last, but for images of the first face

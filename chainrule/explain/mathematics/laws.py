@@ -42,7 +42,7 @@ def _sum(n: Node) -> Node | None:
         c, factor = x.inputs
     if factor.op.name != "scatter" or value_of(factor.inputs[0]) != 0:
         return None
-    base, index, value = factor.inputs
+    _, index, value = factor.inputs
     axis = factor.attr("axis")
     if n.attr("axis") != (axis,) or index.shape[axis] != 1:
         return None

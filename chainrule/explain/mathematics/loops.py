@@ -16,7 +16,6 @@ from chainrule.ir.graph import Graph, depends_on, substitute, topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.ops import input as graph_input
 
-
 TIMES = r"\times"
 
 
@@ -180,7 +179,7 @@ class Loop:
                 weights.append(formal)
             found[formal] = labels
         if not any(0 in found[f] for f in body.inputs[: self.carries]):
-            for k, f in enumerate(body.inputs[: self.carries]):
+            for f in body.inputs[: self.carries]:
                 if found[f] and len(set(map(type, found[f]))) == 1 and len(found[f]) > 1:
                     found[f] = (*found[f][:-1], 0)
         self.inner = Labels(axes, order, weights, [])

@@ -40,8 +40,10 @@ def _reshape(w: Writer, n: Node, want: Labelled) -> Piece:
             inner[ins[0]] = want[outs[0]]
         elif len(outs) == 1 and _fits(w, x, ins, want[outs[0]], inner):
             continue
-        elif len(ins) == 1 and all(isinstance(want[b], (str, tuple)) for b in outs) and (
-            isinstance(natural[ins[0]], tuple)
+        elif (
+            len(ins) == 1
+            and all(isinstance(want[b], (str, tuple)) for b in outs)
+            and (isinstance(natural[ins[0]], tuple))
         ):
             inner[ins[0]] = tuple(letters_of(want[b] for b in outs))
         else:
@@ -51,7 +53,9 @@ def _reshape(w: Writer, n: Node, want: Labelled) -> Piece:
     if len(merged) > 1:  # one group after the other
         shape: list[int] = []
         for ins, outs in groups(x.shape, n.shape):
-            shape += [n.shape[b] for b in outs] if ins == merged[0][0] else [x.shape[a] for a in ins]
+            shape += (
+                [n.shape[b] for b in outs] if ins == merged[0][0] else [x.shape[a] for a in ins]
+            )
         first = ops.reshape(x, shape=tuple(shape))
         w.labels.axes.of(first)
         if x in w.labels.active:
@@ -86,7 +90,9 @@ def _regroup(
     have = _moved(x, n, inner, want, outs)
     items, parts = _items(w, x, ins, inner, taken), _parts(w, n, outs, want, have)
     natural = w.natural(x)
-    turned = any(isinstance(v, int) and isinstance(u, str) for v, u in zip(natural, inner, strict=True))
+    turned = any(
+        isinstance(v, int) and isinstance(u, str) for v, u in zip(natural, inner, strict=True)
+    )
     if turned and x not in w.names and sum(isinstance(v, int) for v in natural) == 2:
         p = w.convert(w.see(x, natural), natural, tuple(inner))
     else:
@@ -266,9 +272,7 @@ def _cat(w: Writer, n: Node, want: Labelled) -> Piece:
     return _stacked(w, [(x, want) for x in n.inputs], want, axis)
 
 
-def _stacked(
-    w: Writer, parts: list[tuple[Node, Labelled]], want: Labelled, axis: int
-) -> Piece:
+def _stacked(w: Writer, parts: list[tuple[Node, Labelled]], want: Labelled, axis: int) -> Piece:
     label = want[axis]
     inside = "; ".join(fit(w.see(x, labels), Binds.RELATION) for x, labels in parts)
     if label == 0 and all(v in (0, None) or isinstance(v, (str, tuple)) for v in want):
@@ -342,11 +346,10 @@ def _lettered(w: Writer, index: Node, asked: Labelled, want: Labelled) -> Labell
     """The letters of a tensor of places."""
     natural = w.natural(index)
     return tuple(
-        v if isinstance(v, (str, tuple)) else (
-            u if isinstance(u, (str, tuple)) else w.letter(index, a, want) if v is not None else None
-        )
+        next((c for c in (v, u) if isinstance(c, (str, tuple))), None)
+        or (None if v is None else w.letter(index, a, want))
         for a, (v, u) in enumerate(zip(asked, natural, strict=True))
-    )  # fmt: skip
+    )
 
 
 def _place(w: Writer, index: Node, labels: Labelled) -> str:
@@ -366,7 +369,8 @@ def _take_along(w: Writer, n: Node, want: Labelled) -> Piece | None:
     inner: list[Label] = [next(rows) if isinstance(v, int) else v for v in want]
     natural = w.natural(x)
     inner = [
-        natural[a] if v is None and x.shape[a] != 1 and a != axis else v for a, v in enumerate(inner)
+        natural[a] if v is None and x.shape[a] != 1 and a != axis else v
+        for a, v in enumerate(inner)
     ]
     inner[axis] = 0
     places = tuple(None if a == axis else v for a, v in enumerate(inner))
@@ -400,7 +404,6 @@ def _written(w: Writer, n: Node, want: Labelled) -> Piece | None:
                 made = Piece(f"{sign}{body} {unit.tex}", Binds.SUM if sign else Binds.PRODUCT)
             return transposed(made) if want[axis] == 1 else made
         return None
-    k = len(index.shape)
     letters = tuple(
         v if isinstance(v, (str, tuple)) else w.letter(index, a, want)
         for a, v in enumerate(w.natural(index))

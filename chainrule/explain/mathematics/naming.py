@@ -1,4 +1,4 @@
-"""Names: W^{(l)}, z^{(l)}, δ^{(l)}. l counts the layers that have parameters, in order of their use.
+"""Names: W^{(l)}, z^{(l)}, δ^{(l)}. l counts the layers that have parameters, as they are used.
 
 Layers that stand in a row and have the same structure are one block with an index: what is inside
 is W^{(k,l)}, and k counts the blocks. Which equations of a block are the same is found later; until

@@ -24,34 +24,89 @@ _ALWAYS = (
 )
 #: What is said if a sign is there.
 _SIGNS = (
-    (r"\\odot", "{x \\odot y} is the product element by element."),
-    (r"\\delta\^|\\delta_", "{\\delta = \\partial L / \\partial z} for every affine value {z}."),
-    (r"\[[^;\]]*(?:>|<|\\le|\\ge|=)[^;\]]*\]", "{[z > 0]} is 1 where the condition holds, and 0 elsewhere."),
-    (r"\\star(?!\^)", "{(W \\star x)_{o}(p,q) = \\sum_{c,u,v} W_{o,c,u,v}\\, x_{c}(p+u, q+v)}: a sum over "
-     "channels and offsets; {s} is the stride, {p} the padding with zeros, {d} the dilation, {g} "
-     "the groups."),
-    (r"\\star\^", "{W \\star^{T} \\delta} is the transpose of this map: every {\\delta_{o}} goes back "
-     "through the kernel to the places that its window had (the size is that of the result)."),
-    (r"\\circledast", "{(\\delta \\circledast x)_{o,c,u,v} = \\sum_{p,q} \\delta_{o}(p,q)\\, x_{c}(p+u, q+v)}, "
-     "with the same stride and padding."),
-    (r"maxpool\}_", "{\\operatorname{maxpool}_{2\\times 2}} takes the largest element of every window."),
-    (r"maxpool\}\^", "{\\operatorname{maxpool}^{T}(\\delta; a)} gives each {\\delta} to the place in "
-     "{a} where its window has its maximum."),
-    (r"(?:avg|sum)pool\}\^", "{\\operatorname{sumpool}^{T}(\\delta; H\\times W)} gives each {\\delta} to all "
-     "places of its window."),
-    (r"operatorname\{rows\}", "{\\operatorname{rows}_{t}(x)} is the matrix with the rows {x_{t}^{T}}; "
-     "{X_{t}} is row {t} of a matrix, as a column."),
-    (r"operatorname\{(?:split|concat|vec)\}", "{\\operatorname{split}_{h=2,i=4}(x)} cuts a vector into "
-     "2 parts of 4, {\\operatorname{concat}_{h}} and {\\operatorname{vec}} put the parts together, "
-     "the last letter running fastest."),
-    (r"operatorname\{softmax\}", "{\\operatorname{softmax}} is taken of a vector, or of each row of a matrix."),
-    (r"\\mathbf\{e\}", "{\\mathbf{e}^{K}_{k}} is the unit vector of length {K} with a 1 at place {k}."),
-    (r"\{E\^|E_\{", "{E_{w}} is row {w} of a table, as a column: the vector of word {w}."),
-    (r"_\{\d+:\d+", "{z_{1:4}} are rows 1 to 4."),
-    (r"pad\}_\{", "{\\operatorname{pad}_{t=a|b}} puts {a} zeros before and {b} behind, along {t}."),
-    (r"\\bar\{h\}|\\bar\{c\}", "{\\bar{h}_{t}} is {\\partial L / \\partial h_{t}}, through all later steps."),
-    (r"\bm(?:_\{\d+\})?(?:\^|\b)", "{m} is a mask that was drawn (dropout: 0, or 1/(1 − p))."),
-)  # fmt: skip
+    (
+        r"\\odot",
+        "{x \\odot y} is the product element by element.",
+    ),
+    (
+        r"\\delta\^|\\delta_",
+        "{\\delta = \\partial L / \\partial z} for every affine value {z}.",
+    ),
+    (
+        r"\[[^;\]]*(?:>|<|\\le|\\ge|=)[^;\]]*\]",
+        "{[z > 0]} is 1 where the condition holds, and 0 elsewhere.",
+    ),
+    (
+        r"\\star(?!\^)",
+        "{(W \\star x)_{o}(p,q) = \\sum_{c,u,v} W_{o,c,u,v}\\, x_{c}(p+u, q+v)}: a sum over "
+        "channels and offsets; {s} is the stride, {p} the padding with zeros, {d} the "
+        "dilation, {g} the groups.",
+    ),
+    (
+        r"\\star\^",
+        "{W \\star^{T} \\delta} is the transpose of this map: every {\\delta_{o}} goes back "
+        "through the kernel to the places that its window had (the size is that of the "
+        "result).",
+    ),
+    (
+        r"\\circledast",
+        "{(\\delta \\circledast x)_{o,c,u,v} = \\sum_{p,q} \\delta_{o}(p,q)\\, x_{c}(p+u, "
+        "q+v)}, with the same stride and padding.",
+    ),
+    (
+        r"maxpool\}_",
+        "{\\operatorname{maxpool}_{2\\times 2}} takes the largest element of every window.",
+    ),
+    (
+        r"maxpool\}\^",
+        "{\\operatorname{maxpool}^{T}(\\delta; a)} gives each {\\delta} to the place in {a} "
+        "where its window has its maximum.",
+    ),
+    (
+        r"(?:avg|sum)pool\}\^",
+        "{\\operatorname{sumpool}^{T}(\\delta; H\\times W)} gives each {\\delta} to all "
+        "places of its window.",
+    ),
+    (
+        r"operatorname\{rows\}",
+        "{\\operatorname{rows}_{t}(x)} is the matrix with the rows {x_{t}^{T}}; {X_{t}} is "
+        "row {t} of a matrix, as a column.",
+    ),
+    (
+        r"operatorname\{(?:split|concat|vec)\}",
+        "{\\operatorname{split}_{h=2,i=4}(x)} cuts a vector into 2 parts of 4, "
+        "{\\operatorname{concat}_{h}} and {\\operatorname{vec}} put the parts together, the "
+        "last letter running fastest.",
+    ),
+    (
+        r"operatorname\{softmax\}",
+        "{\\operatorname{softmax}} is taken of a vector, or of each row of a matrix.",
+    ),
+    (
+        r"\\mathbf\{e\}",
+        "{\\mathbf{e}^{K}_{k}} is the unit vector of length {K} with a 1 at place {k}.",
+    ),
+    (
+        r"\{E\^|E_\{",
+        "{E_{w}} is row {w} of a table, as a column: the vector of word {w}.",
+    ),
+    (
+        r"_\{\d+:\d+",
+        "{z_{1:4}} are rows 1 to 4.",
+    ),
+    (
+        r"pad\}_\{",
+        "{\\operatorname{pad}_{t=a|b}} puts {a} zeros before and {b} behind, along {t}.",
+    ),
+    (
+        r"\\bar\{h\}|\\bar\{c\}",
+        "{\\bar{h}_{t}} is {\\partial L / \\partial h_{t}}, through all later steps.",
+    ),
+    (
+        r"\bm(?:_\{\d+\})?(?:\^|\b)",
+        "{m} is a mask that was drawn (dropout: 0, or 1/(1 − p)).",
+    ),
+)
 TEXTS = (*_ALWAYS, *(text for _, text in _SIGNS))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from chainrule.explain.mathematics.labels import ROWS, Label, Labelled, letters_of
 from chainrule.explain.mathematics.writer import Writer, form, over, transposed
@@ -39,15 +39,12 @@ def _contract(w: Writer, n: Node, want: Labelled) -> Piece:
                 inner.append(c)
             else:
                 summed[c] = na[c] if isinstance(na[c], (str, tuple)) else nb[c]
-    for c, v in asked.items():  # an axis of size 1 that nobody asks for is read as it comes
-        if v is None and (c not in la or c not in lb):
-            asked[c] = None
     rows = {c: v for c, v in asked.items() if isinstance(v, int)}
     shared = [c for c in rows if c in la and c in lb]
     ra, rb = [c for c in rows if c not in lb], [c for c in rows if c not in la]
     inside = w.under(list(letters_of(summed.values())))
 
-    def labels(letters: str, own: dict[str, Label]) -> Labelled:
+    def labels(letters: str, own: Mapping[str, Label]) -> Labelled:
         return tuple(own.get(c, summed.get(c, asked.get(c))) for c in letters)
 
     if len(inner) > 1 or (inner and shared) or len(ra) > 1 or len(rb) > 1 or len(rows) > 2:
@@ -117,7 +114,9 @@ def _times(a: Piece, b: Piece) -> Piece:
 
 def _each(a: Piece, b: Piece, rows: bool) -> Piece:
     if not rows:
-        return Piece(rf"{fit(a, Binds.PRODUCT)} \cdot {fit(b, Binds.POWER, signed=False)}", Binds.PRODUCT)
+        return Piece(
+            rf"{fit(a, Binds.PRODUCT)} \cdot {fit(b, Binds.POWER, signed=False)}", Binds.PRODUCT
+        )
     return Piece(
         rf"{fit(a, Binds.PRODUCT)} \odot {fit(b, Binds.POWER, signed=False)}", Binds.PRODUCT
     )
@@ -144,16 +143,14 @@ def _conv(w: Writer, n: Node, want: Labelled) -> Piece:
 
 
 def star(n: Node) -> str:
-    """Stride s, padding p, dilation d and groups g of a convolution, where they are not 1, 0, 1, 1."""
+    """Stride s, padding p, dilation d, groups g of a convolution, where not 1, 0, 1, 1."""
     turned = n.op.name == "conv_transpose"
     low, high = (n.attr("padding"),) * 2 if turned else (n.attr("low"), n.attr("high"))
     said = []
     if any(s != 1 for s in n.attr("stride")):
         said.append(f"s={_same(n.attr('stride'))}")
     if any(low) or any(high):
-        said.append(
-            f"p={_same(low)}" if low == high else f"p={_same(low)}|{_same(high)}"
-        )
+        said.append(f"p={_same(low)}" if low == high else f"p={_same(low)}|{_same(high)}")
     if any(s != 1 for s in n.attr("dilation")):
         said.append(f"d={_same(n.attr('dilation'))}")
     if n.attr("groups") != 1:
@@ -168,7 +165,8 @@ def _same(values: tuple[int, ...]) -> str:
 def _times_star(a: Piece, b: Piece, sign: str, index: str) -> Piece:
     sign += f"_{{{index}}}" if index else ""
     return Piece(
-        f"{fit(a, Binds.POWER, signed=False)} {sign} {fit(b, Binds.POWER, signed=False)}", Binds.PRODUCT
+        f"{fit(a, Binds.POWER, signed=False)} {sign} {fit(b, Binds.POWER, signed=False)}",
+        Binds.PRODUCT,
     )
 
 
@@ -301,7 +299,9 @@ def reduced_labels(w: Writer, n: Node, want: Labelled) -> tuple[Labelled, list[L
     """The labels of what is reduced, and of the axes that go."""
     (x,) = n.inputs
     gone = _axes(n)
-    kept = iter(want if len(want) != len(x.shape) else [v for a, v in enumerate(want) if a not in gone])
+    kept = iter(
+        want if len(want) != len(x.shape) else [v for a, v in enumerate(want) if a not in gone]
+    )
     labels: list[Label] = [None if a in gone else next(kept) for a in range(len(x.shape))]
     natural = w.natural(x)
     out: list[Label] = []

@@ -29,8 +29,8 @@ from chainrule.ir.graph import substitute, topological
 from chainrule.ir.node import Node
 from chainrule.keras.optimizers.base import Optimizer as KerasOptimizer
 from chainrule.keras.variables import Variable
-from chainrule.optim.optimizer import Optimizer
 from chainrule.ops import const
+from chainrule.optim.optimizer import Optimizer
 from chainrule.rewrite import decompose
 from chainrule.tensor import Parameter, Tensor, no_grad
 from chainrule.tensor.creation import tensor
@@ -46,16 +46,45 @@ class Rule(NamedTuple):
 
 #: What the rules in `ops/updates.py`, and Keras's, call things.
 _SYMBOLS = {
-    "p": r"\theta", "g": "g", "m": "m", "v": "v", "b": "b", "s": "s", "d": "d", "u": "u",
-    "largest": r"\hat{v}", "mean_g": r"\bar{g}", "mean": r"\bar{g}", "lr": r"\eta",
-    "step_size": r"\eta_{t}", "decay": r"\lambda", "momentum": r"\mu", "mu": r"\mu",
-    "rate1": r"(1 - \beta_{1})", "rate": r"(1 - \beta_{1})", "bias1": r"(1 - \beta_{1}^{t})",
-    "bias2": r"(1 - \beta_{2}^{t})", "bias2_sqrt": r"\sqrt{1 - \beta_{2}^{t}}",
-    "step_g": r"\eta_{1}", "step_m": r"\eta_{2}", "rectifier": "r", "rho": r"\rho",
-    "rate2": r"(1 - \hat{\beta}_{2})", "rows": "R", "columns": "C", "average": r"\bar{\theta}",
-    "shrink": r"(1 - \eta \lambda)", "step": r"\eta_{t}",
-    "exp_avg": "m", "exp_avg_sq": "v", "momentum_buffer": "b", "velocity": "v",
-    "eta": r"\eta_{t}", "size": "s", "prev": "g^{-}", "ax": r"\bar{\theta}",
+    "p": r"\theta",
+    "g": "g",
+    "m": "m",
+    "v": "v",
+    "b": "b",
+    "s": "s",
+    "d": "d",
+    "u": "u",
+    "largest": r"\hat{v}",
+    "mean_g": r"\bar{g}",
+    "mean": r"\bar{g}",
+    "lr": r"\eta",
+    "step_size": r"\eta_{t}",
+    "decay": r"\lambda",
+    "momentum": r"\mu",
+    "mu": r"\mu",
+    "rate1": r"(1 - \beta_{1})",
+    "rate": r"(1 - \beta_{1})",
+    "bias1": r"(1 - \beta_{1}^{t})",
+    "bias2": r"(1 - \beta_{2}^{t})",
+    "bias2_sqrt": r"\sqrt{1 - \beta_{2}^{t}}",
+    "step_g": r"\eta_{1}",
+    "step_m": r"\eta_{2}",
+    "rectifier": "r",
+    "rho": r"\rho",
+    "rate2": r"(1 - \hat{\beta}_{2})",
+    "rows": "R",
+    "columns": "C",
+    "average": r"\bar{\theta}",
+    "shrink": r"(1 - \eta \lambda)",
+    "step": r"\eta_{t}",
+    "exp_avg": "m",
+    "exp_avg_sq": "v",
+    "momentum_buffer": "b",
+    "velocity": "v",
+    "eta": r"\eta_{t}",
+    "size": "s",
+    "prev": "g^{-}",
+    "ax": r"\bar{\theta}",
 }
 #: What Keras's optimisers keep beside a variable, by the end of its name.
 _SLOTS = {
@@ -148,9 +177,7 @@ def _module(optimizer: Optimizer) -> Found:
             names.setdefault(inner, symbols.get(name, name))
     made = update.op.expand(update)
     outs = made if isinstance(made, tuple) else (made,)
-    return names, [
-        (_SYMBOLS.get(name, name), n) for name, n in zip(parameters, outs, strict=False)
-    ]
+    return names, [(_SYMBOLS.get(name, name), n) for name, n in zip(parameters, outs, strict=False)]
 
 
 def _by_tensors(found: Any, tensors: list[Any], words: list[str], held: list[str]) -> Found:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from chainrule.explain.mathematics.derive import Derivation, Given, Line
 from chainrule.explain.mathematics.folding import Group, at, fold, plain
+from chainrule.explain.mathematics.naming import MARK
 from chainrule.explain.mathematics.notation import conventions
 from chainrule.explain.mathematics.rules import Rule
 from chainrule.explain.mathematics.texts import broken, document
+from chainrule.explain.observe import Call
 from chainrule.explain.page import escape, page, save
 from chainrule.explain.reading.values import Value
 from chainrule.explain.typeset import mathml, unicode
@@ -156,7 +158,7 @@ class Mathematics:
                 if same:
                     if block.path not in first and block.path != group.paths[0]:
                         continue
-                    tex = _as_k(g.tex, block.k)
+                    tex = MARK.sub("k", g.tex)
                     name = group.title + g.name[len(block.path) :]
             role = say(g.role) if g.role in _ROLES else ""
             out.append((tex, name if g.role in ("parameter", "buffer") else "", shape, role))
@@ -207,11 +209,11 @@ class Mathematics:
                 "\\begin{itemize}\n" + "\n".join(rf"\item {t}" for t in items) + "\n\\end{itemize}"
             )
             body.append(rf"\section*{{{say('Symbols')}}}")
-            rows = [
-                rf"${t}$ & {_verbatim(name)} & ${shape.replace('×', chr(92) + 'times')}$ & {role} \\"
-                for t, name, shape, role in self._rows()
-            ]
-            body.append("\\begin{longtable}{llll}\n" + "\n".join(rows) + "\n\\end{longtable}")
+            table: list[str] = []
+            for t, name, shape, role in self._rows():
+                size = shape.replace("×", r"\times")
+                table.append(rf"${t}$ & {_verbatim(name)} & ${size}$ & {role} \\")
+            body.append("\\begin{longtable}{llll}\n" + "\n".join(table) + "\n\\end{longtable}")
         for s in self.sections:
             body.append(rf"\section*{{{say(s.title)}}}")
             for group, heads in self._headed(s):
@@ -224,8 +226,8 @@ class Mathematics:
                     body.append(rf"\[ {text} \]")
         if self.rule is not None:
             body.append(rf"\section*{{{say('Update')}: {_verbatim(self.rule.name)}}}")
-            lines = " \\\\\n".join(rf"{a} &= {b}" for a, b in self.rule.lines)
-            body.append(f"\\begin{{align*}}\n{lines}\n\\end{{align*}}")
+            rule = " \\\\\n".join(rf"{a} &= {b}" for a, b in self.rule.lines)
+            body.append(f"\\begin{{align*}}\n{rule}\n\\end{{align*}}")
             numbers = r",\quad ".join(f"{a} = {b}" for a, b in self.rule.numbers)
             body.append(rf"\[ {numbers} \]")
         return document("\n\n".join(body), self.lang)
@@ -257,9 +259,7 @@ class Mathematics:
                 for head, lines in heads:
                     if head:
                         out.append(f"<p class='muted'><code>{escape(head)}</code></p>")
-                    out += [
-                        f"<div class='wide'>{mathml(_whole(line))}</div>" for line in lines
-                    ]
+                    out += [f"<div class='wide'>{mathml(_whole(line))}</div>" for line in lines]
         if self.rule is not None:
             out.append(f"<h2>{escape(say('Update'))} · <code>{escape(self.rule.name)}</code></h2>")
             out += [f"<div class='wide'>{mathml(f'{a} = {b}')}</div>" for a, b in self.rule.lines]
@@ -281,30 +281,19 @@ class Mathematics:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """The page, the TeX document (.tex) or the text (.txt) in a file, whole or not at all."""
         end = Path(path).suffix
-        return save(path, self.tex if end == ".tex" else str(self) if end == ".txt" else self.html())
+        return save(
+            path, self.tex if end == ".tex" else str(self) if end == ".txt" else self.html()
+        )
 
 
 _ROLES = {"input", "target", "parameter", "buffer"}
 
 
-def _as_k(tex: str, k: int) -> str:
-    del k
-    from_mark = plain(tex)
-    return from_mark if from_mark == tex else _letter_k(tex)
-
-
-def _letter_k(tex: str) -> str:
-    from chainrule.explain.mathematics.naming import MARK
-
-    return MARK.sub("k", tex)
-
-
-def _described(call: object) -> str:
+def _described(call: Call) -> str:
     """Linear, (5, 3) → (5, 4)"""
-    kind = call.kind  # type: ignore[attr-defined]  # a Call
-    ins = [tuple(t.shape) for t in call.inputs][:1]  # type: ignore[attr-defined]  # a Call
-    outs = [tuple(t.shape) for t in call.outputs][:1]  # type: ignore[attr-defined]  # a Call
-    return f"{kind}  {ins[0]} → {outs[0]}" if ins and outs else str(kind)
+    ins = [tuple(t.shape) for t in call.inputs][:1]
+    outs = [tuple(t.shape) for t in call.outputs][:1]
+    return f"{call.kind}  {ins[0]} → {outs[0]}" if ins and outs else call.kind
 
 
 def _text_line(line: Line, width: int) -> str:

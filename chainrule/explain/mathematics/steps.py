@@ -52,7 +52,9 @@ class Steps:
                 continue
             if any(u in bound for u in self.users.get(n, [])):
                 inner = n
-                while inner.op.name in ("reshape", "broadcast_to", "cast") and inner.inputs[0].shape:
+                while (
+                    inner.op.name in ("reshape", "broadcast_to", "cast") and inner.inputs[0].shape
+                ):
                     if value_of(inner.inputs[0]) is not None:
                         break
                     inner = inner.inputs[0]
@@ -130,7 +132,9 @@ class Steps:
             return "a" if len(n.inputs) == 1 or len(active) == 1 else None
         if name == "add" and n.shape and n.dtype.is_floating_point:
             both = all(i in self.labels.active and i in self.bound for i in n.inputs)
-            if both and not any(u.op.name == "add" and len(self.users[n]) == 1 for u in self.users.get(n, [])):
+            if both and not any(
+                u.op.name == "add" and len(self.users[n]) == 1 for u in self.users.get(n, [])
+            ):
                 return "h"
         if name in ("sum", "mean") and n.shape and self._pooled(n):
             return "s"
@@ -155,7 +159,15 @@ class Steps:
         if n not in self.labels.matrix:
             return "u"
         left = n
-        while left.op.name in ("mul", "div", "permute", "reshape", "broadcast_to", "matmul", "contract"):
+        while left.op.name in (
+            "mul",
+            "div",
+            "permute",
+            "reshape",
+            "broadcast_to",
+            "matmul",
+            "contract",
+        ):
             nxt = [i for i in left.inputs if i in self.labels.active]
             if not nxt:
                 break
@@ -165,7 +177,11 @@ class Steps:
             if left in self.kinds:
                 break
         follows = self.users.get(n, [])
-        return "S" if any(u.op.name in ("softmax", "mul", "add", "where", "div") for u in follows) else "O"
+        return (
+            "S"
+            if any(u.op.name in ("softmax", "mul", "add", "where", "div") for u in follows)
+            else "O"
+        )
 
 
 def attention_operands(steps: Steps) -> dict[Node, str]:

@@ -24,9 +24,9 @@ from chainrule.keras import losses
 from chainrule.keras.layers.state import State as KerasLayer
 from chainrule.ops import broadcast_to, const
 from chainrule.ops.movement import full
+from chainrule.pytree import tree_map
 from chainrule.rewrite import decompose
 from chainrule.rewrite.walk import rewrite
-from chainrule.pytree import tree_map
 from chainrule.tensor import Tensor
 from chainrule.tensor.creation import as_tensor
 
@@ -92,9 +92,9 @@ class Subject:
         self.inputs = [n for n in self._leaves(given) if n in known]
         self.target = [n for n in self._leaves(target) if n in known]
         self.home: dict[Node, Call] = {}
-        for n, call in origins.items():
-            if n in of and call is not None:
-                self.home.setdefault(of[n], call)
+        for n, origin in origins.items():
+            if n in of and origin is not None:
+                self.home.setdefault(of[n], origin)
         for n in reversed(self.order):  # what a formula is made of belongs to who wrote it
             call = self.home.get(n)
             if call is not None:
@@ -113,20 +113,24 @@ class Subject:
                     return full(n.shape, bool(truth.all()), n.dtype)
         if n.op.name == "input" and n not in self.given_nodes and isinstance(n.type, TensorType):
             array = self.arrays.get(n)
-            if array is not None and array.size > 1 and array.dtype.kind == "f":
-                if (array == array.flat[0]).all() and n.shape:
-                    return full(n.shape, float(array.flat[0]), n.dtype)
+            many = array is not None and array.size > 1 and array.dtype.kind == "f"
+            if many and array is not None and (array == array.flat[0]).all():
+                return full(n.shape, float(array.flat[0]), n.dtype)
         if n.op.name == "where" and (v := value_of(n.inputs[0])) is not None:
             kept = n.inputs[1 if v else 2]
             return kept if kept.shape == n.shape else broadcast_to(kept, shape=n.shape)
-        if n.op.name in ("cast", "sum") and (v := value_of(n.inputs[0])) is not None and n.shape == ():
+        if (
+            n.op.name in ("cast", "sum")
+            and (v := value_of(n.inputs[0])) is not None
+            and n.shape == ()
+        ):
             return const(float(v) * math.prod(n.inputs[0].shape), n.dtype)
         if n.op.name == "cast" and (v := value_of(n.inputs[0])) is not None:
             return full(n.shape, float(v), n.dtype)
         return None
 
     def _leaves(self, tensors: Sequence[Tensor]) -> list[Node]:
-        """The inputs behind tensors: what the user gave may have been made by a program of its own."""
+        """The inputs behind tensors; what was computed by a program of the user's is none."""
         out: list[Node] = []
         for t in tensors:
             try:
@@ -167,7 +171,7 @@ def _opened(nodes: Sequence[Node]) -> set[str]:
         if not n.op.is_primitive and n.op.name not in _WORDS and n.op.name not in found:
             inside = n.op.expand(n)
             outs = inside if isinstance(inside, tuple) else (inside,)
-            within = topological(outs, stop=lambda m, n=n: m in n.inputs)
+            within = topological(outs, stop=n.inputs.__contains__)
             if any(m.op.name in ("scan", "softmax") for m in within):
                 found.add(n.op.name)
     return found
@@ -197,7 +201,8 @@ def _loss(model: Any, loss: Any, out: Any, x: Any, y: Any) -> Any:
 
 def _is_keras(model: Any, loss: Any) -> bool:
     return isinstance(loss, losses.Loss) or (
-        isinstance(model, KerasLayer) and getattr(loss, "__module__", "").startswith("chainrule.keras")
+        isinstance(model, KerasLayer)
+        and getattr(loss, "__module__", "").startswith("chainrule.keras")
     )
 
 

@@ -23,13 +23,14 @@ def document(body: str, lang: str = "en") -> str:
     return f"{_HEAD[lang]}{_PREAMBLE}{body}\n\\end{{document}}\n"
 
 
+_INSIDE = r"((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)"
+_FRACTION = re.compile(rf"\\frac\{{{_INSIDE}\}}\{{{_INSIDE}\}}")
 _TOKEN = re.compile(r"\\left|\\right|\\begin\{\w+\}|\\end\{\w+\}|\\[a-zA-Z]+|\\.|.", re.DOTALL)
 
 
 def visible(tex: str) -> int:
     """About how wide a formula is, in signs."""
-    tex = re.sub(r"\\frac\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}",
-                 lambda m: max(m[1], m[2], key=len), tex)  # fmt: skip
+    tex = _FRACTION.sub(lambda m: max(m[1], m[2], key=len), tex)
     tex = re.sub(r"\\(?:left|right|operatorname|mathrm|mathbf)\b", "", tex)
     tex = re.sub(r"\\[a-zA-Z]+", "x", tex)
     return len(re.sub(r"[{}^_\s\\]", "", tex))

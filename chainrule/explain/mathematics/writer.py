@@ -29,15 +29,16 @@ class Symbol(NamedTuple):
     labels: Labelled
 
 
-#: Composites that are one word, if their attributes are these; others are written as their formula.
+#: Composites that are one word if their attributes are these; others are written as a formula.
 WORDS: dict[str, dict[str, object]] = {
-    **dict.fromkeys((
+    **{name: {} for name in (
         "sigmoid", "relu", "log_sigmoid", "silu", "mish", "softsign", "square", "reciprocal",
-        "rsqrt", "clamp_min", "clamp_max", "lerp", "squared_error", "absolute_error", "erfc", "ndtr",
+        "rsqrt", "clamp_min", "clamp_max", "lerp", "squared_error", "absolute_error", "erfc",
+        "ndtr", "conv_transpose",
         "binary_cross_entropy", "binary_cross_entropy_logits", "softmax", "log_softmax",
-        "cross_entropy_rows", "standardize", "rms_standardize", "max_pool", "sum_pool", "conv", "conv_transpose",
+        "cross_entropy_rows", "standardize", "rms_standardize", "max_pool", "sum_pool", "conv",
         "mean", "logsumexp", "matmul", "linear", "logaddexp",
-    ), {}),
+    )},
     "gelu": {"approximate": "none"}, "softplus": {"beta": 1.0},
     "hardtanh": {"low": -1.0, "high": 1.0},
 }  # fmt: skip
@@ -56,7 +57,7 @@ class Writer:
     def __init__(
         self, names: Mapping[Node, Symbol], labels: Labels, specials: Mapping[Node, Special]
     ) -> None:
-        self.names, self.labels, self.specials = dict(names), labels, specials
+        self.names, self.labels, self.specials = dict(names), labels, dict(specials)
         self.summed: frozenset[str] = frozenset()
         self.naturals: dict[Node, Labelled] = {}
         self.memo: dict[tuple[Node, Labelled, frozenset[str]], Piece] = {}
@@ -74,11 +75,13 @@ class Writer:
         """As its operands are read, if it is a value of theirs moved or changed one by one."""
         if n in self.labels.declared or not n.inputs or n not in self.labels.active:
             return self.labels.natural(n)
-        first = [i for i in n.inputs if is_tensor(i) and i.shape == n.shape and i in self.labels.active]
+        first = [
+            i for i in n.inputs if is_tensor(i) and i.shape == n.shape and i in self.labels.active
+        ]
         if n.op.name == "permute":
             inner = self.natural(n.inputs[0])
             return tuple(inner[a] for a in n.attr("order"))
-        if first and (n.op.elementwise or len(n.inputs) == 1 and n.op.name != "reshape"):
+        if first and (n.op.elementwise or (len(n.inputs) == 1 and n.op.name != "reshape")):
             return self.natural(first[0])
         if n.op.name == "contract":
             return self._product(n)
@@ -132,8 +135,10 @@ class Writer:
             )
             return self.see(inside, want)
         alike = not n.op.is_primitive and all(i.shape in (n.shape, ()) for i in n.inputs)
-        if n.op.elementwise or read(n.op.tex).transparent or (
-            alike and not any(k == "axis" for k, _ in n.attrs)
+        if (
+            n.op.elementwise
+            or read(n.op.tex).transparent
+            or (alike and not any(k == "axis" for k, _ in n.attrs))
         ):
             return self.elementwise(n, want)
         return self.other(n, want)
@@ -150,6 +155,7 @@ class Writer:
 
     def other(self, n: Node, want: Labelled) -> Piece:
         """What there is no notation for: the formula of its row, read as it comes."""
+
         def look(i: Node) -> Piece:
             return self.see(i, self.natural(i)) if is_tensor(i) else self.tuple(i)
 
@@ -189,7 +195,9 @@ class Writer:
             ]
         while items and items[-1] == ":":
             items.pop()
-        renamed = [f"{h}={w}" for h, w in pairs if isinstance(h, str) and isinstance(w, str) and h != w]
+        renamed = [
+            f"{h}={w}" for h, w in pairs if isinstance(h, str) and isinstance(w, str) and h != w
+        ]
         seen = ordered(c for c in own if shown and c in self.summed and not renamed)
         index = [*map(str, items), *seen, *renamed]
         if index:
@@ -197,21 +205,27 @@ class Writer:
         if simple:
             return transposed(p) if numbers in ([1], [1, 0]) and not (same and kept) else p
         if bound:
-            p = atom(rf"\operatorname{{rows}}_{{{','.join(str(h) for _, h in bind)}}}{brackets(p.tex)}")
+            p = atom(
+                rf"\operatorname{{rows}}_{{{','.join(str(h) for _, h in bind)}}}{brackets(p.tex)}"
+            )
             order = [w for w, _ in bind] + numbers
             return transposed(p) if order in ([1], [1, 0]) else p
         final = sorted(
             [(w, h) for w, h in bind]
             + [(w, _FREE[k]) for k, r in enumerate(rows) if isinstance(w := to.get(r), int)]
         )
-        return atom(rf"\operatorname{{rows}}_{{{','.join(str(h) for _, h in final)}}}{brackets(p.tex)}")
+        return atom(
+            rf"\operatorname{{rows}}_{{{','.join(str(h) for _, h in final)}}}{brackets(p.tex)}"
+        )
 
     def letter(self, n: Node, axis: int, taken: Labelled) -> str:
         """A letter for an axis that is read as a row elsewhere."""
         named = self.labels.named(self.labels.axes.of(n)[axis])
         used = {c for a in taken for c in (a if isinstance(a, tuple) else (a,))} | self.summed
-        if isinstance(named, str) and named not in used and self.labels.axes.of(n)[axis] not in (
-            self.labels.features
+        if (
+            isinstance(named, str)
+            and named not in used
+            and self.labels.axes.of(n)[axis] not in (self.labels.features)
         ):
             return named
         return next(c for c in "abcdfguv" if c not in used)
@@ -227,9 +241,7 @@ class Writer:
 def below(i: Node, n: Node, want: Labelled) -> Labelled:
     """The labels that an operand has when the result has `want`: axes count from the right."""
     lead = len(n.shape) - len(i.shape)
-    return tuple(
-        want[a + lead] if s == n.shape[a + lead] else None for a, s in enumerate(i.shape)
-    )
+    return tuple(want[a + lead] if s == n.shape[a + lead] else None for a, s in enumerate(i.shape))
 
 
 def ordered(letters: Iterable[str]) -> list[str]:
@@ -255,7 +267,9 @@ def transposed(p: Piece) -> Piece:
 
 def over(labels: list[Label]) -> str:
     """What a sum runs over: letters, and i, j, k for rows 0, 1, 2."""
-    letters = [c for a in labels for c in (a if isinstance(a, tuple) else (a,)) if isinstance(c, str)]
+    letters = [
+        c for a in labels for c in (a if isinstance(a, tuple) else (a,)) if isinstance(c, str)
+    ]
     rows = [ROWS[a] for a in labels if isinstance(a, int)]
     return ",".join([*ordered(letters), *rows])
 

@@ -1,4 +1,4 @@
-r"""Reads the mathematics that `explain.math` prints, and computes it with NumPy in double precision.
+r"""Reads the mathematics that `explain.math` prints, and computes it with NumPy in float64.
 
     evaluate(text, values)     one expression
     Sheet(values).run(lines)   equations, one after another; loops over time step by step

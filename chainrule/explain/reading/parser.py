@@ -1,7 +1,7 @@
 """A reader of the TeX that `explain.math` prints: it evaluates while it reads.
 
-    sum       product ± product …          product   juxtaposed ⊙ juxtaposed …   (⊙, · bind less)
-    juxta     factor factor …, W ⋆ x       factor    number, symbol, (…), f(…), fraction, Σ …
+sum       product ± product …          product   juxtaposed ⊙ juxtaposed …   (⊙, · bind less)
+juxta     factor factor …, W ⋆ x       factor    number, symbol, (…), f(…), fraction, Σ …
 """
 
 from __future__ import annotations
@@ -390,7 +390,9 @@ class Reader:
             if letter in scope.at:
                 return self._step(name, letter, scope.at[letter] + by), rest
             if shift:
-                steps = [self._step(name, letter, t + by) for t in range(1, scope.lengths[letter] + 1)]
+                steps = [
+                    self._step(name, letter, t + by) for t in range(1, scope.lengths[letter] + 1)
+                ]
                 labels = union(*steps)
                 stack = np.stack(np.broadcast_arrays(*(s.ordered(labels) for s in steps)))
                 return Value(stack, (letter, *labels)), rest
@@ -576,13 +578,16 @@ def _chosen(x: Value, label: Label, what: str) -> Value:
 
 def bind(x: Value, letters: list[str]) -> Value:
     """The matrix whose rows are x_t: letters become the first rows."""
-    shifted = {r: r + len(letters) for r in x.rows}
-    return x.renamed({**shifted, **{v: k for k, v in enumerate(letters)}})
+    names: dict[Label, Label] = {r: r + len(letters) for r in x.rows}
+    names.update((v, k) for k, v in enumerate(letters))
+    return x.renamed(names)
 
 
 def stacked(parts: list[Value], label: Label) -> Value:
     """One under the other, along a row or a letter."""
-    parts = [p if label in p.labels else Value(p.array[..., None], (*p.labels, label)) for p in parts]
+    parts = [
+        p if label in p.labels else Value(p.array[..., None], (*p.labels, label)) for p in parts
+    ]
     labels = [v for v in union(*parts) if v != label]
     arrays = [p.ordered([*labels, label]) for p in parts]
     lead = np.broadcast_shapes(*(a.shape[:-1] for a in arrays))

@@ -109,7 +109,7 @@ def convolved_back(w: Value, d: Value, text: str) -> Value:
     whole = [n + p + q for n, p, q in zip(o.size, o.low, o.high, strict=True)]
     made = spread(parts, whole, o.stride, o.dilation)
     at = tuple(slice(p, p + n) for p, n in zip(o.low, o.size, strict=True))
-    made = made[(..., *at)].reshape(*lead, -1, *o.size)
+    made = made[_last(at)].reshape(*lead, -1, *o.size)
     return Value(made, (*samples, 0, *places))
 
 
@@ -171,7 +171,12 @@ def pooled_back(name: str, d: Value, other: Value | list[int], text: str) -> Val
     whole = [n + p + q for n, p, q in zip(inside, o.low, o.high, strict=True)]
     made = spread(parts, whole, stride, o.dilation)
     at = tuple(slice(p, p + n) for p, n in zip(o.low, inside, strict=True))
-    return Value(made[(..., *at)], (*letters, *places))
+    return Value(made[_last(at)], (*letters, *places))
+
+
+def _last(at: Sequence[slice]) -> Any:
+    """An index of the last axes."""
+    return (..., *at)
 
 
 def _counts(
