@@ -28,7 +28,8 @@ _FUNCTIONS = r"(?<![\w.])(randn|rand|zeros|ones|eye|tensor)\("
 
 
 class Layer(NamedTuple):
-    """All of a page. `face` is "nn" or "keras"; `remark` says why something is missing."""
+    """All of a page. `face` is "nn" or "keras"; formulas are TeX; `remark` says why something is
+    missing."""
 
     face: str
     name: str
@@ -36,13 +37,14 @@ class Layer(NamedTuple):
     aliases: tuple[str, ...]
     topic: str
     signature: str
-    formula: str
-    gradient: str
-    remark: str
-    parameters: list[tuple[str, str]]
-    ops: list[str]
     source: list[Excerpt]
     example: Example
+    formula: str = ""
+    gradient: str = ""
+    textbook: str = ""
+    remark: str = ""
+    parameters: tuple[tuple[str, str], ...] = ()
+    ops: tuple[str, ...] = ()
 
 
 def modules() -> dict[str, tuple[type, tuple[str, ...]]]:
@@ -70,37 +72,46 @@ def _classes(room: Any, base: type) -> dict[str, tuple[type, tuple[str, ...]]]:
 
 def describe(face: str, name: str, kind: type, aliases: tuple[str, ...]) -> Layer:
     """Everything that a page says of a layer."""
-    source = class_of(kind)
+    table = MODULES if face == "nn" else LAYERS
+    known = (table[n] for n in (name, *aliases) if n in table)
+    making = next(known, Making(f"{name}()", (("x", "randn(2, 4)"),)))
+    plain = name in WITHOUT
+    space, example = ({}, _documented(kind)) if plain else _run(face, name, making)
     topic = kind.__module__.rsplit(".", 1)[-1]
-    signature = _signature(kind)
-    making = next(
-        (
-            t[n]
-            for t in ((MODULES if face == "nn" else LAYERS),)
-            for n in (name, *aliases)
-            if n in t
-        ),
-        None,
-    )
-    if name in WITHOUT:
-        example = _documented(kind)
-        return Layer(face, name, kind, aliases, topic, signature, "", "", WITHOUT[name], [], [],
-                     source, example)  # fmt: skip
-    if making is None:
-        making = Making(f"{name}()", (("x", "randn(2, 4)"),))
-    space, example = _run(face, name, making)
+    page = Layer(face, name, kind, aliases, topic, _signature(kind), class_of(kind), example)
+    if plain:
+        return page._replace(remark=WITHOUT[name])
     layer = space["layer"]
-    parameters = [(n, "×".join(map(str, p.shape)) or "1") for n, p in parameters_of(layer)] \
-        if hasattr(layer, "parameters") or hasattr(layer, "weights") else []  # fmt: skip
+    weights = dict(parameters_of(layer)) if _has_parameters(layer) else {}
+    page = page._replace(
+        parameters=tuple((n, "×".join(map(str, p.shape)) or "1") for n, p in weights.items())
+    )
     if name in HOLDS:
-        remark = (
-            "It holds layers or tensors for a layer that uses them, and computes nothing by itself."
-        )
-        return Layer(face, name, kind, aliases, topic, signature, "", "", remark, parameters, [],
-                     source, example)  # fmt: skip
-    formula, gradient, remark, used = _mathematics(layer, space, making)
-    return Layer(face, name, kind, aliases, topic, signature, formula, gradient, remark, parameters,
-                 used, source, example)  # fmt: skip
+        return page._replace(remark=_HOLDS)
+    textbook = _textbook(layer, making, space) if weights else ""
+    return page._replace(textbook=textbook, **_mathematics(layer, weights, space, making))
+
+
+_HOLDS = "It holds layers or tensors for a layer that uses them, and computes nothing by itself."
+
+
+def _has_parameters(layer: Any) -> bool:
+    return hasattr(layer, "parameters") or hasattr(layer, "weights")
+
+
+def _textbook(layer: Any, making: Making, space: dict[str, Any]) -> str:
+    """Layers of one input in the notation of textbooks, which reads a batch as columns."""
+    if len(making.inputs) != 1 or not making.inputs[0][0] or making.more:
+        return ""
+    try:
+        lines = explain.math(layer, space["x"]).lines
+    except (ChainruleError, ValueError):  # it has no such form
+        return ""
+    return (
+        r"\begin{aligned}"
+        + r" \\ ".join(f"{e.left} &= {e.right}" for e in lines)
+        + r"\end{aligned}"
+    )
 
 
 def _signature(kind: type) -> str:
@@ -164,68 +175,37 @@ def _documented(kind: type) -> Example:
 
 
 def _mathematics(
-    layer: Any, space: dict[str, Any], making: Making
-) -> tuple[str, str, str, list[str]]:
-    """Formula and gradient of a call, as recorded; why one is missing; the ops."""
+    layer: Any, weights: dict[str, Any], space: dict[str, Any], making: Making
+) -> dict[str, Any]:
+    """Formula and gradient of a call, as recorded, or why one is missing; the ops that it takes."""
     results = [t for t in tree_leaves(space.get("y")) if isinstance(t, Tensor)]
     if not results:
-        return (
-            "",
-            "",
-            "It works on texts or structures outside of the graph: there is no formula.",
-            [],
-        )
+        return {"remark": "It works on texts outside of the graph: there is no formula."}
     inputs = {n: v for n, v in space.items() if isinstance(v, Tensor) and n not in ("y", "layer")}
     for n, x in inputs.items():
         if x.dtype.is_floating_point and not n.startswith("t") and x.is_leaf:
             x.requires_grad_()
     results = _again(space, making)
-    weights = (
-        dict(parameters_of(layer))
-        if hasattr(layer, "parameters") or hasattr(layer, "weights")
-        else {}
-    )
-    names = [{_last(k): v for k, v in weights.items()}, inputs]
-    smooth = [t for t in results if t.dtype.is_floating_point]
     nodes = recorded(results).nodes
-    used = list(dict.fromkeys(n.op.name for n in topological(nodes) if n.op.name not in _SILENT))
+    smooth = [t for t in results if t.dtype.is_floating_point]
     if all(n.op.name in ("input", "const") for n in nodes):
-        says = (
-            "It gives back what it takes: y = x."
-            if smooth
-            else "Its result is looked up outside of the graph."
-        )
-        return ("y = x" if smooth else ""), ("\\bar{x} = \\bar{y}" if smooth else ""), says, used
-    formula = explain.formula(results, names=names, width=70).tex
+        if not smooth:
+            return {"remark": "Its result is looked up outside of the graph: there is no formula."}
+        same = {"formula": "y = x", "gradient": r"\bar{x} = \bar{y}"}
+        return {**same, "remark": "It gives back what it takes."}
+    names = [{k.replace("/", "."): v for k, v in weights.items()}, inputs]
+    used = dict.fromkeys(n.op.name for n in topological(nodes) if n.op.name not in _SILENT)
+    found = {"formula": explain.formula(results, names=names, width=70).tex, "ops": tuple(used)}
     if not smooth:
-        return (
-            formula,
-            "",
-            "Its results are whole numbers or truth values: nothing to differentiate.",
-            used,
-        )
-    wanted = [
-        t
-        for t in [*weights.values(), *inputs.values()]
-        if isinstance(t, Tensor) and t.requires_grad
-    ]
-    reached = _reached(smooth, wanted)
+        return {**found, "remark": "Its results are whole numbers: nothing to differentiate."}
+    given = [t for t in [*weights.values(), *inputs.values()] if isinstance(t, Tensor)]
+    reached = _reached(smooth, [t for t in given if t.requires_grad])
     if not reached:
-        return (
-            formula,
-            "",
-            "No input that could be learned reaches the result: nothing to differentiate.",
-            used,
-        )
-    try:
-        total = reduce(lambda a, b: a + b, (_scalar(t, k) for k, t in enumerate(smooth, 1)))
-        bars = {
-            rf"\bar{{y}}_{{{k}}}" if len(smooth) > 1 else r"\bar{y}": t for k, t in _bars.items()
-        }
-        gradient = explain.gradient(total, reached, names=[*names, bars], width=70).tex
-    except ChainruleError as e:
-        return formula, "", f"No gradient: {e}", used
-    return formula, gradient, "", used
+        return {**found, "remark": "Nothing that could be learned reaches the result."}
+    total = reduce(lambda a, b: a + b, (_scalar(t, k) for k, t in enumerate(smooth, 1)))
+    bars = {rf"\bar{{y}}_{{{k}}}" if len(smooth) > 1 else r"\bar{y}": t for k, t in _bars.items()}
+    gradient = explain.gradient(total, reached, names=[*names, bars], width=70)
+    return {**found, "gradient": gradient.tex}
 
 
 _SILENT = {"input", "const", "cast", "broadcast_to", "item", "stop_gradient", "copy"}
@@ -260,8 +240,3 @@ def _reached(results: list[Tensor], wanted: list[Tensor]) -> list[Tensor]:
         t for n, t in behind.leaves.items()
         if t is not None and n in alive and any(t is w or t.storage is w.storage for w in wanted)
     ]  # fmt: skip
-
-
-def _last(path: str) -> str:
-    """Keras's paths with slashes as attributes."""
-    return path.replace("/", ".")

@@ -144,6 +144,13 @@ def layer_page(d: Layer, ops: Mapping[str, str], source: Source) -> Page:
         parts.append(_derivation(d.gradient))
     else:
         parts.append(f"<p>{escape(d.remark)}</p>")
+    if d.textbook:
+        parts += [
+            heading("In textbook notation", "教科书的记法"),
+            '<p>A batch stored as rows is read as columns here. <span lang="zh">'
+            "按行存放的批次在这里读作列。</span></p>",
+            _derivation(d.textbook),
+        ]
     if d.parameters:
         rows = "".join(f"<tr><td><code>{n}</code></td><td>{s}</td></tr>" for n, s in d.parameters)
         parts += [
