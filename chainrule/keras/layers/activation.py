@@ -71,7 +71,7 @@ class LeakyReLU(_Elementwise):
 
 @known
 class ELU(_Elementwise):
-    """x where positive, else alpha (e^x - 1)."""
+    """x where positive, else alpha (eˣ − 1)."""
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -83,7 +83,7 @@ class ELU(_Elementwise):
 
 @known
 class Softmax(_Elementwise):
-    """e^x / Σ e^x along `axis`; where `mask` is False the result is 0."""
+    """eˣ / Σ eˣ along `axis`; where `mask` is False the result is 0."""
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

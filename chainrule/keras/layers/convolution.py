@@ -261,7 +261,7 @@ class Conv2D(Convolution):
 
 @known
 class Conv3D(Convolution):
-    """Convolution over three axes."""
+    """Convolution over three axes: (batch, d, h, w, in) → (batch, d′, h′, w′, filters)."""
 
     rank = 3
 
@@ -330,14 +330,14 @@ class _Depthwise(Convolution):
 
 @known
 class DepthwiseConv1D(_Depthwise):
-    """A convolution per channel, over one axis."""
+    """`depth_multiplier` kernels for each channel: (batch, n, c) → (batch, m, c·multiplier)."""
 
     rank = 1
 
 
 @known
 class DepthwiseConv2D(_Depthwise):
-    """A convolution per channel, over two axes."""
+    """`depth_multiplier` kernels for each channel of (batch, h, w, c), which do not mix."""
 
     rank = 2
 
@@ -411,14 +411,14 @@ class _Separable(_Depthwise):
 
 @known
 class SeparableConv1D(_Separable):
-    """Depthwise, then pointwise convolution, over one axis."""
+    """DepthwiseConv1D, then a product over channels: (batch, n, c) → (batch, m, filters)."""
 
     rank = 1
 
 
 @known
 class SeparableConv2D(_Separable):
-    """Depthwise, then pointwise convolution, over two axes."""
+    """DepthwiseConv2D, then a product over channels, with many fewer weights than Conv2D."""
 
     rank = 2
 
@@ -520,7 +520,7 @@ class _Transpose(Convolution):
 
 @known
 class Conv1DTranspose(_Transpose):
-    """Transposed convolution over one axis."""
+    """The transpose of Conv1D, larger by `strides`: (batch, n, in) → (batch, m, filters)."""
 
     rank = 1
 
@@ -534,7 +534,7 @@ class Conv2DTranspose(_Transpose):
 
 @known
 class Conv3DTranspose(_Transpose):
-    """Transposed convolution over three axes."""
+    """The transpose of Conv3D, which enlarges by `strides`."""
 
     rank = 3
 

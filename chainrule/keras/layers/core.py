@@ -311,7 +311,7 @@ class Lambda(Layer):
 
 @known
 class Activation(Layer):
-    """An activation function as a layer."""
+    """y = f(x) with an activation function f, by its name or as a function."""
 
     supports_masking = True
     builds_at_once = True

@@ -137,7 +137,7 @@ def _of_what_is_kept(op: Any, inputs: list[Tensor]) -> Tensor:
 
 @known
 class Add(_Merge):
-    """The sum."""
+    """x₁ + x₂ + …, of inputs that broadcast."""
 
     _least = 1
 
@@ -147,7 +147,7 @@ class Add(_Merge):
 
 @known
 class Subtract(_Merge):
-    """The first minus the second of two."""
+    """x₁ − x₂: the first minus the second of two inputs."""
 
     _least = 1
 
@@ -162,7 +162,7 @@ class Subtract(_Merge):
 
 @known
 class Multiply(_Merge):
-    """The product, element by element."""
+    """x₁ · x₂ · …, element by element."""
 
     _least = 1
 
@@ -178,7 +178,7 @@ class Multiply(_Merge):
 
 @known
 class Average(_Merge):
-    """The mean, element by element."""
+    """(x₁ + x₂ + … + xₙ) / n, of inputs that broadcast."""
 
     _least = 1
 
@@ -188,7 +188,7 @@ class Average(_Merge):
 
 @known
 class Maximum(_Merge):
-    """The largest, element by element."""
+    """max(x₁, x₂, …), element by element."""
 
     _least = 1
 
@@ -198,7 +198,7 @@ class Maximum(_Merge):
 
 @known
 class Minimum(_Merge):
-    """The smallest, element by element."""
+    """min(x₁, x₂, …), element by element."""
 
     _least = 1
 
@@ -208,7 +208,7 @@ class Minimum(_Merge):
 
 @known
 class Concatenate(_Merge):
-    """One after the other along `axis`."""
+    """[x₁, x₂, …]: one after the other along `axis`."""
 
     _least = 1
 

@@ -461,7 +461,7 @@ class GroupNormalization(Layer):
 
 @known
 class UnitNormalization(Layer):
-    """Vectors along `axis` divided by their length."""
+    """x / ‖x‖ along `axis`."""
 
     supports_masking = True
     casts_integers = True

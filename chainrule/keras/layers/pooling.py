@@ -111,7 +111,7 @@ class _AveragePooling(_Pooling):
 
 @known
 class MaxPooling1D(_MaxPooling):
-    """Largest value in windows over one axis."""
+    """yᵢ = maxₖ x_{i·stride + k}: (batch, n, c) → (batch, m, c)."""
 
     rank = 1
 
@@ -130,28 +130,28 @@ class MaxPooling2D(_MaxPooling):
 
 @known
 class MaxPooling3D(_MaxPooling):
-    """Largest value in windows over three axes."""
+    """The largest element of each window of (batch, d, h, w, c): (batch, d′, h′, w′, c)."""
 
     rank = 3
 
 
 @known
 class AveragePooling1D(_AveragePooling):
-    """Mean of windows over one axis."""
+    """yᵢ = Σₖ x_{i·stride + k} / size: (batch, n, c) → (batch, m, c)."""
 
     rank = 1
 
 
 @known
 class AveragePooling2D(_AveragePooling):
-    """Mean of windows over two axes."""
+    """The mean of each window of (batch, h, w, c): (batch, h′, w′, c)."""
 
     rank = 2
 
 
 @known
 class AveragePooling3D(_AveragePooling):
-    """Mean of windows over three axes."""
+    """The mean of each window of (batch, d, h, w, c): (batch, d′, h′, w′, c)."""
 
     rank = 3
 
@@ -201,7 +201,7 @@ class GlobalMaxPooling2D(_GlobalMax):
 
 @known
 class GlobalMaxPooling3D(_GlobalMax):
-    """Largest value over the volume."""
+    """Largest value over the volume: (batch, d, h, w, c) → (batch, c)."""
 
     rank = 3
 
@@ -235,7 +235,7 @@ class GlobalAveragePooling2D(_GlobalAverage):
 
 @known
 class GlobalAveragePooling3D(_GlobalAverage):
-    """Mean over the volume."""
+    """Mean over the volume: (batch, d, h, w, c) → (batch, c)."""
 
     rank = 3
 
@@ -287,7 +287,7 @@ class AdaptiveAveragePooling2D(_Adaptive):
 
 @known
 class AdaptiveAveragePooling3D(_Adaptive):
-    """Means of parts of a volume."""
+    """Means of parts of a volume: (batch, d, h, w, c) → (batch, *output_size, c)."""
 
     rank = 3
 
@@ -308,7 +308,7 @@ class AdaptiveMaxPooling1D(_Adaptive):
 
 @known
 class AdaptiveMaxPooling2D(_Adaptive):
-    """Largest values of parts of an image."""
+    """Largest values of parts of an image: (batch, h, w, c) → (batch, *output_size, c)."""
 
     def _parts(self, x: Tensor) -> Tensor:
         largest: Tensor = F.adaptive_max_pool2d(x, self.output_size)
@@ -317,7 +317,7 @@ class AdaptiveMaxPooling2D(_Adaptive):
 
 @known
 class AdaptiveMaxPooling3D(_Adaptive):
-    """Largest values of parts of a volume."""
+    """Largest values of parts of a volume: (batch, d, h, w, c) → (batch, *output_size, c)."""
 
     rank = 3
 

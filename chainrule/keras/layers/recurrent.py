@@ -386,7 +386,11 @@ class SimpleRNN(Cellular):
 
 @known
 class LSTM(Cellular):
-    """Long short-term memory.
+    """Long short-term memory: `c = σ(f)·c + σ(i)·tanh(g)`, `h = σ(o)·tanh(c)` at every step.
+
+    i, f, g, o are the four parts of `x·kernel + h·recurrent_kernel + bias`. Shape: (batch, steps, n)
+    → (batch, units), or (batch, steps, units) with `return_sequences`. Hochreiter and Schmidhuber
+    (1997).
 
     >>> import numpy as np
     >>> LSTM(4)(np.zeros((2, 5, 3), "float32")).shape
@@ -428,7 +432,12 @@ class LSTM(Cellular):
 
 @known
 class GRU(Cellular):
-    """Gated recurrent unit."""
+    """Gated recurrent unit: `h = z·h + (1 − z)·tanh(x·W + r·(h·U + c) + b)` at every step.
+
+    z and r are `sigmoid(x·W + h·U + b)` with their own columns (`reset_after=False` applies r to h
+    before the product). Shape: (batch, steps, n) → (batch, units), or (batch, steps, units) with
+    `return_sequences`. Cho et al. (2014).
+    """
 
     cell_class = GRUCell
 

@@ -153,7 +153,7 @@ class _Conv(_ConvNd):
 
 
 class Conv1d(_Conv):
-    """Cross-correlation over the last axis of (N, C, L)."""
+    """y[n, o, p] = b[o] + Σ_{c, k} w[o, c, k] x[n, c, p·stride + k·dilation − padding]."""
 
     rank = 1
 
@@ -252,7 +252,7 @@ class _ConvTranspose(_ConvNd):
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """The transpose of Conv1d."""
+    """The transpose of Conv1d in its input: the gradient of Conv1d as a layer."""
 
     rank = 1
 
@@ -271,7 +271,7 @@ class ConvTranspose2d(_ConvTranspose):
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """The transpose of Conv3d."""
+    """The transpose of Conv3d in its input: the gradient of Conv3d as a layer."""
 
     rank = 3
 

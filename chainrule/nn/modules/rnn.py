@@ -475,7 +475,7 @@ class RNNCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """One step of LSTM: (h', c')"""
+    """One step of LSTM: c' = σ(f) c + σ(i) tanh(g), h' = σ(o) tanh(c'); gives (h', c')."""
 
     gates = 4
 
@@ -488,7 +488,7 @@ class LSTMCell(RNNCellBase):
 
 
 class GRUCell(RNNCellBase):
-    """One step of GRU: h'"""
+    """One step of GRU: h' = (1 − z) n + z h, from x (B, in) and h (B, hidden)."""
 
     gates = 3
 

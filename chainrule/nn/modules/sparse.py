@@ -122,7 +122,7 @@ class Embedding(_Table):
 
 
 class EmbeddingBag(_Table):
-    """Sums, means or maxima of bags of rows."""
+    """Sums, means (default) or maxima over bags of rows of a table."""
 
     def __init__(
         self, num_embeddings: int, embedding_dim: int, max_norm: float | None = None,

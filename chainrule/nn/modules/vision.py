@@ -83,31 +83,34 @@ class _ZeroPad(_Pad):
     """Abstract."""
 
 
+_AXES = {1: "last axis", 2: "last two axes", 3: "last three axes"}
+
+
 def _pads(name: str, base: type[_Pad], mode: str, doc: str) -> list[Any]:
     return [
         type(
             f"{name}{n}d",
             (base,),
-            {"rank": n, "mode": mode, "__doc__": doc.format(n), "__module__": __name__},
+            {"rank": n, "mode": mode, "__doc__": doc.format(_AXES[n]), "__module__": __name__},
         )
         for n in (1, 2, 3)
     ]
 
 
 ConstantPad1d, ConstantPad2d, ConstantPad3d = _pads(
-    "ConstantPad", _ConstantPad, "constant", "A number around the last {} axes."
+    "ConstantPad", _ConstantPad, "constant", "A number around the {}."
 )
 ZeroPad1d, ZeroPad2d, ZeroPad3d = _pads(
-    "ZeroPad", _ZeroPad, "constant", "Zeros around the last {} axes."
+    "ZeroPad", _ZeroPad, "constant", "Zeros around the {}."
 )
 ReflectionPad1d, ReflectionPad2d, ReflectionPad3d = _pads(
-    "ReflectionPad", _Pad, "reflect", "The last {} axes mirrored at their edges."
+    "ReflectionPad", _Pad, "reflect", "The {}, mirrored at the edges."
 )
 ReplicationPad1d, ReplicationPad2d, ReplicationPad3d = _pads(
-    "ReplicationPad", _Pad, "replicate", "The edges of the last {} axes repeated."
+    "ReplicationPad", _Pad, "replicate", "The edges of the {}, repeated."
 )
 CircularPad1d, CircularPad2d, CircularPad3d = _pads(
-    "CircularPad", _Pad, "circular", "The last {} axes as rings."
+    "CircularPad", _Pad, "circular", "The {} as a ring in each direction."
 )
 
 # ------------------------------------------------------------------ resizing and rearranging
