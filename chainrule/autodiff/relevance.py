@@ -32,11 +32,14 @@ class Relevance(Rules):
 
     dense, conv   how products share out, and products that read windows (convolutions)
     stop          nodes that pass nothing on: something else is done with what they are given
+    means         inputs that are no weights but means over places (pooling, resampling): products
+                  with them share out in proportion
     """
 
     dense: Share = ZERO
     conv: Share = ZERO
     stop: frozenset[Node] = frozenset()
+    means: frozenset[Node] = frozenset()
 
     def opens(self, op: Op) -> bool:
         return not op.is_primitive and op.relevance is None and not is_activation(op)
@@ -82,7 +85,7 @@ class Relevances(Walk):
             if rule is None and is_activation(op):
                 rule = identity
             if rule is not None:
-                how = How(op, active, self._share(node), lambda: self.affine(node))
+                how = How(op, active, self.share(node), lambda: self.affine(node))
                 found = op.pull(g, node, rule, how=how)
             elif op.gradient is not None:
                 found = op.pull(g, node)
@@ -95,9 +98,12 @@ class Relevances(Walk):
 
     def _inside(self) -> Relevance:
         """The rules of the body of a loop."""
-        return Relevance(self.rules.dense, self.rules.conv)
+        return Relevance(self.rules.dense, self.rules.conv)  # of its own inputs nothing is known
 
-    def _share(self, node: Node) -> Share:
+    def share(self, node: Node) -> Share:
+        """How a product shares out."""
+        if any(base_of(x)[0] in self.rules.means for x in node.inputs):
+            return ZERO
         return self.rules.conv if reads_windows(node) else self.rules.dense
 
     def affine(self, z: Node) -> Affine:

@@ -337,6 +337,71 @@ def test_relevance_goes_through_loops_and_past_gates(kind):
     assert (a.completeness < 1e-4).all()
 
 
+def _block(x, w, shared):
+    """A transformer's layer. `shared`: written so that its gradient times the input is relevance by
+    the rules of AttnLRP (Achtibat et al. 2024), as their authors compute it.
+    """
+
+    def constant(v):
+        return v.detach() if shared else v
+
+    def norm(x):
+        d = x - x.mean(-1, keepdim=True)
+        return d / constant((d * d).mean(-1, keepdim=True).add(1e-5).sqrt())
+
+    def both(a, b):
+        return 0.5 * (a @ b.detach() + a.detach() @ b) if shared else a @ b
+
+    def act(z):
+        y = nn.functional.gelu(z)
+        return z * (y / z).detach() if shared else y
+
+    y = norm(x)
+    q, k, v = y @ w[0], y @ w[1], y @ w[2]
+    h = x + both(torch.softmax(both(q, k.mT) / 2, -1), v) @ w[3]
+    h = h + act(norm(h) @ w[4]) @ w[5]
+    return h.mean(1) @ w[6]
+
+
+def test_attention_is_shared_as_attn_lrp_says():
+    shapes = [(4, 4)] * 4 + [(4, 6), (6, 4), (4, 3)]
+    w = [torch.tensor(array(*s)) for s in shapes]
+    x = array(2, 5, 4)
+    a = attribute.lrp(lambda x: _block(x, w, shared=False), x, 1, rule="zero")
+    t = torch.tensor(x, requires_grad=True)
+    (g,) = torch.autograd.grad(_block(t, w, shared=True)[:, 1].sum(), t)
+    want = (g * t).detach().numpy()
+    np.testing.assert_allclose(a.values, want, rtol=1e-3, atol=1e-4 * np.abs(want).max())
+
+
+def test_gates_let_through_and_get_nothing():
+    torch.manual_seed(0)
+    layer = nn.LSTM(3, 4, batch_first=True)
+    wi, wh, bi, bh = (p.detach() for p in layer.parameters())
+    x = array(2, 5, 3)
+    t = torch.tensor(x, requires_grad=True)
+
+    def tanh(z):
+        return z * (torch.tanh(z) / z).detach()
+
+    h = c = torch.zeros(2, 4)
+    for step in range(5):
+        i, f, g, o = (t[:, step] @ wi.T + bi + h @ wh.T + bh).chunk(4, -1)
+        c = torch.sigmoid(f).detach() * c + torch.sigmoid(i).detach() * tanh(g)
+        h = torch.sigmoid(o).detach() * tanh(c)
+    (g,) = torch.autograd.grad(h[:, 1].sum(), t)
+    want = (g * t).detach().numpy()
+    a = attribute.lrp(lambda x: layer(x)[0][:, -1], x, 1, rule="zero")
+    np.testing.assert_allclose(a.values, want, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("rule", ["zero", "gamma", "alpha_beta"])
+def test_means_over_places_share_in_proportion(rule):
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(9, 2, bias=False))
+    a = attribute.lrp(model, np.abs(array(2, 1, 8, 8)), rule=rule)
+    assert (a.completeness < 1e-5).all()
+
+
 def test_what_a_softmax_took_is_named():
     a = attribute.lrp(Text(), IDS)
     assert "softmax" in a.leaks

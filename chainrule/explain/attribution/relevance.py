@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import ops
-from chainrule.autodiff.relevance import Relevance, Relevances, reads_windows
+from chainrule.autodiff.relevance import Relevance, Relevances
 from chainrule.autodiff.reverse import derivative
 from chainrule.explain.attribution.result import Attribution, attribution
 from chainrule.explain.attribution.subject import Subject, View
@@ -75,7 +75,7 @@ def lrp(
             'pixels="z_b" is for convolutions and products that read the input itself; there is '
             "none"
         )
-    rules = Relevance(rules.dense, rules.conv, frozenset(first))
+    rules = Relevance(rules.dense, rules.conv, frozenset(first), _means(view))
     nodes = [v.node for v in view.all]
     d = derivative([view.score], [full_like(view.score, 1)], nodes, rules=rules)
     relevance = [
@@ -150,7 +150,7 @@ def _lost(
         passed = walk.shares.get(node)
         if passed is None or node in inputs:
             continue
-        rule = walk.rules.conv if reads_windows(node) else walk.rules.dense
+        rule = walk.share(node)
         if node.op.name in _WHOLE and not (node.op.name == "contract" and rule != Share()):
             continue
         shares = [_size(c, x) for x, c in passed.items() if isinstance(x.type, TensorType)]
@@ -177,6 +177,23 @@ def _size(c: Node, x: Node) -> Node:
     """Σ c x, where c = 0 counts nothing even of −∞."""
     share = registry["where"](registry["eq"](c, 0), full_like(x, 0), c * x)
     return ops.sum(share, axis=None, keepdim=False)
+
+
+def _means(view: View) -> frozenset[Node]:
+    """Matrices that no training changes and that hold nothing negative: those of adaptive pooling
+    and of resampling.
+    """
+    named = set(view.seen.names)
+    return frozenset(
+        n
+        for n, t in view.seen.leaves.items()
+        if t is not None
+        and t.ndim >= 2
+        and not t.requires_grad
+        and t.is_floating_point()
+        and n not in named
+        and np.asarray(t.detach()._concrete()).min(initial=0.0) >= 0
+    )
 
 
 # ---------------------------------------------------------------------- pixels
