@@ -320,6 +320,12 @@ WHY = {
     "with the learning rate {rate} the loss of one batch goes from {start} to {end}; with "
     "{smaller} it falls to {better}":
     "学习率为 {rate} 时，一批数据的损失从 {start} 变为 {end}；为 {smaller} 时降到 {better}",
+    "with the learning rate {rate} the loss of one batch leaps from {start} to {peak} before it "
+    "falls; with {smaller} it falls to {better} at once":
+    "学习率为 {rate} 时，一批数据的损失先从 {start} 跳到 {peak} 再下降；为 {smaller} 时直接降到 "
+    "{better}",
+    "Take a learning rate near {smaller}, or begin with a smaller one (warm-up).":
+    "请把学习率取在 {smaller} 附近，或从较小的学习率开始（预热）。",
     "Take a learning rate near {smaller}.": "请把学习率取在 {smaller} 附近。",
 }
 # fmt: on

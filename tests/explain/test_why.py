@@ -319,6 +319,15 @@ def test_a_rate_that_is_too_high_is_found(kind) -> None:
     assert reasons[0].evidence["smaller"] < 100
 
 
+def test_a_rate_that_leaps_before_it_learns_is_told() -> None:
+    torch.manual_seed(3)
+    model = mlp()
+    reasons = why(
+        model, blobs(), loss=nn.CrossEntropyLoss(), optimizer=Adam(model.parameters(), lr=10.0)
+    )
+    assert reasons[0].kind == "learning rate too high", str(reasons)
+
+
 @pytest.mark.parametrize("kind", [Adam, SGD])
 def test_a_rate_that_is_too_low_is_found(kind) -> None:
     model = mlp()

@@ -11,6 +11,12 @@ from chainrule.explain.words import words
 
 SEVERITIES = ("error", "warning", "note")
 
+#: What is mostly a consequence of something else comes after it.
+_LATE = (
+    "dead units", "vanishing gradient", "exploding activations", "identical outputs",
+    "learning rate too high", "learning rate too low", "cannot overfit one batch",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -38,7 +44,7 @@ class Reasons:
     """What `why` found, worst first. Empty (and false) where nothing was."""
 
     def __init__(self, findings: list[Finding], looked: list[str], lang: str) -> None:
-        self.findings = sorted(findings, key=lambda f: SEVERITIES.index(f.severity))
+        self.findings = sorted(findings, key=_rank)
         self.looked, self.lang = looked, lang
 
     def __iter__(self) -> Iterator[Finding]:
@@ -84,6 +90,10 @@ class Reasons:
             )
         looked = say("Looked at: {what}").format(what="; ".join(self.looked))
         return f"<ul>{''.join(items)}</ul><p><small>{escape(looked)}</small></p>"
+
+
+def _rank(f: Finding) -> tuple[int, int]:
+    return SEVERITIES.index(f.severity), _LATE.index(f.kind) + 1 if f.kind in _LATE else 0
 
 
 def _listed(evidence: dict[str, Any]) -> str:

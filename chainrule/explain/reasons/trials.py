@@ -182,9 +182,11 @@ def look_at_learning(
     begin = min(begin, start) if np.isfinite(start) else begin
     fell = (begin - now.end) / max(abs(begin), 1e-12)
     grew = now.end > max(1.5 * begin, begin + 0.3 * abs(naive))
-    if now.finite and not grew and (fell > 0.05 or begin <= low):
-        return
     rate = rate_of(trials.optimizer) if has_optimizer else 1e-3
+    if now.finite and not grew and (fell > 0.05 or begin <= low):
+        if has_optimizer and max(now.losses) > 10 * max(abs(begin), abs(naive)):
+            _jumped(found, trials, now, begin, rate)
+        return
     if grew or not now.finite or fell < 0.05:
         for factor in (0.1, 0.01, 0.001, 1e-4):
             other = trials.run(factor)
@@ -235,6 +237,24 @@ def look_at_learning(
             steps=len(now.losses), start=begin, end=now.end,
             rates=[rate * f for f in sorted(trials.done)],
         )  # fmt: skip
+
+
+def _jumped(found: Found, trials: Trials, now: Trial, begin: float, rate: float) -> None:
+    """It learns, after a leap to somewhere else."""
+    for factor in (0.1, 0.01):
+        other = trials.run(factor)
+        if other is None or not other.finite:
+            return
+        if max(other.losses) < 3 * abs(begin) and other.end < 0.98 * begin:
+            found.add(
+                "learning rate too high", "warning",
+                "with the learning rate {rate} the loss of one batch leaps from {start} to {peak} "
+                "before it falls; with {smaller} it falls to {better} at once",
+                "Take a learning rate near {smaller}, or begin with a smaller one (warm-up).",
+                rate=rate, start=begin, peak=max(now.losses), smaller=rate * factor,
+                better=other.end, losses=_some(now.losses),
+            )  # fmt: skip
+            return
 
 
 def _some(losses: list[float]) -> list[float]:
