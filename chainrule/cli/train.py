@@ -157,6 +157,7 @@ def train(
     result = training.fit(loaded, folder, console, about)
     _say(console, result, folder)
     if training.signal is not None:
+        console.print(f"{_again(folder)} writes a report of it", soft_wrap=True)
         return 128 + training.signal
     if report:
         _report(folder, loaded, console)
@@ -171,9 +172,13 @@ def _command(model: str, data: str, settings: Settings, seed: int, limit: int | 
     return shlex.join(words)
 
 
+def _again(folder: Output) -> str:
+    return f"chainrule report {shlex.quote(str(folder.folder))}"
+
+
 def _report(folder: Output, data: Data, console: Console) -> None:
     """The report of what was just trained. Its results are kept, whatever happens here."""
-    again = f"chainrule report {shlex.quote(str(folder.folder))}"
+    again = _again(folder)
     try:
         made = runs.report(runs.read(folder.folder), "en", data)
         path = folder.text(REPORT, made.html())

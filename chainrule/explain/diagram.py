@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Container, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Container
 from typing import Any
 
+from chainrule.explain.folding import Diagram, Edge, Item, fold, fold_sequences, merge_chains
 from chainrule.explain.observe import Call, Observation, parameters_of
 from chainrule.explain.write import number, value_of
 from chainrule.ir.graph import topological
@@ -24,74 +24,6 @@ from chainrule.keras.layers.state import State as KerasLayer
 _HIDDEN = {"cast", "copy", "stop_gradient", "item", "boundary", "broadcast_to"}
 _SIGNS = {"add": "+", "sub": "−", "mul": "×", "div": "÷"}
 _CALLED = {"contract": "matmul", "permute": "transpose", "cat": "concatenate"}
-
-
-@dataclass(eq=False)
-class Item:
-    """One thing to draw.
-
-    kind      "layer", "op" (what is computed between layers), "join" (an op of two values that is
-              written as its sign), "input", "output"
-    title     the layer's class, the op's name, the argument's name
-    detail    what distinguishes it: "3×3, stride 2"
-    path      the layer's place in the model, without that of its container; "0–5" where folded
-    times     so many equal ones follow each other
-    inside    what a container contains
-    """
-
-    kind: str
-    title: str
-    detail: str = ""
-    path: str = ""
-    parameters: int = 0
-    times: int = 1
-    inside: Diagram | None = None
-
-    def key(self) -> tuple[Any, ...]:
-        """What equal items have in common: all but their names."""
-        inside = self.inside.key() if self.inside is not None else None
-        return (self.kind, self.title, self.detail, self.parameters, self.times, inside)
-
-
-@dataclass(frozen=True)
-class Edge:
-    """From output number `out` of a source to input number `into` of a target."""
-
-    source: Item
-    out: int
-    target: Item
-    into: int
-    shape: str
-
-
-@dataclass(eq=False)
-class Diagram:
-    """Items, sources first. `ins` and `outs` are those of kind "input" and "output"."""
-
-    items: list[Item] = field(default_factory=list)
-    edges: list[Edge] = field(default_factory=list)
-
-    @property
-    def ins(self) -> list[Item]:
-        return [i for i in self.items if i.kind == "input"]
-
-    @property
-    def outs(self) -> list[Item]:
-        return [i for i in self.items if i.kind == "output"]
-
-    def key(self) -> tuple[Any, ...]:
-        place = {item: i for i, item in enumerate(self.items)}
-        return (
-            tuple(i.key() if i.kind not in ("input", "output") else i.kind for i in self.items),
-            tuple((place[e.source], e.out, place[e.target], e.into, e.shape) for e in self.edges),
-        )
-
-    def walk(self) -> Iterator[Item]:
-        """All items, containers before what they contain."""
-        for item in self.items:
-            yield item
-            if item.inside is not None:
-                yield from item.inside.walk()
 
 
 def diagram(seen: Observation) -> Diagram:
@@ -226,8 +158,9 @@ class _Scope:
     def done(self) -> Diagram:
         d = self.diagram
         d.items = [*self.inputs, *d.items]
-        _merge_chains(d)
-        _fold(d)
+        merge_chains(d)
+        fold(d)
+        fold_sequences(d)
         return d
 
     def _add(self, item: Item, takes: list[Node]) -> None:
@@ -298,95 +231,6 @@ def _below(path: str, container: str) -> str:
 
 def _type_text(n: Node) -> str:
     return shape_text(n.shape) if isinstance(n.type, TensorType) else ""
-
-
-# ---------------------------------------------------------------------- fewer items
-
-
-def _merge_chains(d: Diagram) -> None:
-    """Operations one after another, each of one value, become one item."""
-    while True:
-        leaving: dict[Item, list[Edge]] = {}
-        entering: dict[Item, list[Edge]] = {}
-        for e in d.edges:
-            leaving.setdefault(e.source, []).append(e)
-            entering.setdefault(e.target, []).append(e)
-        pair = next(
-            (
-                e
-                for e in d.edges
-                if e.source.kind == e.target.kind == "op"
-                and len(leaving[e.source]) == 1
-                and len(entering[e.target]) == 1
-            ),
-            None,
-        )
-        if pair is None:
-            return
-        a, b = pair.source, pair.target
-        names = [*a.title.split(" → "), *b.title.split(" → ")]
-        b.title = " → ".join(n for i, n in enumerate(names) if i == 0 or n != names[i - 1])
-        d.edges = [
-            Edge(e.source, e.out, b, e.into, e.shape) if e.target is a else e
-            for e in d.edges
-            if e is not pair
-        ]
-        d.items.remove(a)
-
-
-def _fold(d: Diagram) -> None:
-    """Equal layers in a row, each fed by the one before and by the same others, become one."""
-    i = 0
-    while i < len(d.items):
-        first = d.items[i]
-        run = [first]
-        if first.kind == "layer":
-            while i + len(run) < len(d.items) and _follows(d, run, d.items[i + len(run)]):
-                run.append(d.items[i + len(run)])
-        if len(run) > 1:
-            last, gone = run[-1], set(run[1:])
-            first.times = len(run)
-            if any(item.path != first.path for item in run):  # else one layer, called in a loop
-                first.parameters = sum(item.parameters for item in run)
-                first.path = _together(first.path, last.path)
-            d.edges = [
-                Edge(first, e.out, e.target, e.into, e.shape) if e.source is last else e
-                for e in d.edges
-                if e.target not in gone
-            ]
-            d.edges = [e for e in d.edges if e.source not in gone]
-            d.items = [item for item in d.items if item not in gone]
-        i += 1
-
-
-def _follows(d: Diagram, run: list[Item], b: Item) -> bool:
-    """Whether b does to the last item of the run what that did to the one before."""
-    a = run[-1]
-    if b.kind != "layer" or a.key() != b.key():
-        return False
-    if any(e.target is not b for e in d.edges if e.source is a):
-        return False
-    into_a = {e.into: e for e in d.edges if e.target is a}
-    into_b = {e.into: e for e in d.edges if e.target is b}
-    if into_a.keys() != into_b.keys():
-        return False
-    chained = [k for k, e in into_b.items() if e.source is a]
-    others = [k for k in into_b if k not in chained]
-    same = all(
-        (into_a[k].source, into_a[k].out) == (into_b[k].source, into_b[k].out) for k in others
-    )
-    if not same or not chained or any(into_a[k].shape != into_b[k].shape for k in chained):
-        return False
-    before = run[-2] if len(run) > 1 else None
-    return before is None or all(
-        into_a[k].source is before and into_a[k].out == into_b[k].out for k in chained
-    )
-
-
-def _together(first: str, last: str) -> str:
-    """The paths of a run: layers.0–5."""
-    a, b = re.fullmatch(r"(.*?)(\d+)", first), re.fullmatch(r"(.*?)(\d+)", last)
-    return f"{a[1]}{a[2]}–{b[2]}" if a and b and a[1] == b[1] else f"{first} … {last}"
 
 
 # ---------------------------------------------------------------------- what a layer is like

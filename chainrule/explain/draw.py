@@ -19,7 +19,8 @@ from typing import Any
 
 from chainrule.explain import picture
 from chainrule.explain.aside import aside
-from chainrule.explain.diagram import Diagram, Edge, Item, diagram
+from chainrule.explain.diagram import diagram
+from chainrule.explain.folding import Diagram, Edge, Item
 from chainrule.explain.observe import observe
 from chainrule.explain.page import escape, page, save
 from chainrule.explain.picture import text_width

@@ -131,6 +131,26 @@ def test_the_picture_is_xml_with_all_of_it_and_no_address_of_anything():
     assert len(deeper) > len(said) and any("multihead_attn" in t for t in deeper)
 
 
+def test_a_long_network_without_blocks_gets_some():
+    layers = [layer for _ in range(15) for layer in (nn.Linear(8, 8), nn.ReLU())]
+    d = drawn(nn.Sequential(*layers, nn.Linear(8, 2)), torch.zeros(1, 8))
+    (block,) = [i for i in d.items if i.inside is not None]
+    assert (block.title, block.path, block.times) == ("Sequence", "0–29", 15)
+    assert [i.path for i in block.inside.items] == ["", "0", "1", ""]
+    assert {("input", "0–29", "1×8"), ("0–29", "30", "1×8")} <= set(arrows(d))
+    x = y = keras.Input((4, 4, 3))
+    for k in range(6):  # residual: each part is taken twice
+        z = keras.layers.Conv2D(3, 1, activation="relu", name=f"block{k}_conv1")(y)
+        z = keras.layers.Conv2D(3, 1, name=f"block{k}_conv2")(z)
+        y = keras.layers.Activation("relu", name=f"block{k}_relu")(
+            keras.layers.Add(name=f"block{k}_add")([y, z])
+        )
+    d = drawn(keras.Model(x, y), torch.zeros(1, 4, 4, 3))
+    (block,) = [i for i in d.items if i.inside is not None]
+    assert (block.path, block.times) == ("block0–5", 6)
+    assert len(block.inside.ins) == 1 and len(block.inside.edges) == 6
+
+
 def test_nothing_is_computed_or_changed():
     model = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5))
     before = torch.get_rng_state()
