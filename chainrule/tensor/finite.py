@@ -26,6 +26,7 @@ from chainrule.ir.graph import substitute, topological
 from chainrule.ir.node import Node
 from chainrule.lines import Line
 from chainrule.runtime import programs
+from chainrule.shapes import size
 from chainrule.tensor import evidence
 from chainrule.tensor.nonfinite import Finding, Place, find, inherited, lines_of
 
@@ -161,23 +162,27 @@ def is_finite(array: np.ndarray) -> bool:
     return array.dtype.kind not in "fcV" or bool(np.isfinite(array).all())
 
 
-def are_finite(arrays: Sequence[np.ndarray]) -> bool:
-    """The same of all: one program goes through them, as one call for each would take longer."""
-    quick = [a for a in arrays if a.dtype.kind == "f" and a.itemsize >= 4]
-    if not all(is_finite(a) for a in arrays if a.dtype.kind in "fcV" and a.itemsize not in (4, 8)):
-        return False
-    total = _nothing(tuple([(a.shape, a.dtype) for a in quick]))
-    return total is None or isfinite(programs.run(total, quick)[0])
+def run_looked(
+    outputs: tuple[Node, ...], looked: Sequence[int], arrays: Sequence[np.ndarray]
+) -> tuple[list[np.ndarray], bool]:
+    """Values of outputs, and whether those that are looked at are finite: a second program goes
+    through them, and gives Σ 0 · x.
+    """
+    values = programs.run(outputs, arrays)
+    total = _nothing(tuple([outputs[i] for i in looked]))
+    return values, total is None or isfinite(programs.run(total, [values[i] for i in looked])[0])
 
 
 @lru_cache(maxsize=1024)
-def _nothing(kinds: tuple[tuple[tuple[int, ...], np.dtype], ...]) -> tuple[Node] | None:
-    """Σ 0 · x over all arrays of these kinds: 0, or NaN where one is not finite."""
+def _nothing(nodes: tuple[Node, ...]) -> tuple[Node] | None:
+    """0, or NaN where a value of these types is not finite; None: they are whole numbers."""
     total: Node | None = None
-    for i, (shape, dtype) in enumerate(kinds):
-        x = ops.input(index=i, shape=shape, dtype=dtypes.from_numpy(dtype))
-        zero = ops.cast(ops.sum(x * 0.0, axis=None, keepdim=False), dtypes.float64)
-        total = zero if total is None else ops.add(total, zero)
+    for i, node in enumerate(nodes):
+        if node.dtype.is_floating_point or node.dtype.is_complex:
+            x = ops.input(index=i, shape=node.shape, dtype=node.dtype)
+            part = ops.real(x) + ops.imag(x) if node.dtype.is_complex else x
+            zero = ops.cast(ops.sum(part * 0.0, axis=None, keepdim=False), dtypes.float64)
+            total = zero if total is None else ops.add(total, zero)
     return None if total is None else (total,)
 
 
@@ -302,7 +307,7 @@ def _same(known: list[weakref.ref[Tensor]], leaves: list[Tensor]) -> bool:
 
 
 class Guarded:
-    """Looks through the values of a trace's program: called with them."""
+    """Runs a trace's program and looks through its values."""
 
     def __init__(
         self,
@@ -316,22 +321,31 @@ class Guarded:
         self.noted = None if notes is None else notes.settled(wanted, trace)
         self.run = Run(wanted, trace.arrays, self.noted, self.name)
         self._names: dict[int, str] | None = None
+        self._looked: list[int] = []
+        self._fine = True
 
-    def __call__(self, values: Sequence[np.ndarray]) -> NonFiniteError | None:
+    def values(self) -> list[np.ndarray]:
+        """Run the program."""
         leaves = {id(s) for t, _, _, _, _, s in self.bound if t is not None and t.leaf and t.level}
         # What is not finite about a gradient or an optimiser's state is so about the parameter.
         steps = any(s.array is not None and id(s) in leaves for s in self.storages)
+        outputs = self.run.outputs
+        self._looked = [
+            i
+            for i, s in enumerate(self.storages)
+            if not steps or size(outputs[i].shape) <= SMALL or id(s) in leaves
+        ]
+        values, self._fine = run_looked(outputs, self._looked, self.run.arrays)
         for i in range(len(self.storages), len(values)):
             suspect(values[i], self.run, i)
-        looked = [
-            i
-            for i, (s, value) in enumerate(zip(self.storages, values, strict=False))
-            if not steps or value.size <= SMALL or id(s) in leaves
-        ]
-        if are_finite([values[i] for i in looked]):
+        return values
+
+    def error(self, values: Sequence[np.ndarray]) -> NonFiniteError | None:
+        """What is wrong with the values, if anything is."""
+        if self._fine:
             return None
         bad = []
-        for i in looked:
+        for i in self._looked:
             if is_finite(values[i]):
                 continue
             if self._is_seen(self.storages[i], values[i]):

@@ -27,7 +27,8 @@ from chainrule import config
 from chainrule.ir.node import Node
 from chainrule.runtime import programs
 from chainrule.runtime.random import STREAMS, Generator, stream
-from chainrule.tensor.finite import SMALL, Noted, Run, are_finite, check, is_finite, names_of
+from chainrule.shapes import size
+from chainrule.tensor.finite import SMALL, Noted, Run, check, is_finite, names_of, run_looked
 from chainrule.tensor.handle import Step as View
 from chainrule.tensor.handle import Tensor, from_array
 from chainrule.tensor.trace import (
@@ -176,16 +177,15 @@ class Step:
             old = tensor.storage.array  # held by its storage and by the list, or it stays as it is
             if getrefcount(old) == _TWICE and not tensor.storage.exported and old.flags.writeable:  # type: ignore[union-attr]  # `ready` has seen it
                 donated[output] = place
-        if config.nan_guard:
-            donated = {}
         interrupt: programs.Interrupted | None = None
         try:
-            values = programs.run(self.wanted, arrays, donated)
+            if config.nan_guard:
+                values = self._guarded(arrays)
+            else:
+                values = programs.run(self.wanted, arrays, donated)
         except programs.Interrupted as e:  # what was donated has its new value already
             values, interrupt = e.values, e
         storages = [tensor.storage for tensor in self.kept]
-        if config.nan_guard:
-            self._check(values, arrays)
         try:
             _settle_all(storages, values)
         except BaseException:  # a signal
@@ -197,15 +197,16 @@ class Step:
             raise KeyboardInterrupt from interrupt
         return [from_array(value) for value in values[len(storages) :]]
 
-    def _check(self, values: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> None:
-        """Nothing is written where a value is not finite."""
+    def _guarded(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The values; an error where one is not finite, before anything is written."""
         # What is not finite about an optimiser's state is so about its parameter.
         looked = [
-            i for i, value in enumerate(values)
-            if value.size <= SMALL or i >= len(self.kept) or self.kept[i].level
+            i for i, node in enumerate(self.wanted)
+            if size(node.shape) <= SMALL or i >= len(self.kept) or self.kept[i].level
         ]  # fmt: skip
-        if are_finite([values[i] for i in looked]):
-            return
+        values, fine = run_looked(self.wanted, looked, arrays)
+        if fine:
+            return values
         bad = [i for i in looked if not is_finite(values[i])]
         names = names_of([] if self._noted is None else self._noted.roots())
 
@@ -224,6 +225,7 @@ class Step:
         error = check(Run(self.wanted, arrays, self._noted, name), bad, reached, forgives=False)
         if error is not None:
             raise error
+        return values
 
 
 def fresh() -> Trace | None:

@@ -505,11 +505,11 @@ def _flush(trace: Trace) -> None:
         computed = set(nodes)
         extra = [r for r in residuals if r not in computed]
     wanted = (*nodes, *extra)
-    check = None
+    guarded = None
     if config.nan_guard:
-        donated, check = {}, Guarded(trace, wanted, storages, here.looked)
+        donated, guarded = {}, Guarded(trace, wanted, storages, here.looked)
     try:
-        values, interrupt = compute(wanted, trace.arrays, storages, donated, check)
+        values, interrupt = compute(wanted, trace.arrays, storages, donated, guarded)
     except NonFiniteError:  # the values are there, but for what was to be written over
         _end(trace)
         raise
@@ -544,21 +544,21 @@ def compute(
     arrays: Sequence[np.ndarray],
     storages: Sequence[Storage],
     donated: Mapping[int, int],
-    check: Callable[[Sequence[np.ndarray]], NonFiniteError | None] | None = None,
+    guarded: Guarded | None = None,
 ) -> tuple[list[np.ndarray], programs.Interrupted | None]:
     """Values of nodes, of which the first go into these storages; and the signal, if one came while
     a program ran that had written into its inputs, so that they could not be computed again.
 
-    `check` may find an error in the values. Then what they were to replace stays as it is.
+    If `guarded` finds an error in the values, what they were to replace stays as it is.
     """
     interrupt = None
     if not wanted:
         return [], None
     try:
-        values = programs.run(wanted, arrays, donated)
+        values = programs.run(wanted, arrays, donated) if guarded is None else guarded.values()
     except programs.Interrupted as e:
         values, interrupt = e.values, e
-    error = None if check is None else check(values)
+    error = None if guarded is None else guarded.error(values)
     if error is not None:
         settle_new(storages, values)
         raise error
