@@ -622,6 +622,14 @@ def test_the_model_is_evaluated_and_given_back_as_it_was():
     assert all(p.grad is None for p in model.parameters())
 
 
+def test_random_numbers_go_on_as_if_nothing_was_asked():
+    torch.manual_seed(3)
+    want = torch.rand(3).tolist()
+    torch.manual_seed(3)
+    attribute.smooth_grad(lambda x: (x * torch.rand(6)).sum(-1), array(2, 6), samples=3)
+    assert torch.rand(3).tolist() == want
+
+
 def test_a_function_whose_gradient_the_user_wrote_is_seen_through():
     class Square(torch.autograd.Function):
         @staticmethod

@@ -31,6 +31,7 @@ from chainrule.nn import Module
 from chainrule.ops.core import full_like
 from chainrule.pytree import tree_flatten, tree_unflatten
 from chainrule.runtime import programs
+from chainrule.runtime.random import STREAMS, stream
 from chainrule.tensor import Tensor, enable_grad
 from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.trace import state
@@ -360,7 +361,10 @@ class Subject:
 
 @contextmanager
 def evaluation(model: Any) -> Iterator[None]:
-    """Evaluation mode for a model of either face, and afterwards what it was."""
+    """Evaluation mode for a model of either face, and afterwards what it was; random streams go on
+    where they were, too.
+    """
+    streams = [(g, g.position) for g in map(stream, STREAMS)]
     modules = list(model.modules()) if isinstance(model, Module) else []
     was = [m.training for m in modules]
     try:
@@ -371,6 +375,8 @@ def evaluation(model: Any) -> Iterator[None]:
     finally:
         for m, mode in zip(modules, was, strict=True):
             m.training = mode
+        for g, position in streams:
+            g.position = position
 
 
 def _array(leaf: Any) -> np.ndarray:
