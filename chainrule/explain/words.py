@@ -161,6 +161,9 @@ CHINESE = {
     "{E_{w}} is row {w} of a table, as a column: the vector of word {w}.": (
         "{E_{w}} 是表的第 {w} 行，写成列向量：词 {w} 的向量。"
     ),
+    "{\\mathbf{1}_{p=6,q=6}} is an image of ones: the same value at every place.": (
+        "{\\mathbf{1}_{p=6,q=6}} 是全 1 的图像：每个位置的值相同。"
+    ),
     "{z_{1:4}} are rows 1 to 4.": "{z_{1:4}} 是第 1 到第 4 行。",
     "{\\operatorname{pad}_{t=a|b}} puts {a} zeros before and {b} behind, along {t}.": (
         "{\\operatorname{pad}_{t=a|b}} 沿 {t} 在前面补 {a} 个零、在后面补 {b} 个零。"

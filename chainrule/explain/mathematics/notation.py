@@ -54,6 +54,10 @@ _SIGNS = (
         "q+v)}, with the same stride and padding.",
     ),
     (
+        r"\\mathbf\{1\}_",
+        "{\\mathbf{1}_{p=6,q=6}} is an image of ones: the same value at every place.",
+    ),
+    (
         r"maxpool\}_",
         "{\\operatorname{maxpool}_{2\\times 2}} takes the largest element of every window.",
     ),

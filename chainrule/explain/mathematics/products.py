@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
+from chainrule.explain.mathematics.axes import groups
 from chainrule.explain.mathematics.labels import ROWS, Label, Labelled, letters_of
 from chainrule.explain.mathematics.writer import Writer, form, over, transposed
 from chainrule.explain.template import Binds
@@ -137,7 +138,7 @@ def _conv(w: Writer, n: Node, want: Labelled) -> Piece:
     k = len(n.attr("stride"))
     places = w.natural(x)[2:]
     p = w.see(kernel, tuple(range(len(kernel.shape))))
-    q = w.see(x, (want[0], 0, *places))
+    q = _image(w, x, (want[0], 0, *places))
     made = _times_star(p, q, r"\star", star(n))
     return w.convert(made, (want[0], 0, *places), (want[0], want[1], *want[2 : 2 + k]))
 
@@ -173,6 +174,46 @@ def _times_star(a: Piece, b: Piece, sign: str, index: str) -> Piece:
 Shown = Callable[[Writer, Labelled], Piece]
 
 
+def level(n: Node) -> set[int]:
+    """Axes along which a value is the same everywhere."""
+    rank = len(n.shape)
+    if n.op.name == "const":
+        return set()
+    if n.op.name == "broadcast_to":
+        (x,) = n.inputs
+        lead = rank - len(x.shape)
+        same = {a + lead for a in level(x)}
+        return same | {
+            a for a, s in enumerate(n.shape) if s > 1 and (a < lead or x.shape[a - lead] != s)
+        }
+    if n.op.name == "permute":
+        inner = level(n.inputs[0])
+        return {k for k, a in enumerate(n.attr("order")) if a in inner}
+    if n.op.name == "reshape":
+        inner = level(n.inputs[0])
+        pairs = groups(n.inputs[0].shape, n.shape)
+        return {b[0] for a, b in pairs if len(a) == len(b) == 1 and a[0] in inner}
+    if n.op.elementwise:
+        found = set(range(rank))
+        for i in n.inputs:
+            lead = rank - len(i.shape)
+            ones = {a for a in range(rank) if a < lead or i.shape[a - lead] == 1}
+            found &= ones | {a + lead for a in level(i)}
+        return {a for a in found if n.shape[a] > 1}
+    return set()
+
+
+def _image(w: Writer, n: Node, want: Labelled) -> Piece:
+    """A value with its places, even if it is the same at all of them."""
+    p = w.see(n, want)
+    same = [a for a in sorted(level(n)) if a >= 2 and isinstance(want[a], str)]
+    if not same:
+        return p
+    ones = ",".join(f"{want[a]}={n.shape[a]}" for a in same)
+    inner = fit(p, Binds.POWER, signed=False)
+    return Piece(rf"\mathbf{{1}}_{{{ones}}} \odot {inner}", Binds.PRODUCT)
+
+
 @form("conv_transpose")
 def _conv_transpose(w: Writer, n: Node, want: Labelled) -> Piece:
     x, kernel = n.inputs
@@ -193,7 +234,7 @@ def conv_gradient_input(conv: Node, g: Node, kernel: Node) -> Shown:
     def written(w: Writer, want: Labelled) -> Piece:
         places = w.natural(conv)[2:]
         p = w.see(kernel, tuple(range(len(kernel.shape))))
-        q = w.see(g, (want[0], 0, *places))
+        q = _image(w, g, (want[0], 0, *places))
         if conv.op.name == "conv":
             made = _times_star(p, q, r"\star^{T}", _sized(conv, conv.inputs[0].shape[2:]))
         else:
@@ -209,8 +250,8 @@ def conv_gradient_kernel(conv: Node, g: Node, x: Node) -> Shown:
     def written(w: Writer, want: Labelled) -> Piece:
         sample = w.natural(conv)[0]
         inside = w.under(list(letters_of([sample])))
-        p = inside.see(g, (sample, 0, *w.natural(conv)[2:]))
-        q = inside.see(x, (sample, 0, *w.natural(x)[2:]))
+        p = _image(inside, g, (sample, 0, *w.natural(conv)[2:]))
+        q = _image(inside, x, (sample, 0, *w.natural(x)[2:]))
         if conv.op.name == "conv_transpose":
             p, q = q, p
         made = _times_star(p, q, r"\circledast", _sized(conv, conv.inputs[1].shape[2:]))

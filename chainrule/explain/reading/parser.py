@@ -324,6 +324,9 @@ class Reader:
             size = int(self.group())
             self.need("_")
             return one_hot(size, self.place(self.group()))
+        if self.take(r"\mathbf{1}_"):
+            names = [v.partition("=") for v in _list(self.group())]
+            return Value(np.ones([int(s) for _, _, s in names]), tuple(n for n, _, _ in names))
         if self.take(r"\mathbf{0}_"):
             shape = [int(v) for v in self.group().split(r"\times")]
             return Value(np.zeros(shape), tuple(range(len(shape))))
