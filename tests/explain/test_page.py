@@ -137,8 +137,9 @@ def test_a_report_stays_within_a_telephone_and_complains_of_nothing(lang, tmp_pa
     names = [f"a class with a long name {i}" for i in range(12)]
     history = {"loss": [1.0, 0.5], "val_loss": [1.0, 0.7]}
     facts = {"command": "chainrule train " + "x" * 90, "seconds": 1.0}
+    model = models.MLP((8, 8), classes=12)
     r = explain.report(
-        models.MLP((8, 8), classes=12), test=(x, y), history=history, classes=names, facts=facts,
+        model, optimizer=torch.optim.Adam(model.parameters()), test=(x, y), history=history, classes=names, facts=facts,
         title="A" * 60, loss=torch.nn.CrossEntropyLoss(), lang=lang,
     )  # fmt: skip
     assert scroll_width(r.html(), 390, tmp_path) <= 390
