@@ -107,6 +107,9 @@ def compute_loss(model: Any, out: Any, batch: Batch, loss: Any) -> Tensor | None
             found: Tensor = model._compute_loss(batch.x, batch.y, out, None, True)
             return found
         own = out.get("loss") if isinstance(out, Mapping) else getattr(out, "loss", None)
+        if own is None and isinstance(out, (tuple, list)):  # (outputs, loss)
+            numbers = [t for t in out if isinstance(t, Tensor) and t.ndim == 0 and t.level]
+            own = numbers[0] if len(numbers) == 1 else None
         return own if isinstance(own, Tensor) and own.ndim == 0 else None
     criterion = keras_losses.get(loss) if isinstance(loss, str) else loss
     if batch.y is None:

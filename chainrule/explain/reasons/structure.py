@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "relu": (0.0, np.inf), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0),
     "relu6": (0.0, 6.0), "softplus": (0.0, np.inf), "exp": (0.0, np.inf),
 }  # fmt: skip
+#: What errors of unlike shapes say.
+_UNLIKE = re.compile("same shape|same size|must match|target size|broadcast", re.IGNORECASE)
 _ELEMENTWISE = frozenset(
     [
         "squared_error",
@@ -381,6 +384,7 @@ def failed_loss(found: Found, out: Any, y: Any, error: Exception) -> None:
                 or (len(shape) == len(target) and shape[-1] > 1 and target[-1] == 1)
             )
             and len(shape) > 1
+            and _UNLIKE.search(str(error)) is not None
         ):
             found.add(
                 "class numbers for one-hot", "error",
