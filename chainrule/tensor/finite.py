@@ -1,8 +1,8 @@
 """The guard's part of an evaluation: are the values that the user sees finite, and if not, why?
 
 A trace that is recorded under the guard keeps its values in a `Noted` list, which knows where each
-comes from. The program runs as ever, but for its inputs, which are left intact; its outputs are
-looked through once. Only where a loss, a gradient, something written in place (parameters, buffers,
+comes from. The program tells itself whether what the user sees of it is finite, and writes over its
+inputs only then. Only where a loss, a gradient, something written in place (parameters, buffers,
 an optimiser's state) or a value that is looked at is not finite, it is run again on the reference
 (`nonfinite.find`), what it read is saved (`evidence`), and `NonFiniteError` tells what was found.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from math import isfinite
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +20,7 @@ import numpy as np
 from chainrule import dtypes, ops
 from chainrule.autodiff import Derivative
 from chainrule.autodiff.reverse import through
-from chainrule.errors import NonFiniteError
+from chainrule.errors import Interrupted, NonFiniteError
 from chainrule.ir.graph import substitute, topological
 from chainrule.ir.node import Node
 from chainrule.lines import Line
@@ -163,27 +162,46 @@ def is_finite(array: np.ndarray) -> bool:
 
 
 def run_looked(
-    outputs: tuple[Node, ...], looked: Sequence[int], arrays: Sequence[np.ndarray]
+    outputs: tuple[Node, ...],
+    looked: Sequence[int],
+    arrays: Sequence[np.ndarray],
+    donated: Mapping[int, int],
 ) -> tuple[list[np.ndarray], bool]:
-    """Values of outputs, and whether those that are looked at are finite: a second program goes
-    through them, and gives Σ 0 · x.
+    """Values of outputs, and whether those that are looked at are finite. If they are not, nothing
+    was written into what is donated (see `programs.run`).
     """
-    values = programs.run(outputs, arrays)
-    total = _nothing(tuple([outputs[i] for i in looked]))
-    return values, total is None or isfinite(programs.run(total, [values[i] for i in looked])[0])
+    gated = _gated(outputs, tuple(looked), tuple(donated.items()))
+    if gated is None:
+        return programs.run(outputs, arrays, donated), True
+    try:
+        *values, fine = programs.run(gated, arrays, donated)
+    except Interrupted as e:
+        raise Interrupted(e.values[:-1]) from None
+    return (values, True) if fine else (programs.run(outputs, arrays), False)
 
 
 @lru_cache(maxsize=1024)
-def _nothing(nodes: tuple[Node, ...]) -> tuple[Node] | None:
-    """0, or NaN where a value of these types is not finite; None: they are whole numbers."""
+def _gated(
+    outputs: tuple[Node, ...], looked: tuple[int, ...], donated: tuple[tuple[int, int], ...]
+) -> tuple[Node, ...] | None:
+    """The outputs, and whether they are finite, Σ 0 · x = 0; what is donated gets its new value
+    only if they are. None: they are whole numbers.
+    """
     total: Node | None = None
-    for i, node in enumerate(nodes):
-        if node.dtype.is_floating_point or node.dtype.is_complex:
-            x = ops.input(index=i, shape=node.shape, dtype=node.dtype)
-            part = ops.real(x) + ops.imag(x) if node.dtype.is_complex else x
+    for i in looked:
+        x = outputs[i]
+        if x.dtype.is_floating_point or x.dtype.is_complex:
+            part = ops.real(x) + ops.imag(x) if x.dtype.is_complex else x
             zero = ops.cast(ops.sum(part * 0.0, axis=None, keepdim=False), dtypes.float64)
             total = zero if total is None else ops.add(total, zero)
-    return None if total is None else (total,)
+    if total is None:
+        return None
+    fine, gated = ops.eq(total, 0.0), list(outputs)
+    for i, k in donated:
+        x = outputs[i]
+        before = ops.input(index=k, shape=x.shape, dtype=x.dtype)
+        gated[i] = ops.where(fine, x, before)
+    return (*gated, fine)
 
 
 class Run(NamedTuple):
@@ -315,7 +333,9 @@ class Guarded:
         wanted: tuple[Node, ...],
         storages: Sequence[Storage],
         looked: Storage | None,
+        donated: Mapping[int, int],
     ) -> None:
+        self.donated = donated
         self.bound, self.storages, self.looked = trace.bound, storages, looked
         notes = taking.get(get_ident())
         self.noted = None if notes is None else notes.settled(wanted, trace)
@@ -335,7 +355,7 @@ class Guarded:
             for i, s in enumerate(self.storages)
             if not steps or size(outputs[i].shape) <= SMALL or id(s) in leaves
         ]
-        values, self._fine = run_looked(outputs, self._looked, self.run.arrays)
+        values, self._fine = run_looked(outputs, self._looked, self.run.arrays, self.donated)
         for i in range(len(self.storages), len(values)):
             suspect(values[i], self.run, i)
         return values

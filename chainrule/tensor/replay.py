@@ -180,7 +180,7 @@ class Step:
         interrupt: programs.Interrupted | None = None
         try:
             if config.nan_guard:
-                values = self._guarded(arrays)
+                values = self._guarded(arrays, donated)
             else:
                 values = programs.run(self.wanted, arrays, donated)
         except programs.Interrupted as e:  # what was donated has its new value already
@@ -197,14 +197,16 @@ class Step:
             raise KeyboardInterrupt from interrupt
         return [from_array(value) for value in values[len(storages) :]]
 
-    def _guarded(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def _guarded(
+        self, arrays: Sequence[np.ndarray], donated: Mapping[int, int]
+    ) -> list[np.ndarray]:
         """The values; an error where one is not finite, before anything is written."""
         # What is not finite about an optimiser's state is so about its parameter.
         looked = [
             i for i, node in enumerate(self.wanted)
             if size(node.shape) <= SMALL or i >= len(self.kept) or self.kept[i].level
         ]  # fmt: skip
-        values, fine = run_looked(self.wanted, looked, arrays)
+        values, fine = run_looked(self.wanted, looked, arrays, donated)
         if fine:
             return values
         bad = [i for i in looked if not is_finite(values[i])]

@@ -507,7 +507,7 @@ def _flush(trace: Trace) -> None:
     wanted = (*nodes, *extra)
     guarded = None
     if config.nan_guard:
-        donated, guarded = {}, Guarded(trace, wanted, storages, here.looked)
+        guarded = Guarded(trace, wanted, storages, here.looked, donated)
     try:
         values, interrupt = compute(wanted, trace.arrays, storages, donated, guarded)
     except NonFiniteError:  # the values are there, but for what was to be written over
