@@ -23,7 +23,9 @@ class Site:
         self.shown: dict[Path, str] = {}
 
     def add(self, page: Page) -> None:
-        self.pages[page.url] = page
+        """What is there in one language only stands among pages of the site's."""
+        own = page.lang in self.languages
+        self.pages[page.url] = page if own else page._replace(lang=self.languages[0])
 
     # ------------------------------------------------------------------ what is linked to
 
@@ -63,21 +65,16 @@ class Site:
     # ------------------------------------------------------------------ what it is made of
 
     def texts(self) -> None:
-        """Everything that the project says in prose."""
+        """Everything that the project says in prose, in the languages of the site."""
         for file in prose.texts():
             lang = "zh" if ".zh-CN" in file.name else "en"
-            if lang in self.languages or (lang == "zh" and "zh" in self.languages):
+            twin = file.with_name(file.stem + ".zh-CN.md")
+            if lang in self.languages or (lang == "en" and not twin.exists()):
                 page = prose.read(file, self.linked)
-                if page.other and ("zh" if lang == "en" else "en") not in self.languages:
-                    page = page._replace(other="")
-                self.add(page)
-            elif lang == "en" and not file.with_name(file.stem + ".zh-CN.md").exists():
-                self.add(prose.read(file, self.linked)._replace(lang="zh", other=""))
+                self.add(page if len(self.languages) > 1 else page._replace(other=""))
 
-    def reference(
-        self, ops: Iterable[str] | None = None, names: Iterable[str] | None = None
-    ) -> None:
-        """A page for every op and every layer (or for those of these names)."""
+    def reference(self) -> None:
+        """A page for every op and every layer, and the lists of them."""
         described = [operations.describe(op) for op in operations.vocabulary()]
         kinds = [
             (face, name, *found)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import chainrule
-from chainrule import explain, ops
+from chainrule import explain, keras, ops
 from chainrule.autodiff import derivative
 from chainrule.errors import GradientError
 from chainrule.ir.interpret import interpret
@@ -49,6 +49,7 @@ class Operation(NamedTuple):
     written: Written
     example: Example
     plot: str
+    keras: str
 
 
 def vocabulary() -> list[Op]:
@@ -75,8 +76,18 @@ def describe(op: Op) -> Operation:
     return Operation(
         op, _topic(where), formula, INDEX_FORMS.get(op.name, ""),
         definition if definition != formula else "", types, gradient, remark, checked, where,
-        _example(op, case), _plot(op, case),
+        _example(op, case), _plot(op, case), _keras_name(op),
     )  # fmt: skip
+
+
+def _keras_name(op: Op) -> str:
+    """What Keras calls it, where it has a function of this name."""
+    names = [op.name.rstrip("_"), (op.torch or "").rpartition(".")[2]]
+    for room in ("ops", "activations"):
+        for name in filter(None, names):
+            if name in dir(getattr(keras, room)):
+                return f"keras.{room}.{name}"
+    return ""
 
 
 def _topic(where: Written) -> str:

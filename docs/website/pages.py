@@ -103,6 +103,8 @@ def op_page(d: Operation, used: Iterable[str], source: Source) -> Page:
     also = []
     if op.torch:
         also.append(f"PyTorch: <code>torch.{op.torch}</code>")
+    if d.keras:
+        also.append(f"Keras: <code>{d.keras}</code>")
     layers = [
         f'<a href="../{u}">{u[:-5].replace("nn/", "nn.").replace("keras/", "keras.layers.")}</a>'
         for u in used
@@ -112,7 +114,7 @@ def op_page(d: Operation, used: Iterable[str], source: Source) -> Page:
     if also:
         parts += [heading("See also", "另见"), *(f"<p>{a}</p>" for a in also)]
     first = (op.__doc__ or "").strip().partition("\n")[0]
-    keys = f"{op.torch or ''} {english} {chinese} {first}"
+    keys = f"{op.torch or ''} {d.keras} {english} {chinese} {first}"
     return Page(url, op.name, "op", "\n".join(parts), keys=keys)
 
 

@@ -388,9 +388,9 @@ class SimpleRNN(Cellular):
 class LSTM(Cellular):
     """Long short-term memory: `c = σ(f)·c + σ(i)·tanh(g)`, `h = σ(o)·tanh(c)` at every step.
 
-    i, f, g, o are the four parts of `x·kernel + h·recurrent_kernel + bias`. Shape: (batch, steps, n)
-    → (batch, units), or (batch, steps, units) with `return_sequences`. Hochreiter and Schmidhuber
-    (1997).
+    i, f, g, o are the four parts of `x·kernel + h·recurrent_kernel + bias`. Shape: (batch, steps,
+    n) → (batch, units), or (batch, steps, units) with `return_sequences`. Hochreiter and
+    Schmidhuber (1997).
 
     >>> import numpy as np
     >>> LSTM(4)(np.zeros((2, 5, 3), "float32")).shape
