@@ -544,6 +544,26 @@ def test_rollout_by_hand():
     np.testing.assert_allclose(a.values.sum(1), 1, rtol=1e-5)
 
 
+def test_rollout_of_patches_is_a_picture():
+    torch.manual_seed(0)
+    model = torch.vision.models.VisionTransformer(16, 4, 2, 2, 8, 16, num_classes=3)
+    x = array(1, 3, 16, 16)
+    a = attribute.attention_rollout(model, x)
+    (first, second) = attribute.attention_maps(model, x)
+    assert first.path.startswith("encoder.layers") and first.weights.shape == (1, 2, 17, 17)
+    rolled = np.eye(17)
+    for m in (first, second):
+        rolled = (m.weights.mean(1) + np.eye(17)) / 2 @ rolled
+    np.testing.assert_allclose(a.values, resize(rolled[:, 0, 1:].reshape(1, 4, 4), (16, 16)), 1e-4)
+
+
+def test_grad_cam_of_texts_says_where():
+    torch.manual_seed(0)
+    table, conv, head = nn.Embedding(20, 4), nn.Conv1d(4, 6, 3), nn.Linear(6, 2)
+    a = attribute.grad_cam(lambda x: head(torch.relu(conv(table(x).mT)).amax(-1)), IDS, 1)
+    assert a.values.shape == IDS.shape and "5" in str(a.notes["map"])
+
+
 def test_rollout_weighted_by_gradients_by_hand():
     x = array(2, 3, 4)
     a = attribute.attention_rollout(

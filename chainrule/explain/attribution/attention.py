@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.autodiff.reverse import Rules, Walk, derivative, sum_to
 from chainrule.explain.attribution import shown
+from chainrule.explain.attribution.cam import resize, spatial
 from chainrule.explain.attribution.result import Attribution, attribution
 from chainrule.explain.attribution.subject import Subject, View
 from chainrule.ir.graph import topological
@@ -130,10 +131,11 @@ def attention_rollout(
 
     gradient   R ← R + Ā R from R = I, Ā the mean over heads of (∂S/∂A ∘ A)⁺: only what speaks for
                the target (Chefer, Gur and Wolf 2021, "Generic attention-model explainability")
-    position   the row of R that is given: a query's place, such as 0 for a class token. Left out:
-               the mean over all of them
+    position   the row of R that is given: a query's place. Left out: the mean over all of them; of
+               images, 0 if there is a class token before the patches
 
-    Values: (N, tokens); `.notes["layers"]` says how many were put together.
+    Values: (N, tokens), of square images (N, H, W); `.notes["layers"]` says how many were put
+    together.
     """
     subject = Subject(model, x, target, **options)
     view = subject.view()
@@ -162,7 +164,12 @@ def attention_rollout(
             rolled = (mean / mean.sum(axis=-1, keepdims=True)) @ rolled
     if gradient:
         rolled = rolled - eye
+    size = spatial(subject) if subject.channels is not None else None
+    if position is None and size is not None and _side(tokens) is None:
+        position = 0 if _side(tokens - 1) else None
     values = rolled.mean(axis=1) if position is None else rolled[:, position]
+    if size is not None and (side := _side(tokens) or _side(tokens - 1)):
+        values = resize(values[:, -side * side :].reshape(rows, side, side), size)
     given = [values.astype(np.float32), *[None] * (len(subject.arrays) - 1)]
     out = attribution(
         "attention_rollout", subject, given, signed=False, layer=found[-1][1], steps=None
@@ -231,6 +238,12 @@ def _path(view: View, node: Node, users: dict[Node, list[Node]]) -> str:
                 seen.add(user)
                 stack.append(user)
     return ""
+
+
+def _side(tokens: int) -> int | None:
+    """How many patches a square image has along a side."""
+    side = round(max(tokens, 0) ** 0.5)
+    return side if side > 1 and side * side == tokens else None
 
 
 def _by_head(a: np.ndarray, rows: int) -> np.ndarray:

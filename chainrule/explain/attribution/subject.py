@@ -282,6 +282,8 @@ class Subject:
             return 1
         if self.batch_size is not None:
             return max(1, self.batch_size)
+        if self.looks:
+            return self.count
         return self.count if points <= self.count else max(ROWS, self.count)
 
     def _at(
