@@ -139,8 +139,9 @@ def test_a_report_stays_within_a_telephone_and_complains_of_nothing(lang, tmp_pa
     facts = {"command": "chainrule train " + "x" * 90, "seconds": 1.0}
     model = models.MLP((8, 8), classes=12)
     r = explain.report(
-        model, optimizer=torch.optim.Adam(model.parameters()), test=(x, y), history=history, classes=names, facts=facts,
-        title="A" * 60, loss=torch.nn.CrossEntropyLoss(), lang=lang,
+        model, test=(x, y), history=history, classes=names, facts=facts, title="A" * 60,
+        loss=torch.nn.CrossEntropyLoss(), optimizer=torch.optim.Adam(model.parameters()),
+        lang=lang,
     )  # fmt: skip
     assert scroll_width(r.html(), 390, tmp_path) <= 390
     assert not r.left_out
