@@ -1,6 +1,6 @@
-"""The mathematics of a model, computed as it is printed, is what the model and its gradient compute.
+"""The mathematics of a model, computed as it is printed, is what model and gradient compute.
 
-Nothing here looks at the library's graphs: the printed equations are read by a parser and evaluated
+Nothing here looks at the library's graphs: the printed equations are read by a parser, evaluated
 with NumPy, and compared with the model's own loss and with what backward() leaves in its parameters.
 """
 
@@ -84,9 +84,7 @@ class Residual(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(1, 4, 3, padding=1)
         self.blocks = nn.ModuleList(
-            nn.Sequential(
-                nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1, bias=False)
-            )
+            nn.Sequential(nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1, bias=False))
             for _ in range(3)
         )
         self.head = nn.Linear(4, 2)
@@ -246,9 +244,7 @@ def test_a_keras_model_reads_as_it_computes(name):
 def test_a_wrong_sign_in_what_is_printed_is_noticed():
     model, x, y, loss = MODELS["a classifier"]()
     shown = explain.math(model, x, y, loss)
-    lines = [
-        line._replace(right=line.right.replace("(1 - ", "(1 + ")) for line in shown.printed
-    ]
+    lines = [line._replace(right=line.right.replace("(1 - ", "(1 + ")) for line in shown.printed]
     assert lines != shown.printed
     wrong = Sheet(shown.values).run(lines)
     right = computed(shown)

@@ -142,14 +142,25 @@ class Labels:
         root = self._root(term)
         if root not in self.letters:
             parent = self.axes.find(self.axes.split.get(root, ()))
-            if (
-                parent in self.features or parent in self.contracted or (root,) in self.features
-            ):  # heads: of every layer the same letter
+            if self._from_features(parent) or (root,) in self.features:  # heads, of every layer
                 self.letters[root] = "h"
             else:
                 used = set(self.letters.values())
                 self.letters[root] = next((c for c in _POOL if c not in used), "s")
         return self.letters[root]
+
+    def _from_features(self, terms: Terms) -> bool:
+        """Whether this is a dimension of features, or a part of one."""
+        known = self.features | self.contracted
+        if terms in known:
+            return True
+        seen: set[Terms] = set()
+        while len(terms) == 1 and terms[0] in self.axes.kin and terms not in seen:
+            seen.add(terms)
+            terms = self.axes.find((self.axes.kin[terms[0]],))
+            if terms in known:
+                return True
+        return False
 
     def named(self, terms: Terms) -> Label:
         """The letter of an axis, or several."""
