@@ -103,11 +103,11 @@ REPORT = {
     "Predicted against true": "预测值与真实值",
     # examples
     "test row {row}": "测试样本 {row}",
-    "Red speaks for the class that was predicted, blue against it ({method}).": (
-        "红色支持所预测的类别，蓝色反对（{method}）。"
+    "Orange speaks for the class that was predicted, blue against it ({method}).": (
+        "橙色支持所预测的类别，蓝色反对（{method}）。"
     ),
-    "Red raises the prediction, blue lowers it ({method}).": (
-        "红色使预测值升高，蓝色使其降低（{method}）。"
+    "Orange raises the prediction, blue lowers it ({method}).": (
+        "橙色使预测值升高，蓝色使其降低（{method}）。"
     ),
     "gradient × input": "梯度 × 输入",
     "integrated gradients": "积分梯度",

@@ -332,10 +332,10 @@ class Report:
         attributed = self._attributed(rows)
         if isinstance(e, Numbers):
             cards = parts.worst_numbers(e, rows, x, attributed, say)
-            told = "Red raises the prediction, blue lowers it ({method})."
+            told = "Orange raises the prediction, blue lowers it ({method})."
         else:
             cards = parts.worst_classes(e, rows, x, attributed, self.classes, self.tokens, say)
-            told = "Red speaks for the class that was predicted, blue against it ({method})."
+            told = "Orange speaks for the class that was predicted, blue against it ({method})."
         if attributed is None:
             return cards
         note = say(told).format(method=say("integrated gradients"))

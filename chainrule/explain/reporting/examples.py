@@ -12,12 +12,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from chainrule.explain.attribution.colours import AGAINST, FOR, scale, tint
 from chainrule.explain.page import escape
 
 Array = np.ndarray
-
-#: For and against, on light and on dark paper.
-_FOR, _AGAINST = (206, 62, 44), (36, 98, 196)
 
 
 def png(pixels: Array) -> bytes:
@@ -70,12 +68,12 @@ def bytes_of(pixels: Array, low: float, high: float) -> Array:
 
 
 def heat(values: Array) -> Array:
-    """(h, w) of signed numbers as RGBA: red speaks for, blue against; the more, the less
-    transparent."""
-    most = float(np.abs(values).max()) or 1.0
-    share = np.abs(values) / most
-    colour = np.where((values >= 0)[..., None], np.array(_FOR), np.array(_AGAINST))
-    alpha = np.clip(np.sqrt(share) * 255, 0, 255)
+    """(h, w) of signed numbers as RGBA: orange speaks for, blue against; the more, the less
+    transparent.
+    """
+    share = np.clip(np.abs(values) / scale(values), 0, 1)
+    colour = np.where((values >= 0)[..., None], np.array(FOR), np.array(AGAINST))
+    alpha = np.sqrt(share) * 255
     return np.concatenate([colour, alpha[..., None]], -1).astype(np.uint8)
 
 
@@ -105,15 +103,13 @@ def shown(
 
 def tokens(row: Array, attributed: Array | None, names: Sequence[str] | None) -> str:
     """Numbers of words or letters, in the colour of what each said."""
-    most = float(np.abs(attributed).max()) if attributed is not None else 0.0
+    most = scale(attributed) if attributed is not None else 1.0
     out = []
     for i, code in enumerate(row.tolist()):
         name = names[code] if names is not None and 0 <= code < len(names) else str(code)
         style = ""
-        if attributed is not None and most:
-            share = float(attributed[i]) / most
-            r, g, b = _FOR if share >= 0 else _AGAINST
-            style = f' style="background:rgba({r},{g},{b},{min(abs(share), 1) * 0.5:.2f})"'
+        if attributed is not None:
+            style = f' style="background:{tint(float(attributed[i]) / most)}"'
         text = escape(name).replace("\n", "⏎")
         out.append(f"<span class='token'{style}>{text}</span>")
     return f'<span class="tokens">{"".join(out)}</span>'
@@ -127,15 +123,15 @@ def series(values: Array, attributed: Array | None, label: str) -> str:
     span = (high - low) or 1.0
     zero = height * high / span
     step = width / max(n, 1)
-    most = float(np.abs(attributed).max()) if attributed is not None else 0.0
+    most = scale(attributed) if attributed is not None else 1.0
     bars = []
     for i, v in enumerate(values.tolist()):
         top = height * (high - max(v, 0)) / span
         tall = height * abs(v) / span
         fill = "var(--muted)"
-        if attributed is not None and most:
+        if attributed is not None:
             share = float(attributed[i]) / most
-            r, g, b = _FOR if share >= 0 else _AGAINST
+            r, g, b = FOR if share >= 0 else AGAINST
             fill = f"rgba({r},{g},{b},{0.15 + 0.85 * min(abs(share), 1):.2f})"
         bars.append(
             f'<rect x="{i * step:.1f}" y="{top:.1f}" width="{max(step - 0.6, 0.4):.1f}" '
