@@ -1,7 +1,7 @@
 """The mathematics of a model, computed as it is printed, is what model and gradient compute.
 
-Nothing here looks at the library's graphs: the printed equations are read by a parser, evaluated
-with NumPy, and compared with the model's own loss and with what backward() leaves in its parameters.
+Nothing here looks at the library's graphs. The printed equations are read by a parser, evaluated
+with NumPy, and compared with the model's own loss and with what backward() leaves behind.
 """
 
 import numpy as np
