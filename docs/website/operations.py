@@ -14,6 +14,8 @@ import chainrule
 from chainrule import explain, keras, ops
 from chainrule.autodiff import derivative
 from chainrule.errors import GradientError
+from chainrule.explain import Equation
+from chainrule.explain.symbols import symbol
 from chainrule.ir.interpret import interpret
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Op, registry
@@ -61,16 +63,18 @@ def describe(op: Op) -> Operation:
     """Everything that a page says of an op."""
     case = case_of(op)
     names = dict(zip(_symbols(op, len(case.inputs)), case.inputs, strict=True))
-    results = _results(case)
-    formula = explain.formula(list(results.values()), names={**names, **results}).tex
-    definition = ""
+    results = _results(op, case, list(names))
+    outs = list(results.values())
+    formula = definition = explain.formula(outs, names={**names, **results}).tex
     if not op.is_primitive:
-        definition = explain.formula(
-            list(results.values()), names={**names, **results}, expand={op.name}
-        ).tex
+        definition = explain.formula(outs, names={**names, **results}, expand={op.name}).tex
+        formula = formula if len(outs) == 1 else definition
     gradient, remark, checked = _gradient(op, case, names, results)
     shown = _python_names(op, len(case.inputs))
-    types = [(n, print_type(x.type)) for n, x in zip(shown, case.inputs, strict=True)]
+    types = [
+        (n if symbol(n) == s else f"{n}, {s}", print_type(x.type))
+        for n, (s, x) in zip(shown, names.items(), strict=True)
+    ]
     types += [(k, print_type(o.type)) for k, o in results.items()]
     where = written(op)
     return Operation(
@@ -96,13 +100,26 @@ def _topic(where: Written) -> str:
     return parts[0].removesuffix(".py")
 
 
+#: What the rules of optimisers call their arguments, as in their sources.
+_GREEK = {
+    "p": r"\theta", "decay": r"\lambda", "lr": r"\eta", "eta": r"\eta", "momentum": r"\mu",
+    "mu": r"\mu", "rate1": r"(1 - \beta_1)", "rate2": r"(1 - \hat{\beta}_2)", "step_size": r"\eta^{*}",
+    "bias1": r"(1 - \beta_1^t)", "bias2": r"(1 - \beta_2^t)", "bias2_sqrt": r"\sqrt{1 - \beta_2^t}",
+    "mean_g": r"\bar{g}", "average": "a", "previous": r"g_{-}", "size": "s", "largest": r"v^{\max}",
+    "shrink": r"\lambda^{*}", "rho": r"\rho", "rows": "R", "columns": "C", "step_g": r"\eta_g",
+    "step_m": r"\eta_m", "rate": r"(1 - \mu)", "rectifier": "r",
+}  # fmt: skip
+
+
 def _symbols(op: Op, count: int) -> list[str]:
-    return [_apart(n) for n in _python_names(op, count)]
+    names = _python_names(op, count)
+    if _is_rule(op):
+        return [_GREEK.get(n, n) for n in names]
+    return [r"\tilde{y}" if n == "y" else symbol(n) for n in names]  # y is the result
 
 
-def _apart(name: str) -> str:
-    """A name of an input that is not one of the result's."""
-    return r"\tilde{y}" if name == "y" else name
+def _is_rule(op: Op) -> bool:
+    return op.name.endswith("_update") and op.domain is None
 
 
 def _python_names(op: Op, count: int) -> list[str]:
@@ -110,9 +127,12 @@ def _python_names(op: Op, count: int) -> list[str]:
     return names if len(set(names)) == len(names) else [f"x{i}" for i in range(count)]
 
 
-def _results(case: Case) -> dict[str, Node]:
+def _results(op: Op, case: Case, names: list[str]) -> dict[str, Node]:
+    """y, or y₁, y₂ …; a rule gives new values for the first of its arguments."""
     outs = [o for o in case.outputs if o not in case.inputs]
-    return {"y" if len(outs) == 1 else f"y_{k}": o for k, o in enumerate(outs, 1)}
+    if _is_rule(op):
+        return {f"{n}'": o for n, o in zip(names, outs, strict=False)}
+    return {"y" if len(outs) == 1 else f"y_{{{k}}}": o for k, o in enumerate(outs, 1)}
 
 
 # ------------------------------------------------------------------ the gradient
@@ -156,16 +176,30 @@ def _gradient(
         )
         tex = explain.gradient(total, list(wanted.values()), names={**names, **results, **bars}).tex
     else:
-        tex = explain.formula(
-            list(titled.values()), names={**names, **results, **bars, **titled}, tidy=True
-        ).tex
+        tex = _pulled_back(titled, {**names, **results, **bars})
     return tex, "", _compare(op, case, list(outs.values()))
 
 
+def _pulled_back(titled: dict[str, Node], named: dict[str, Node]) -> str:
+    """An equation for each gradient; one that has a name already is that name."""
+    known = {n: k for k, n in named.items()}
+    plain, written_out = [], {}
+    for title, g in titled.items():
+        if g in known:
+            plain.append(Equation(title, known[g]))
+        else:
+            known[g] = title
+            written_out[title] = g
+    found: list[Equation] = []
+    if written_out:
+        names = {**named, **written_out}
+        found += explain.formula(list(written_out.values()), names=names, tidy=True)
+    return explain.Formula([*found, *plain]).tex
+
+
 def _bar(name: str) -> str:
-    head, _, rest = name.partition("_")
-    head = head if len(head) == 1 or head.startswith("\\") else rf"\mathrm{{{head}}}"
-    return rf"\bar{{{head}}}" + (f"_{{{rest}}}" if rest else "")
+    head, mark, rest = name.partition("_")
+    return rf"\bar{{{head}}}{mark}{rest}"
 
 
 def _behind(out: Node) -> list[Node]:

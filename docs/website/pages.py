@@ -75,9 +75,7 @@ def op_page(d: Operation, used: Iterable[str], source: Source) -> Page:
         parts.append(formula(d.formula))
     if d.definition:
         parts += ["<p>By definition · 定义</p>", _derivation(d.definition)]
-    rows = "".join(
-        f"<tr><td><code>{n}</code></td><td><code>{t}</code></td></tr>" for n, t in d.types
-    )
+    rows = "".join(f"<tr><td>{_value(n)}</td><td><code>{t}</code></td></tr>" for n, t in d.types)
     parts.append(_table(("value · 值", "type here · 此处的类型"), rows))
     parts.append(heading("Gradient", "梯度"))
     if d.gradient:
@@ -182,6 +180,13 @@ def layer_page(d: Layer, ops: Mapping[str, str], source: Source) -> Page:
         "\n".join(parts),
         keys=f"{' '.join(d.aliases)} {d.topic} {_TOPIC_ZH.get(d.topic, '')}",
     )
+
+
+def _value(name: str) -> str:
+    """A name as code, a symbol as mathematics."""
+    parts = name.split(", ")
+    told = [f"<code>{p}</code>" if p.isidentifier() else formula(p, False) for p in parts]
+    return " ".join(told)
 
 
 def _table(heads: Sequence[str], rows: str) -> str:
