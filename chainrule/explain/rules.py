@@ -108,6 +108,7 @@ def _told(
     failure: str = "",
 ) -> Rule:  # fmt: skip
     origin = passed.origin(n)
+    place = place.removeprefix(os.getcwd() + os.sep)
     call = origin.call
     shapes = tuple(t.shape for i in n.inputs for t in parts_of(i))
     error, operand, claimed, found = worst
