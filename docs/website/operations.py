@@ -103,9 +103,10 @@ def _topic(where: Written) -> str:
 #: What the rules of optimisers call their arguments, as in their sources.
 _GREEK = {
     "p": r"\theta", "decay": r"\lambda", "lr": r"\eta", "eta": r"\eta", "momentum": r"\mu",
-    "mu": r"\mu", "rate1": r"(1 - \beta_1)", "rate2": r"(1 - \hat{\beta}_2)", "step_size": r"\eta^{*}",
+    "mu": r"\mu", "rate1": r"(1 - \beta_1)", "rate2": r"(1 - \hat{\beta}_2)",
+    "step_size": r"\eta^{*}",
     "bias1": r"(1 - \beta_1^t)", "bias2": r"(1 - \beta_2^t)", "bias2_sqrt": r"\sqrt{1 - \beta_2^t}",
-    "mean_g": r"\bar{g}", "average": "a", "previous": r"g_{-}", "size": "s", "largest": r"v^{\max}",
+    "mean_g": r"\bar{g}", "average": "a", "previous": r"g_{-}", "size": "s", "largest": r"\hat{v}",
     "shrink": r"\lambda^{*}", "rho": r"\rho", "rows": "R", "columns": "C", "step_g": r"\eta_g",
     "step_m": r"\eta_m", "rate": r"(1 - \mu)", "rectifier": "r",
 }  # fmt: skip
