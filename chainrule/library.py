@@ -43,10 +43,10 @@ class CustomOpDef:
         self, backward: Callable[..., Any], /, *, setup_context: Callable[..., Any] | None = None
     ) -> None:
         """Give it a gradient: backward(ctx, *gradients of outputs) → gradients of inputs."""
-        fn = self._fn
+        fn, rule = self._fn, backward  # in the class, `backward` is its own
 
         class Custom(Function):
-            written = staticmethod(backward)
+            written = staticmethod(rule)
 
             @staticmethod
             def forward(ctx: Any, *args: Any) -> Any:
@@ -58,7 +58,7 @@ class CustomOpDef:
 
             @staticmethod
             def backward(ctx: Any, *grads: Any) -> Any:
-                return backward(ctx, *grads)
+                return rule(ctx, *grads)
 
         Custom.__name__ = self._name.rpartition("::")[2]
         self._apply = Custom.apply
