@@ -123,6 +123,20 @@ WHY = {
     "给出类别编号：y.argmax(-1)；或在 Keras 中使用 categorical_crossentropy。",
     "the targets are {dtype} numbers, and the loss expects class numbers ({said})":
     "目标是 {dtype} 类型的数，而损失需要类别编号（{said}）",
+    "the targets have shape {target}, and the loss expects class numbers of shape {wanted} "
+    "({said})":
+    "目标的形状为 {target}，而损失需要形状为 {wanted} 的类别编号（{said}）",
+    "Take the last axis away: y.squeeze(-1).": "去掉最后一轴：y.squeeze(-1)。",
+    "the targets have a mean of {mean} and a standard deviation of {spread}, while a network "
+    "starts with outputs near 0":
+    "目标的均值为 {mean}，标准差为 {spread}，而网络的初始输出在 0 附近",
+    "Train on (y - mean) / standard deviation, and undo that when predicting.":
+    "用 (y - 均值) / 标准差训练，预测时再还原。",
+    "the loss starts at {loss}, {times} times that of guessing ({naive}): the outputs are far too "
+    "large, and wrong":
+    "损失从 {loss} 开始，是随意猜测（{naive}）的 {times} 倍：输出过大且错误",
+    "Scale the inputs, or initialise with smaller weights (Xavier, He).":
+    "缩放输入，或用更小的权重初始化（Xavier、He）。",
     "Convert them: y.long().": "请转换：y.long()。",
     "the targets are class numbers of shape {target}, the outputs have shape {output}, and the "
     "loss expects the same shape ({said})":

@@ -250,7 +250,49 @@ def nan_loss():
     return mlp(k=1), numbers(), lambda out, y: torch.log(-(out.abs())).mean()
 
 
+def labels_in_a_column():
+    x, y = blobs()
+    return mlp(), (x, y[:, None]), nn.CrossEntropyLoss()
+
+
+def prices():
+    x, y = numbers()
+    return mlp(k=1), (x, 2e5 + 5e4 * y), nn.MSELoss()
+
+
+def large_weights():
+    model = mlp()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.mul_(100)
+    return model, blobs(), nn.CrossEntropyLoss()
+
+
+def constant_features():
+    x, y = blobs()
+    x[:, :6] = 1.0
+    return mlp(), (x, y), nn.CrossEntropyLoss()
+
+
+def no_grad_inside():
+    class Cut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(8, 3)
+
+        def forward(self, x):
+            with torch.no_grad():
+                return self.fc(x)
+
+    return Cut(), blobs(), nn.CrossEntropyLoss()
+
+
 FAULTS = {
+    labels_in_a_column: ("targets of the wrong shape", ""),
+    prices: ("targets not scaled", ""),
+    large_weights: ("loss starts high", ""),
+    constant_features: ("constant features", ""),
+    no_grad_inside: ("loss without model", ""),
     softmax_twice: ("softmax twice", "3"),
     sigmoid_twice: ("sigmoid twice", "3"),
     nll_on_logits: ("logits taken for log-probabilities", "2"),
@@ -288,7 +330,10 @@ FAULTS = {
     ignores_input: ("identical outputs", None),
     nan_loss: ("loss not finite", ""),
 }
-WARNINGS = {"features of different size", "no gradient", "imbalance", "eval mode in training"}
+WARNINGS = {
+    "loss starts high", "constant features", "features of different size", "no gradient",
+    "imbalance", "eval mode in training",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("plant", FAULTS, ids=lambda f: f.__name__)

@@ -30,7 +30,7 @@ from chainrule.explain.reasons.structure import (
     look_at_targets,
 )
 from chainrule.explain.reasons.trials import Trials, look_at_learning, naive_loss, trained
-from chainrule.explain.reasons.units import Units, look_at_units
+from chainrule.explain.reasons.units import Units, look_at_start, look_at_units
 from chainrule.ir.graph import topological
 from chainrule.nn import functional as F
 from chainrule.tensor import Tensor, no_grad
@@ -110,7 +110,9 @@ def _search(
     if found.has("loss without model", "all frozen"):
         return
     units = Units(passed, structure)
-    naive = naive_loss(batch, units.loss, *_kind(passed))
+    kind, classes = _kind(passed)
+    naive = naive_loss(batch, units.loss, kind, classes)
+    look_at_start(found, units, naive, kind)
     look_at_units(found, units, learned=units.loss < 0.5 * naive)
     if step is not None:
         look_at_step(found, model, optimizer, step, batch_for(batch))

@@ -365,6 +365,21 @@ def failed_loss(found: Found, out: Any, y: Any, error: Exception) -> None:
             )  # fmt: skip
             return
         if (
+            not y.dtype.is_floating_point
+            and len(shape) == len(target) == 2
+            and shape[1] > 1
+            and target[1] == 1
+            and _UNLIKE.search(str(error)) is None
+        ):
+            found.add(
+                "targets of the wrong shape", "error",
+                "the targets have shape {target}, and the loss expects class numbers of shape "
+                "{wanted} ({said})",
+                "Take the last axis away: y.squeeze(-1).",
+                target=list(target), wanted=[target[0]], said=message,
+            )  # fmt: skip
+            return
+        if (
             y.dtype.is_floating_point
             and values.size
             and (values == np.rint(values)).all()

@@ -322,6 +322,37 @@ def _weighs(u: Units, n: Node) -> bool:
     return any(m.op.name in _WEIGHTED for m in users)
 
 
+def look_at_start(found: Found, u: Units, naive: float, kind: str) -> None:
+    """Targets that are far from 0 or large, and a loss far above that of guessing."""
+    passed, loss = u.passed, u.loss
+    y = passed.batch.y
+    if kind == "numbers":
+        if not isinstance(y, Tensor) or not y.dtype.is_floating_point or passed.projected:
+            return
+        values = y.numpy().astype(np.float64)
+        mean, spread = float(values.mean()), float(values.std())
+        size = max(abs(mean), spread)
+        if size > 300 or (abs(mean) > 30 and abs(mean) > 10 * spread):
+            found.add(
+                "targets not scaled", "error" if size > 1e4 else "warning",
+                "the targets have a mean of {mean} and a standard deviation of {spread}, while a "
+                "network starts with outputs near 0",
+                "Train on (y - mean) / standard deviation, and undo that when predicting.",
+                mean=mean, spread=spread,
+            )  # fmt: skip
+    elif np.isfinite(loss) and loss > 20 * naive > 0:
+        size = max((_rms(u.structure.values[o]) for o in passed.outputs), default=0.0)
+        if size < 20:  # the loss is a sum, not a mean
+            return
+        found.add(
+            "loss starts high", "warning",
+            "the loss starts at {loss}, {times} times that of guessing ({naive}): the outputs are "
+            "far too large, and wrong",
+            "Scale the inputs, or initialise with smaller weights (Xavier, He).",
+            loss=loss, naive=naive, times=loss / naive, outputs=size,
+        )  # fmt: skip
+
+
 # ------------------------------------------------------------------ the size of what enters
 
 
