@@ -1,10 +1,8 @@
 """Programs that nobody wrote, run by PyTorch and by us: views, writes in place, looks, gradients.
 
 A program is a list of instructions drawn from a seed. Both sides run it in step; after every look
-and at the end, all
-values must agree, and all gradients. Where PyTorch refuses an instruction we may refuse it, too,
-and both go on without
-it; what PyTorch allows must work.
+and at the end, all values must agree, and all gradients. Where PyTorch refuses an instruction we
+may refuse it, too, and both go on without it; what PyTorch allows must work.
 """
 
 import random
@@ -59,6 +57,23 @@ class Machine:
         gradient if its other holders shall not have it."""
         value = self.vars[j].clone()
         return value.detach() if self.detached[i] else value
+
+    def layer(self, kind, i):
+        """A layer whose parameters are made as it is called."""
+        x = self.vars[i] if self.vars[i].ndim else self.vars[i].reshape(1)
+        sizes = {"norm": (x.shape[-1],), "dense": (x.shape[-1], x.shape[-1]), "affine": (1,)}[kind]
+        options = {"dtype": self.fw.float64, "requires_grad": True}
+        w = self.fw.full(sizes, 0.5, **options)
+        b = self.fw.zeros(sizes[-1:], **options)
+        self.leaves += [w, b]
+        F = self.fw.nn.functional
+        self.keep(
+            {
+                "norm": lambda: F.layer_norm(x, x.shape[-1:], w, b, 0.1),
+                "dense": lambda: F.linear(x, w, b),
+                "affine": lambda: self.fw.addcmul(x, w, b, value=2.0),
+            }[kind]().contiguous()
+        )
 
     def scale(self, i, number):
         self.keep((self.vars[i] * number + 0.25).contiguous())
@@ -121,12 +136,13 @@ def draw(rng, count):
     i, j = rng.randrange(count), rng.randrange(count)
     kind = rng.choices(
         ["unary", "binary", "scale", "view", "unary_", "binary_", "set_item", "look", "backward",
-         "sum", "drop", "no_grad_write", "grad_penalty", "zero"],
-        [5, 6, 3, 6, 3, 5, 3, 4, 2, 1, 1, 1, 1, 1],
+         "sum", "drop", "no_grad_write", "grad_penalty", "zero", "layer"],
+        [5, 6, 3, 6, 3, 5, 3, 4, 2, 1, 1, 1, 1, 1, 4],
     )[0]  # fmt: skip
     return {
         "unary": lambda: (kind, rng.choice(UNARY), i),
         "binary": lambda: (kind, rng.choice(BINARY), i, j),
+        "layer": lambda: (kind, rng.choice(["norm", "dense", "affine"]), i),
         "scale": lambda: (kind, i, rng.choice([0.5, -1.5, rng.random()])),
         "view": lambda: (
             kind,
@@ -181,7 +197,7 @@ def program_of(seed, length=25):
     for _ in range(length):
         ins = draw(rng, count)
         out.append(ins)
-        count += ins[0] in ("unary", "binary", "scale", "view", "sum")
+        count += ins[0] in ("unary", "binary", "layer", "scale", "view", "sum")
         count -= ins[0] == "drop" and ins[1] >= 5
     return out
 
