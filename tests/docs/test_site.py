@@ -83,6 +83,8 @@ def test_the_site(tmp_path: Path) -> None:
     assert wanted - set(pages) == set()
     own = re.compile(r"(ops|nn|keras)/[^/]+\.html")
     assert [m for u, t in pages.items() if own.fullmatch(u) for m in incomplete(u, t)] == []
+    taught = {u for u in pages if re.fullmatch(r"guide/tutorials-[\w-]+\.html", u)}
+    assert len(taught) > 2 and all(f'href="{u}"' in pages["tutorials.html"] for u in taught)
     # no page leads nowhere, or out of the folder for anything that it needs
     assert dead_links(pages) == []
     for url, text in pages.items():
