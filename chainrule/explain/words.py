@@ -161,8 +161,8 @@ CHINESE = {
     "{E_{w}} is row {w} of a table, as a column: the vector of word {w}.": (
         "{E_{w}} 是表的第 {w} 行，写成列向量：词 {w} 的向量。"
     ),
-    "{\\mathbf{1}_{p=6,q=6}} is an image of ones: the same value at every place.": (
-        "{\\mathbf{1}_{p=6,q=6}} 是全 1 的图像：每个位置的值相同。"
+    "{\\mathbf{1}_{p=6,q=6}} has ones only: the same value at every place.": (
+        "{\\mathbf{1}_{p=6,q=6}} 的元素全为 1：每个位置的值相同。"
     ),
     "{z_{1:4}} are rows 1 to 4.": "{z_{1:4}} 是第 1 到第 4 行。",
     "{\\operatorname{pad}_{t=a|b}} puts {a} zeros before and {b} behind, along {t}.": (

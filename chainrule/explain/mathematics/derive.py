@@ -19,10 +19,11 @@ from chainrule.explain.mathematics.naming import Blocks, Names, owner
 from chainrule.explain.mathematics.products import (
     conv_gradient_input,
     conv_gradient_kernel,
+    image,
     moments,
     pool_gradient,
 )
-from chainrule.explain.mathematics.steps import Steps, attention_operands, name_parameters
+from chainrule.explain.mathematics.steps import Steps, attention_operands, name_parameters, uses_of
 from chainrule.explain.mathematics.subject import Subject
 from chainrule.explain.mathematics.writer import Special, Symbol, Writer
 from chainrule.explain.reading.values import Value
@@ -30,9 +31,10 @@ from chainrule.explain.template import Binds
 from chainrule.explain.write import fit
 from chainrule.ir.graph import substitute, topological
 from chainrule.ir.node import Node, TensorType
-from chainrule.ops import full_like
+from chainrule.ops import add, full_like
 from chainrule.ops import input as graph_input
 from chainrule.rewrite import merge_loops
+from chainrule.rewrite.walk import rewrite
 
 assert _moves
 
@@ -117,6 +119,7 @@ class Derivation:
                     tex = self.names.new(letter if len(nodes) == 1 else f"{letter}_{{{k}}}", "")
                     self._given(n, tex, role if len(nodes) == 1 else f"{role} {k}", role)
         self._kernels()
+        self._scales()
         parameters = name_parameters(self.steps)
         trained = set(subject.trainable)
         for n, tex in parameters.items():
@@ -146,6 +149,13 @@ class Derivation:
                 if above and all(u.op.name == "conv" and u.inputs[1] is kernel for u in above):
                     order = users[0].attr("order")
                     self.labels.declare(n, tuple(order.index(a) for a in range(len(order))))
+
+    def _scales(self) -> None:
+        """Factors of channels, (C, 1, 1): a vector, whatever its shape."""
+        for n in self.subject.names:
+            uses = uses_of(n, self.steps)
+            if n.ndim > 2 and len(_dense(n)) == 1 and all(u.op.elementwise for u in uses):
+                self.labels.declare(n, tuple(0 if s != 1 else None for s in n.shape))
 
     def _forward_names(self) -> None:
         """z^{(l)}: l of the layer whose parameters it reads, or of the last one before it."""
@@ -188,6 +198,8 @@ class Derivation:
         pairs = [(n, g) for n, g in zip(asked, found, strict=True) if g is not None]
         goals = [*self.cuts, *ends]
         merged = merge_loops([*goals, *(n for n, _ in pairs), *(g for _, g in pairs)])
+        if special:
+            merged = rewrite(merged, apart_again)
         k = len(goals)
         new_names = dict(zip(goals, merged[:k], strict=True))
         new_names.update(zip((n for n, _ in pairs), merged[k : k + len(pairs)], strict=True))
@@ -441,7 +453,7 @@ class Derivation:
         if clean in self.writer.names and clean.op.name == "input":
             p = self.writer.see(clean, labels)
         else:
-            p = self.writer.right(clean, labels)
+            p = image(self.writer, clean, labels, named=True)
         return fit(p, Binds.LIST if p.tex.startswith(r"\begin") else Binds.SUM)
 
     def _line(self, n: Node, symbol: Symbol, part: str, path: str) -> None:
@@ -490,6 +502,20 @@ class Derivation:
                 else:
                     right = self.right(g, labels, "parameter")
                 self.lines.append(Line(title, right, "parameter", path))
+
+
+def apart_again(n: Node) -> Node | None:
+    """Windows that several convolutions share give back a sum: one term for each of them."""
+    inner = n.inputs[0] if n.inputs else n
+    if n.op.name == "unwindows" or (n.op.name == "slice" and _of_windows(inner)):
+        if inner.op.name == "add":
+            a, b = (n.op.make((i,), n.attrs) for i in inner.inputs)
+            return add(apart_again(a) or a, apart_again(b) or b)
+    return None
+
+
+def _of_windows(n: Node) -> bool:
+    return n.op.name == "unwindows" or (n.op.name == "add" and all(map(_of_windows, n.inputs)))
 
 
 def _dense(n: Node) -> list[int]:

@@ -17,7 +17,7 @@ from chainrule.ir.node import Node, TensorType
 Label = int | str | tuple[str, ...] | None
 Labelled = tuple[Label, ...]
 
-_POOL = "tsuvrgabdfklo"
+_POOL = "tsuvrgabdflo"
 ROWS = "ijk"  # rows 0, 1, 2 in sums
 
 
@@ -166,6 +166,9 @@ class Labels:
         """The letter of an axis, or several."""
         if not terms:
             return None
+        alone = len(terms) == 1 and self.axes.size(terms) == 1
+        if alone and self._root(terms[0]) not in self.letters:
+            return None  # nothing to be told apart
         return self.letter(terms[0]) if len(terms) == 1 else tuple(map(self.letter, terms))
 
     # ------------------------------------------------------------------ labels

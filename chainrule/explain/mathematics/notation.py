@@ -55,7 +55,7 @@ _SIGNS = (
     ),
     (
         r"\\mathbf\{1\}_",
-        "{\\mathbf{1}_{p=6,q=6}} is an image of ones: the same value at every place.",
+        "{\\mathbf{1}_{p=6,q=6}} has ones only: the same value at every place.",
     ),
     (
         r"maxpool\}_",

@@ -81,7 +81,7 @@ def _by_letters(w: Writer, n: Node, want: Labelled) -> Piece:
     la, lb = left.split(",")
     taken = [v for v in (*want, *w.natural(a), *w.natural(b)) if v is not None]
     used = {*letters_of(taken), *w.summed}
-    free = iter([c for c in "abcdfguvklo" if c not in used])
+    free = iter([c for c in "abcdfguvlo" if c not in used])
     letters: dict[str, Label] = {}
     for c, v in zip(out, want, strict=True):
         letters[c] = v if isinstance(v, (str, tuple)) else next(free)
@@ -138,7 +138,7 @@ def _conv(w: Writer, n: Node, want: Labelled) -> Piece:
     k = len(n.attr("stride"))
     places = w.natural(x)[2:]
     p = w.see(kernel, tuple(range(len(kernel.shape))))
-    q = _image(w, x, (want[0], 0, *places))
+    q = image(w, x, (want[0], 0, *places))
     made = _times_star(p, q, r"\star", star(n))
     return w.convert(made, (want[0], 0, *places), (want[0], want[1], *want[2 : 2 + k]))
 
@@ -203,15 +203,21 @@ def level(n: Node) -> set[int]:
     return set()
 
 
-def _image(w: Writer, n: Node, want: Labelled) -> Piece:
-    """A value with its places, even if it is the same at all of them."""
-    p = w.see(n, want)
-    same = [a for a in sorted(level(n)) if a >= 2 and isinstance(want[a], str)]
+def image(w: Writer, n: Node, want: Labelled, *, named: bool = False) -> Piece:
+    """A value with its places, even if it is the same at all of them. `named`: it gets a name, so
+    that its other axes are to be there as well."""
+    p = w.right(n, want) if named else w.see(n, want)
+    kinds = (str, int) if named else (str,)
+    first = 0 if named else 2
+    same = [a for a in sorted(level(n)) if a >= first and isinstance(want[a], kinds)]
     if not same:
         return p
-    ones = ",".join(f"{want[a]}={n.shape[a]}" for a in same)
-    inner = fit(p, Binds.POWER, signed=False)
-    return Piece(rf"\mathbf{{1}}_{{{ones}}} \odot {inner}", Binds.PRODUCT)
+    letters = [ROWS[v] if isinstance(v := want[a], int) else v for a in same]
+    ones = ",".join(f"{c}={n.shape[a]}" for c, a in zip(letters, same, strict=True))
+    tex = rf"\mathbf{{1}}_{{{ones}}}"
+    if p.tex == "1":
+        return atom(tex)
+    return Piece(rf"{tex} \odot {fit(p, Binds.POWER, signed=False)}", Binds.PRODUCT)
 
 
 @form("conv_transpose")
@@ -234,7 +240,7 @@ def conv_gradient_input(conv: Node, g: Node, kernel: Node) -> Shown:
     def written(w: Writer, want: Labelled) -> Piece:
         places = w.natural(conv)[2:]
         p = w.see(kernel, tuple(range(len(kernel.shape))))
-        q = _image(w, g, (want[0], 0, *places))
+        q = image(w, g, (want[0], 0, *places))
         if conv.op.name == "conv":
             made = _times_star(p, q, r"\star^{T}", _sized(conv, conv.inputs[0].shape[2:]))
         else:
@@ -250,8 +256,8 @@ def conv_gradient_kernel(conv: Node, g: Node, x: Node) -> Shown:
     def written(w: Writer, want: Labelled) -> Piece:
         sample = w.natural(conv)[0]
         inside = w.under(list(letters_of([sample])))
-        p = _image(inside, g, (sample, 0, *w.natural(conv)[2:]))
-        q = _image(inside, x, (sample, 0, *w.natural(x)[2:]))
+        p = image(inside, g, (sample, 0, *w.natural(conv)[2:]))
+        q = image(inside, x, (sample, 0, *w.natural(x)[2:]))
         if conv.op.name == "conv_transpose":
             p, q = q, p
         made = _times_star(p, q, r"\circledast", _sized(conv, conv.inputs[1].shape[2:]))

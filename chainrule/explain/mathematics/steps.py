@@ -221,7 +221,7 @@ def name_parameters(steps: Steps) -> dict[Node, str]:
         path = steps.subject.names.get(n)
         if path is None:
             continue
-        uses = _uses(n, steps)
+        uses = uses_of(n, steps)
         table = any(u.op.name == "take" for u in uses)
         normal = any(
             u.op.name in ("mul", "add") and not any(_bare(i).op.name in _PRODUCTS for i in u.inputs)
@@ -240,7 +240,7 @@ def _bare(n: Node) -> Node:
     return n
 
 
-def _uses(n: Node, steps: Steps) -> list[Node]:
+def uses_of(n: Node, steps: Steps) -> list[Node]:
     out: list[Node] = []
     stack = [n]
     while stack:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from chainrule.explain.mathematics.axes import groups
 from chainrule.explain.mathematics.labels import ROWS, Label, Labelled, Labels
 from chainrule.explain.template import Binds, read
 from chainrule.explain.write import Piece, atom, brackets, fit, is_tensor, number, value_of, write
@@ -42,6 +43,10 @@ WORDS: dict[str, dict[str, object]] = {
     "gelu": {"approximate": "none"}, "softplus": {"beta": 1.0},
     "hardtanh": {"low": -1.0, "high": 1.0},
 }  # fmt: skip
+
+#: Ops whose result has the axes of what they are given, though perhaps not their sizes.
+_ALIKE = frozenset({"cat", "pad", "slice", "slice_update", "conv", "conv_transpose", "max_pool",
+                    "sum_pool"})  # fmt: skip
 
 Special = Callable[["Writer", Labelled], Piece]
 _FREE = "abcdfguvw"
@@ -78,16 +83,35 @@ class Writer:
         first = [
             i for i in n.inputs if is_tensor(i) and i.shape == n.shape and i in self.labels.active
         ]
+        if n.op.name in _ALIKE:
+            return self.natural(n.inputs[n.op.name == "slice_update"])
         if n.op.name == "permute":
             inner = self.natural(n.inputs[0])
             return tuple(inner[a] for a in n.attr("order"))
         if first and (n.op.elementwise or (len(n.inputs) == 1 and n.op.name != "reshape")):
             return self.natural(first[0])
+        if n.op.name == "reshape":
+            return self._grouped(n)
         if n.op.name == "contract":
             return self._product(n)
         if n.op.name == "matmul":
             return self.natural(n.op.expand(n))
         return self.labels.natural(n)
+
+    def _grouped(self, n: Node) -> Labelled:
+        """What a reshape leaves alone is read as before; features that are put together are rows."""
+        (x,) = n.inputs
+        inner = self.natural(x)
+        out: list[Label] = [None] * len(n.shape)
+        for ins, outs in groups(x.shape, n.shape):
+            if len(ins) == len(outs) == 1:
+                out[outs[0]] = inner[ins[0]]
+            elif len(outs) == 1 and any(isinstance(inner[a], int) for a in ins):
+                out[outs[0]] = min(v for a in ins if isinstance(v := inner[a], int))
+            else:
+                return self.labels.natural(n)
+        rows = sorted(v for v in out if isinstance(v, int))
+        return tuple(rows.index(v) if isinstance(v, int) else v for v in out)
 
     def _product(self, n: Node) -> Labelled:
         """Two matrices give a matrix."""

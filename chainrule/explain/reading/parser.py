@@ -326,7 +326,8 @@ class Reader:
             return one_hot(size, self.place(self.group()))
         if self.take(r"\mathbf{1}_"):
             names = [v.partition("=") for v in _list(self.group())]
-            return Value(np.ones([int(s) for _, _, s in names]), tuple(n for n, _, _ in names))
+            labels = tuple(ROWS.index(n) if n in ROWS else n for n, _, _ in names)
+            return Value(np.ones([int(s) for _, _, s in names]), labels)
         if self.take(r"\mathbf{0}_"):
             shape = [int(v) for v in self.group().split(r"\times")]
             return Value(np.zeros(shape), tuple(range(len(shape))))
