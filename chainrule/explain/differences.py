@@ -263,7 +263,7 @@ def agreeing(
     middle = s(0.0) if here is None else here
     for h in (step, step / 16, step / 256, step * 8):
         found = slope(s, h, middle)
-        if not np.isfinite(found.value):
+        if not (np.isfinite(found.value) and np.isfinite(claimed)):
             off = float("inf")
         else:
             gap, size = abs(found.value - claimed), max(scale, abs(found.value), 1e-300)

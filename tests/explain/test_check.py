@@ -401,3 +401,27 @@ def test_lower_precision_is_no_error() -> None:
     found = check(model, (torch.randn(4, 3).bfloat16(), classes(4, 2)), loss=CE())
     assert found.ok, str(found)
     assert all(r.error < 1e-5 for r in found.rows)
+
+
+def test_a_wrong_gradient_in_a_keras_layer_is_found() -> None:
+    @keras.ops.custom_gradient
+    def halved(x):
+        def grad(*args, upstream=None):
+            return (args[0] if upstream is None else upstream) * 0.4
+
+        return x * 0.5, grad
+
+    class Halved(keras.layers.Layer):
+        def call(self, x):
+            return halved(x)
+
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Dense(4, name="before"), Halved(name="half"), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    model.compile("sgd", "mse")
+    rng = np.random.default_rng(0)
+    found = check(model, (rng.standard_normal((6, 3)), rng.standard_normal((6, 1))))
+    (rule,) = found.wrong_rules
+    assert rule.path == "half" and rule.op == "halved", str(found)
+    assert "test_check.py" in rule.place
+    assert {r.name for r in found.rows if r.status == "wrong"} >= {"before/kernel", "input"}

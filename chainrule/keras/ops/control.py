@@ -270,12 +270,14 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
             @staticmethod
             def forward(ctx: Any, *inputs: Any) -> Any:
                 y, kept["grad"] = f(*inputs, **kwargs)
+                Custom.written = staticmethod(kept["grad"])
                 return y
 
             @staticmethod
             def backward(ctx: Any, *upstream: Any) -> Any:
                 return kept["grad"](*args, upstream=upstream[0])
 
+        Custom.__name__ = getattr(f, "__name__", "Custom")
         return Custom.apply(*args)
 
     return wrapper
