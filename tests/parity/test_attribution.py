@@ -12,6 +12,9 @@ import chainrule
 from chainrule.explain.attribution import attribute
 
 attr = pytest.importorskip("captum.attr")
+pytestmark = pytest.mark.filterwarnings(  # what Captum does to its own inputs and modules
+    "ignore:Input Tensor:UserWarning", "ignore:Setting .*hooks:UserWarning"
+)
 
 
 def _cnn(torch: Any) -> Any:
