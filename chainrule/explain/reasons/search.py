@@ -57,6 +57,7 @@ def why(
     before afterwards.
 
     data       (x, y); or a loader, a data set, anything that gives batches (x, y): some are taken
+               (a generator does not give them again)
     loss       torch: loss(outputs, y). Keras: the compiled one, or (y, outputs)
     optimizer  the one that is used; in Keras the compiled one
     step       the program's own training step, called with a batch of `data`: what does it do?
