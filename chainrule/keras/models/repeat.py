@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chainrule import config
 from chainrule.keras import variables as kept
 from chainrule.lines import users_lines
 from chainrule.telling import tell, told
@@ -102,6 +103,7 @@ def _key(data: list[Any], optimizer: Any) -> Any:
     """What a step depends on besides values."""
     return (
         kept.structure_version,
+        config.nan_guard,  # what is recorded under the guard knows its layers
         None if optimizer is None else optimizer.generation,
         *((t._shape, t._dtype) if isinstance(t, Tensor) else t for t in data),
     )
