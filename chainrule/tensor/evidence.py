@@ -42,7 +42,7 @@ def save(
         return None, "Nothing was saved: config.nan_folder is empty"
     try:
         folder = _write(finding, outputs, arrays, places, name)
-    except (OSError, MemoryError) as error:
+    except Exception as error:  # whatever it is, it must not hide what was found
         return None, f"What the program read could not be saved: {error}"
     return folder, f"Saved: chainrule.explain.replay({folder!r}) runs it again, op by op"
 

@@ -236,6 +236,17 @@ def check(
     run: Run, bad: Sequence[int], reached: Callable[[int], str], forgives: bool
 ) -> NonFiniteError | None:
     """The error that tells why some outputs are not finite; None, if that is as it was given."""
+    try:
+        return _checked(run, bad, reached, forgives)
+    except Exception as fault:  # ours: it must not hide that something is wrong with the values
+        return NonFiniteError(
+            f"{reached(bad[0])} is not finite; the search for the reason failed: {fault!r}"
+        )
+
+
+def _checked(
+    run: Run, bad: Sequence[int], reached: Callable[[int], str], forgives: bool
+) -> NonFiniteError | None:
     noted = run.noted
     places = {} if noted is None else noted.places()
     finding = find(

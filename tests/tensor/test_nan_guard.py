@@ -11,6 +11,7 @@ import chainrule as torch
 from chainrule import config, nn
 from chainrule.errors import NonFiniteError
 from chainrule.runtime import programs
+from chainrule.tensor import finite
 
 
 @pytest.fixture(autouse=True)
@@ -236,3 +237,13 @@ def test_in_a_loop_over_time_the_step_is_named():
     finding, text = found(lambda: layer(torch.ones(9, 1, 2))[0].sum().item())
     assert finding.step == "in step 4 of the loop" and finding.place.layer == "RNN"
     assert f"{finding.op} made infinity out of finite numbers, in step 4 of the loop" in text
+
+
+def test_a_search_that_fails_does_not_hide_the_fault(monkeypatch):
+    def broken(*args, **kwargs):
+        raise KeyError("ours")
+
+    x = torch.tensor([0.0, 1.0])
+    monkeypatch.setattr(finite, "find", broken)
+    with pytest.raises(NonFiniteError, match="the search for the reason failed: KeyError"):
+        torch.log(x).tolist()
