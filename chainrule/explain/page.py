@@ -38,7 +38,7 @@ code, pre { font-family: ui-monospace, "Cascadia Mono", Menlo, Consolas, "Noto S
 code { padding: .1em .25em; overflow-wrap: anywhere; }
 pre code { padding: 0; overflow-wrap: normal; }
 pre { padding: .8em 1em; overflow-x: auto; line-height: 1.5; }
-.wide { overflow-x: auto; max-width: 100%; margin: .8rem 0; }
+.wide { overflow-x: auto; overflow-y: hidden; max-width: 100%; margin: .8rem 0; padding: .15rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left; }
 th { color: var(--muted); font-weight: 600; } td.number, th.number { text-align: right; }

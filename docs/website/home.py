@@ -28,7 +28,6 @@ FIRST: dict[str, Any] = {
             ("tutorials-minigrad", "Nodes, gradients, code: a framework that works, on one page"),
             ("tutorials-machine-code", "One step, from the line you wrote to the instructions"),
             ("tutorials-when-it-does-not-learn", "Planted faults, and what finds them"),
-            ("tutorials-when-it-does-not-learn", "Gradients checked, and reasons found"),
         ),
         (
             "Reference",
@@ -62,7 +61,6 @@ FIRST: dict[str, Any] = {
             ("tutorials-minigrad", "结点、梯度、化简、代码：一页之内，一个能用的框架"),
             ("tutorials-machine-code", "一个训练步，从你写下的那行到运行的指令"),
             ("tutorials-when-it-does-not-learn", "埋下的错误，以及怎样找到它们"),
-            ("tutorials-when-it-does-not-learn", "检查梯度，查找原因"),
         ),
         (
             "参考",
