@@ -23,7 +23,13 @@ from chainrule.explain.mathematics.products import (
     moments,
     pool_gradient,
 )
-from chainrule.explain.mathematics.steps import Steps, attention_operands, name_parameters, uses_of
+from chainrule.explain.mathematics.steps import (
+    PRODUCTS,
+    Steps,
+    attention_operands,
+    name_parameters,
+    uses_of,
+)
 from chainrule.explain.mathematics.subject import Subject
 from chainrule.explain.mathematics.writer import Special, Symbol, Writer
 from chainrule.explain.reading.values import Value
@@ -151,11 +157,12 @@ class Derivation:
                     self.labels.declare(n, tuple(order.index(a) for a in range(len(order))))
 
     def _scales(self) -> None:
-        """Factors of channels, (C, 1, 1): a vector, whatever its shape."""
+        """Axes of size 1 only make shapes fit: (C, 1, 1) is a vector, (1, T, d) a matrix."""
         for n in self.subject.names:
-            uses = uses_of(n, self.steps)
-            if n.ndim > 2 and len(_dense(n)) == 1 and all(u.op.elementwise for u in uses):
-                self.labels.declare(n, tuple(0 if s != 1 else None for s in n.shape))
+            names = {u.op.name for u in uses_of(n, self.steps)}
+            if n.ndim > 2 and len(_dense(n)) < n.ndim and not names & PRODUCTS:
+                rows = iter(range(n.ndim))
+                self.labels.declare(n, tuple(next(rows) if s != 1 else None for s in n.shape))
 
     def _forward_names(self) -> None:
         """z^{(l)}: l of the layer whose parameters it reads, or of the last one before it."""
@@ -507,11 +514,11 @@ class Derivation:
 def apart_again(n: Node) -> Node | None:
     """Windows that several convolutions share give back a sum: one term for each of them."""
     inner = n.inputs[0] if n.inputs else n
-    if n.op.name == "unwindows" or (n.op.name == "slice" and _of_windows(inner)):
-        if inner.op.name == "add":
-            a, b = (n.op.make((i,), n.attrs) for i in inner.inputs)
-            return add(apart_again(a) or a, apart_again(b) or b)
-    return None
+    given_back = n.op.name == "unwindows" or (n.op.name == "slice" and _of_windows(inner))
+    if not given_back or inner.op.name != "add":
+        return None
+    a, b = (n.op.make((i,), n.attrs) for i in inner.inputs)
+    return add(apart_again(a) or a, apart_again(b) or b)
 
 
 def _of_windows(n: Node) -> bool:

@@ -40,6 +40,7 @@ class Labels:
         self.features = {t for w in self.weights for t in axes.of(w) if t}
         self.contracted: set[Terms] = set()
         self.channels: set[Terms] = set()
+        self.kernels: set[Terms] = set()  # axes of what multiplies: heads are some of them
         for n in tensors:
             self._contraction(n)
         for n in tensors:
@@ -53,8 +54,8 @@ class Labels:
             if n.op.name in ("conv", "conv_transpose"):
                 places = axes.of(n.inputs[0])[2:]
                 for letter, terms in zip("t" if len(places) == 1 else "pqr", places, strict=False):
-                    for term in terms:
-                        self.letters.setdefault(self._root(term), letter)
+                    if len(terms) == 1:
+                        self.letters.setdefault(self._root(terms[0]), letter)
         for term in axes.scanned:
             for t in axes.find((term,)):
                 self.letters.setdefault(self._root(t), "t")
@@ -85,6 +86,7 @@ class Labels:
         la, lb = left.split(",")
         self.axes.learn([inner])
         if (a in self.active and b in self.lies) or (b in self.active and a in self.lies):
+            self.kernels |= set(self.axes.of(b if b in self.lies else a))
             self.contracted |= {
                 t for c, t in zip(la, self.axes.of(a), strict=True) if c in lb and c not in out
             }
@@ -142,7 +144,7 @@ class Labels:
         root = self._root(term)
         if root not in self.letters:
             parent = self.axes.find(self.axes.split.get(root, ()))
-            if self._from_features(parent) or (root,) in self.features:  # heads, of every layer
+            if self._from_features(parent) or (root,) in self.kernels:  # heads, of every layer
                 self.letters[root] = "h"
             else:
                 used = set(self.letters.values())

@@ -8,6 +8,7 @@ from chainrule import ops
 from chainrule.explain.tidy import tidy
 from chainrule.explain.write import value_of
 from chainrule.ir.node import Node, TensorType
+from chainrule.ops.movement import full
 from chainrule.rewrite.walk import rewrite
 
 
@@ -52,6 +53,12 @@ def _sum(n: Node) -> Node | None:
     return made if n.attr("keepdim") else ops.reshape(made, shape=n.shape)
 
 
+def _product(n: Node) -> Node | None:
+    """A 0 = 0"""
+    zero = any(value_of(i) == 0 for i in n.inputs)
+    return full(n.shape, 0.0, n.dtype) if zero and n.dtype.is_floating_point else None
+
+
 def _scatter(n: Node) -> Node | None:
     """c at one place is c times a unit vector."""
     base, index, value = n.inputs
@@ -81,4 +88,12 @@ def _add(n: Node) -> Node | None:
     return None
 
 
-_LAWS = {"exp": _exp, "sum": _sum, "scatter": _scatter, "add": _add, "sub": _add}
+_LAWS = {
+    "exp": _exp,
+    "sum": _sum,
+    "scatter": _scatter,
+    "contract": _product,
+    "matmul": _product,
+    "add": _add,
+    "sub": _add,
+}

@@ -40,6 +40,11 @@ def _contract(w: Writer, n: Node, want: Labelled) -> Piece:
                 inner.append(c)
             else:
                 summed[c] = na[c] if isinstance(na[c], (str, tuple)) else nb[c]
+    taken = {*letters_of(asked.values()), *w.summed}
+    for c, v in summed.items():
+        if set(letters_of([v])) & taken:  # a sum over places that gives places
+            summed[c] = next(f for f in "stuvabdfg" if f not in taken)
+        taken |= set(letters_of([summed[c]]))
     rows = {c: v for c, v in asked.items() if isinstance(v, int)}
     shared = [c for c in rows if c in la and c in lb]
     ra, rb = [c for c in rows if c not in lb], [c for c in rows if c not in la]
@@ -136,11 +141,18 @@ def _total(summed: dict[str, Label], body: Piece) -> Piece:
 def _conv(w: Writer, n: Node, want: Labelled) -> Piece:
     x, kernel = n.inputs
     k = len(n.attr("stride"))
-    places = w.natural(x)[2:]
+    places = places_of(w, x, 2)
     p = w.see(kernel, tuple(range(len(kernel.shape))))
     q = image(w, x, (want[0], 0, *places))
     made = _times_star(p, q, r"\star", star(n))
     return w.convert(made, (want[0], 0, *places), (want[0], want[1], *want[2 : 2 + k]))
+
+
+def places_of(w: Writer, n: Node, lead: int) -> Labelled:
+    """The letters of the places of an image: also if it was put together from parts."""
+    labels = w.natural(n)[lead:]
+    usual = "t" if len(labels) == 1 else "pqr"
+    return tuple(usual[k] if isinstance(v, (tuple, int)) else v for k, v in enumerate(labels))
 
 
 def star(n: Node) -> str:
@@ -223,7 +235,7 @@ def image(w: Writer, n: Node, want: Labelled, *, named: bool = False) -> Piece:
 @form("conv_transpose")
 def _conv_transpose(w: Writer, n: Node, want: Labelled) -> Piece:
     x, kernel = n.inputs
-    places = w.natural(x)[2:]
+    places = places_of(w, x, 2)
     p = w.see(kernel, tuple(range(len(kernel.shape))))
     q = w.see(x, (want[0], 0, *places))
     made = _times_star(p, q, r"\star^{T}", _sized(n, n.shape[2:]))
@@ -238,7 +250,7 @@ def conv_gradient_input(conv: Node, g: Node, kernel: Node) -> Shown:
     """Wᵀ spread over the places: the transposed convolution. (Of that one, the convolution.)"""
 
     def written(w: Writer, want: Labelled) -> Piece:
-        places = w.natural(conv)[2:]
+        places = places_of(w, conv, 2)
         p = w.see(kernel, tuple(range(len(kernel.shape))))
         q = image(w, g, (want[0], 0, *places))
         if conv.op.name == "conv":
@@ -256,8 +268,8 @@ def conv_gradient_kernel(conv: Node, g: Node, x: Node) -> Shown:
     def written(w: Writer, want: Labelled) -> Piece:
         sample = w.natural(conv)[0]
         inside = w.under(list(letters_of([sample])))
-        p = image(inside, g, (sample, 0, *w.natural(conv)[2:]))
-        q = image(inside, x, (sample, 0, *w.natural(x)[2:]))
+        p = image(inside, g, (sample, 0, *places_of(w, conv, 2)))
+        q = image(inside, x, (sample, 0, *places_of(w, x, 2)))
         if conv.op.name == "conv_transpose":
             p, q = q, p
         made = _times_star(p, q, r"\circledast", _sized(conv, conv.inputs[1].shape[2:]))
@@ -288,7 +300,7 @@ def _pool(w: Writer, n: Node, want: Labelled) -> Piece:
     (x,) = n.inputs
     k = len(n.attr("size"))
     lead = len(n.shape) - k
-    places = w.natural(x)[lead:]
+    places = places_of(w, x, lead)
     ins = (*want[:lead], *places)
     name = n.op.name.replace("_", "")
     inside = w.see(x, ins)
@@ -303,15 +315,15 @@ def pool_gradient(pool: Node, g: Node) -> Shown:
         (x,) = pool.inputs
         k = len(pool.attr("size"))
         lead = len(x.shape) - k
-        places = w.natural(pool)[lead:]
+        places = places_of(w, pool, lead)
         inside = w.see(g, (*want[:lead], *places)).tex
         name = pool.op.name.replace("_", "")
         if pool.op.name == "max_pool":
-            inside += "; " + w.see(x, (*want[:lead], *w.natural(x)[lead:])).tex
+            inside += "; " + w.see(x, (*want[:lead], *places_of(w, x, lead))).tex
         else:
             inside += "; " + r"\times".join(str(s) for s in x.shape[lead:])
         made = atom(rf"\operatorname{{{name}}}^{{T}}_{{{_window(pool)}}}{brackets(inside)}")
-        return w.convert(made, (*want[:lead], *w.natural(x)[lead:]), want)
+        return w.convert(made, (*want[:lead], *places_of(w, x, lead)), want)
 
     return written
 

@@ -14,7 +14,7 @@ _MOVES = frozenset({
     "reshape", "permute", "broadcast_to", "slice", "cast", "copy", "stop_gradient", "item",
     "expand_dims", "boundary", "passing_to", "argument",
 })  # fmt: skip
-_PRODUCTS = frozenset({"linear", "matmul", "contract", "conv", "conv_transpose"})
+PRODUCTS = frozenset({"linear", "matmul", "contract", "conv", "conv_transpose"})
 
 
 class Steps:
@@ -107,7 +107,7 @@ class Steps:
         name = n.op.name
         if name in ("standardize", "rms_standardize"):
             return r"\hat{x}"
-        if name in _PRODUCTS:
+        if name in PRODUCTS:
             if name != "linear" and not self._weighted(n):
                 return self._scores(n)
             return None if self._is_part(n) else "z"
@@ -115,7 +115,7 @@ class Steps:
             inner = [i for i in n.inputs if i in self.labels.active]
             if inner and self._is_part(n):
                 return None
-            if name == "add" and inner and _bare(inner[0]).op.name in _PRODUCTS:
+            if name == "add" and inner and _bare(inner[0]).op.name in PRODUCTS:
                 return "z"
             return "u" if n.shape else None
         if name == "softmax":
@@ -224,7 +224,7 @@ def name_parameters(steps: Steps) -> dict[Node, str]:
         uses = uses_of(n, steps)
         table = any(u.op.name == "take" for u in uses)
         normal = any(
-            u.op.name in ("mul", "add") and not any(_bare(i).op.name in _PRODUCTS for i in u.inputs)
+            u.op.name in ("mul", "add") and not any(_bare(i).op.name in PRODUCTS for i in u.inputs)
             for u in uses
         )
         home = owner(path)

@@ -99,7 +99,7 @@ class Writer:
         return self.labels.natural(n)
 
     def _grouped(self, n: Node) -> Labelled:
-        """What a reshape leaves alone is read as before; features that are put together are rows."""
+        """What a reshape leaves alone is read as before; features put together are rows."""
         (x,) = n.inputs
         inner = self.natural(x)
         out: list[Label] = [None] * len(n.shape)
@@ -249,7 +249,7 @@ class Writer:
         if (
             isinstance(named, str)
             and named not in used
-            and self.labels.axes.of(n)[axis] not in (self.labels.features)
+            and self.labels.axes.of(n)[axis] not in (self.labels.contracted)
         ):
             return named
         return next(c for c in "abcdfguv" if c not in used)
