@@ -13,60 +13,60 @@
     explain.replay(folder)          a program that made NaN, as the guard saved it, op by op
     explain.stages(y)               every stage from there to what runs
 
-Nothing here computes or records: a training step stays the program that it was. (backprop
-computes, beside the program, and leaves the model as it was.)
+`chainrule.check(model, batch)` checks every gradient of a model.
+
+None of it costs a training step anything: the program stays what it was, and the model as it was.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chainrule.explain.attribution import Attribution, attribute
 from chainrule.explain.derivation import gradient
-from chainrule.explain.draw import ModelDrawing, draw
 from chainrule.explain.formula import Formula, formula
 from chainrule.explain.graph import Drawing, graph, stages
 from chainrule.explain.layout import Equation
 
-__all__ = [
-    "Attribution",
-    "attribute",
-    "Backprop",
-    "Drawing",
-    "Equation",
-    "Formula",
-    "Mathematics",
-    "ModelDrawing",
-    "Report",
-    "Summary",
-    "backprop",
-    "draw",
-    "formula",
-    "gradient",
-    "graph",
-    "math",
-    "replay",
-    "report",
-    "stages",
-    "summary",
-    "why",
-]
+if TYPE_CHECKING:
+    from chainrule.explain.attribution import Attribution, attribute
+    from chainrule.explain.costs import Summary, summary
+    from chainrule.explain.drawn import ModelDrawing, draw
+    from chainrule.explain.mathematics import Mathematics, math
+    from chainrule.explain.reasons import why
+    from chainrule.explain.reporting import Report, report
+    from chainrule.explain.rerun import replay
+    from chainrule.explain.stepwise import Backprop, backprop
 
-#: What is read when a program first names it, so that formulas come quickly.
+#: What is read when a program first names it: these rooms know both faces, so that the first of
+#: them loads Keras's.
 _ELSEWHERE = {
-    "Backprop": "chainrule.explain.stepwise",
-    "Mathematics": "chainrule.explain.mathematics",
-    "Report": "chainrule.explain.reporting",
-    "Summary": "chainrule.explain.costs",
-    "backprop": "chainrule.explain.stepwise",
-    "math": "chainrule.explain.mathematics",
-    "replay": "chainrule.explain.rerun",
-    "report": "chainrule.explain.reporting",
-    "summary": "chainrule.explain.costs",
-    "why": "chainrule.explain.reasons",
+    "Attribution": "attribution",
+    "Backprop": "stepwise",
+    "Mathematics": "mathematics",
+    "ModelDrawing": "drawn",
+    "Report": "reporting",
+    "Summary": "costs",
+    "attribute": "attribution",
+    "backprop": "stepwise",
+    "draw": "drawn",
+    "math": "mathematics",
+    "replay": "rerun",
+    "report": "reporting",
+    "summary": "costs",
+    "why": "reasons",
 }
+
+__all__ = [
+    "Attribution", "Backprop", "Drawing", "Equation", "Formula", "Mathematics", "ModelDrawing",
+    "Report", "Summary", "attribute", "backprop", "draw", "formula", "gradient", "graph", "math",
+    "replay", "report", "stages", "summary", "why",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name not in _ELSEWHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_ELSEWHERE[name]), name)
+    return getattr(importlib.import_module(f"{__name__}.{_ELSEWHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -78,7 +78,7 @@ def test_a_page_says_its_language_and_lists_its_contents():
 def test_every_english_text_of_reports_is_chinese_too():
     """What the code of drawings and reports says is in the table, with the same places to fill."""
     root = Path(explain.__file__).parent
-    files = [*sorted((root / "reporting").glob("*.py")), root / "draw.py"]
+    files = [*sorted((root / "reporting").glob("*.py")), root / "drawn.py"]
     asked = set()
     for file in files:
         for first, rest in re.findall(

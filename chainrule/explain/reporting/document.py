@@ -25,7 +25,7 @@ import numpy as np
 from chainrule.errors import ChainruleError
 from chainrule.explain.attribution import attribute
 from chainrule.explain.costs import summary
-from chainrule.explain.draw import draw
+from chainrule.explain.drawn import draw
 from chainrule.explain.mathematics import math
 from chainrule.explain.observe import is_model, parameters_of
 from chainrule.explain.page import escape, page, save
