@@ -186,10 +186,13 @@ def _gated(
 ) -> tuple[Node, ...] | None:
     """The outputs, and whether they are finite, Σ 0 · x = 0; what is donated gets its new value
     only if they are. None: they are whole numbers.
+
+    Of an update in place, p ← f(p, g), the change g is looked at: f is computed once.
     """
     total: Node | None = None
-    for i in looked:
-        x = outputs[i]
+    places = dict(donated)
+    seen = [x for i in looked for x in (_changes(outputs[i]) if i in places else [outputs[i]])]
+    for x in dict.fromkeys(seen):
         if x.dtype.is_floating_point or x.dtype.is_complex:
             part = ops.real(x) + ops.imag(x) if x.dtype.is_complex else x
             zero = ops.cast(ops.sum(part * 0.0, axis=None, keepdim=False), dtypes.float64)
@@ -202,6 +205,15 @@ def _gated(
         before = ops.input(index=k, shape=x.shape, dtype=x.dtype)
         gated[i] = ops.where(fine, x, before)
     return (*gated, fine)
+
+
+def _changes(new: Node) -> list[Node]:
+    """What is computed and goes into the new value of an array, element by element."""
+    rule = new
+    while rule.op.name in ("item", "stop_gradient"):
+        rule = rule.inputs[0]
+    made = [x for x in rule.inputs if x.shape == new.shape and x.op.name != "input"]
+    return made or [new]
 
 
 class Run(NamedTuple):
