@@ -37,7 +37,7 @@ def test_the_first_programs_learn(tmp_path: Path) -> None:
     out = run(programs("README.md"), tmp_path)
     accuracy = re.search(r"test accuracy ([0-9.]+)", out)
     assert accuracy is not None and float(accuracy[1]) > 0.8
-    assert r"\frac{\partial L}{\partial W_{\mathrm{2}}}" in out
+    assert "∂L/∂W⁽²⁾ = Σₙ δ⁽²⁾ₙ a⁽¹⁾ₙᵀ" in out and "All is right" in out
     evaluated = re.search(r"'accuracy': ([0-9.]+)", out)
     assert evaluated is not None and float(evaluated[1]) > 0.8
 
