@@ -603,8 +603,8 @@ def custom_function(
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """Put a boundary around recorded outputs: gradients go through `call`, not the graph.
 
-    `again`, `rule`: see `CustomFunction`. `cuts`: the graph behind the outputs is a constant also for transforms that see through the
-    boundary (a batch of it).
+    `again`, `rule`: see `CustomFunction`. `cuts`: the graph behind the outputs is a constant also
+    for transforms that see through the boundary (a batch of it).
     """
     level = max((t.level for t in inputs), default=0)
     for t in (*inputs, *outputs):
