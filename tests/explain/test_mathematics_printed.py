@@ -20,6 +20,10 @@ def mlp():
     return explain.math(model, x, y, nn.CrossEntropyLoss(), optimizer=optimizer)
 
 
+def recurrent():
+    return explain.math(nn.LSTM(3, 4, 2), torch.zeros(5, 2, 3))
+
+
 def encoder(layers=4):
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, dropout=0.0)
     x = torch.zeros(2, 3, 8)
@@ -111,7 +115,7 @@ def test_a_page_fetches_nothing_and_has_formulas(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-@pytest.mark.parametrize("make", [mlp, encoder])
+@pytest.mark.parametrize("make", [mlp, encoder, recurrent])
 def test_the_tex_document_compiles(make, tmp_path):
     make().save(tmp_path / "m.tex")
     done = subprocess.run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chainrule import ops
 from chainrule.explain.mathematics.axes import groups
 from chainrule.explain.mathematics.labels import ROWS, Label, Labelled, letters_of
+from chainrule.explain.mathematics.texts import visible
 from chainrule.explain.mathematics.writer import Writer, below, form, indexed, over, transposed
 from chainrule.explain.template import Binds
 from chainrule.explain.write import Piece, atom, brackets, fit, value_of
@@ -217,7 +218,7 @@ def _slice(w: Writer, n: Node, want: Labelled) -> Piece | None:
         if isinstance(inner[a], int):
             items[inner[a]] = said  # type: ignore[index]  # an int
         else:
-            named.append(f"{inner[a]}={said}")
+            named.append(f"{over([inner[a]])}={said}")
         if length == 1:
             have[a] = None
     listed = [items[r] for r in range(len(rows))]
@@ -274,7 +275,12 @@ def _cat(w: Writer, n: Node, want: Labelled) -> Piece:
 
 def _stacked(w: Writer, parts: list[tuple[Node, Labelled]], want: Labelled, axis: int) -> Piece:
     label = want[axis]
-    inside = "; ".join(fit(w.see(x, labels), Binds.RELATION) for x, labels in parts)
+    shown = [fit(w.see(x, labels), Binds.RELATION) for x, labels in parts]
+    inside = "; ".join(shown)
+    alone = label == 0 and all(v in (0, None) or isinstance(v, (str, tuple)) for v in want)
+    if alone and visible(inside) > 60:
+        rows = r" \\ ".join(shown)
+        return atom(rf"\begin{{bmatrix}}{rows}\end{{bmatrix}}")
     if label == 0 and all(v in (0, None) or isinstance(v, (str, tuple)) for v in want):
         return atom(rf"\left[{inside}\right]")
     name = ROWS[label] if isinstance(label, int) else over([label])

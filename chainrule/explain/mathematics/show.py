@@ -204,7 +204,9 @@ class Mathematics:
         body: list[str] = []
         if self.sections:
             body.append(rf"\section*{{{say('Conventions')}}}")
-            items = conventions(self, self.lang, lambda t: f"${t}$")
+            items = conventions(
+                self, self.lang, lambda t: f"${t}$", lambda t: t.replace("−", "$-$")
+            )
             body.append(
                 "\\begin{itemize}\n" + "\n".join(rf"\item {t}" for t in items) + "\n\\end{itemize}"
             )

@@ -18,9 +18,13 @@ _PREAMBLE = r"""
 """
 
 
+_ACCENT = re.compile(r"\{(\\(?:bar|hat)\{\w\}(?:_\{[^{}]*\})?(?:\^\{\([^()]*\)\})?)\}(?=_)")
+
+
 def document(body: str, lang: str = "en") -> str:
-    """A whole document."""
-    return f"{_HEAD[lang]}{_PREAMBLE}{body}\n\\end{{document}}\n"
+    """A whole document. (A letter with an accent alone in braces would be no group for TeX.)"""
+    safe = _ACCENT.sub(r"{\1{}}", body)
+    return f"{_HEAD[lang]}{_PREAMBLE}{safe}\n\\end{{document}}\n"
 
 
 _INSIDE = r"((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)"
@@ -53,6 +57,8 @@ def broken(tex: str, width: int = _WIDTH) -> list[str]:
         if t in (r"\left", r"\right"):
             depth += -1 if t == r"\left" else 1  # the bracket itself counts
         at = m.end()
+    if not places:
+        return [tex]
     out, start = [], 0
     for p, after in zip(places, [*places[1:], len(tex)], strict=True):
         if visible(tex[start:after]) > width and p > start:

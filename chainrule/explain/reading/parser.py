@@ -338,6 +338,12 @@ class Reader:
             return each(np.sqrt, self.inner(self.group()))
         if self.take(r"\begin{cases}"):
             return self.cases()
+        if self.take(r"\begin{bmatrix}"):
+            parts = [self.relation()]
+            while self.take("\\\\"):
+                parts.append(self.relation())
+            self.need(r"\end{bmatrix}")
+            return stacked(parts, 0)
         if self.take(r"\text"):
             return number({"true": 1.0, "false": 0.0}[self.group()])
         if self.take(r"\operatorname"):
