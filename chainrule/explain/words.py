@@ -88,6 +88,8 @@ CHINESE = {
     "target": "目标",
     "parameter": "参数",
     "buffer": "缓冲区",
+    "mask": "掩码",
+    "constant": "常数",
     "given": "给定",
     "An equation holds for every sample {n}, and every position {t} or place {p}, {q}, that its "
     "symbols have. Features are the rows of a column vector: a batch stored as rows is read as "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chainrule import ops
 from chainrule.explain.mathematics.axes import groups
 from chainrule.explain.mathematics.labels import ROWS, Label, Labelled, letters_of
+from chainrule.explain.mathematics.products import level
 from chainrule.explain.mathematics.texts import visible
 from chainrule.explain.mathematics.writer import Writer, below, form, indexed, over, transposed
 from chainrule.explain.template import Binds
@@ -98,6 +99,14 @@ def _regroup(
         p = w.convert(w.see(x, natural), natural, tuple(inner))
     else:
         p = w.see(x, tuple(inner))
+    same = [a for a in ins if a in level(x)]
+    if same:  # an image that is repeated: every place several times
+        ones = ",".join(
+            f"{ROWS[v] if isinstance(v := inner[a], int) else v}={x.shape[a]}" for a in same
+        )
+        p = Piece(
+            rf"\mathbf{{1}}_{{{ones}}} \odot {fit(p, Binds.POWER, signed=False)}", Binds.PRODUCT
+        )
     while items and parts and items[-1] == parts[-1] and items[-1][0] not in ROWS:
         items.pop()  # these letters stay as they are
         parts.pop()

@@ -160,7 +160,7 @@ class Mathematics:
                         continue
                     tex = MARK.sub("k", g.tex)
                     name = group.title + g.name[len(block.path) :]
-            role = say(g.role) if g.role in _ROLES else ""
+            role = say(g.role if g.role in _ROLES else g.name) if g.name != "upstream" else ""
             out.append((tex, name if g.role in ("parameter", "buffer") else "", shape, role))
         return out
 

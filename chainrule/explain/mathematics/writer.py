@@ -199,8 +199,9 @@ class Writer:
         carries the letters that a sum runs over."""
         pairs = [(h, w) for h, w in zip(have, want, strict=True) if w is not None and h is not None]
         rows = sorted({h for h in have if isinstance(h, int)})
-        if any(isinstance(x, tuple) and x != y for h, w in pairs for x, y in ((h, w), (w, h))):
-            return p  # axes that were put together in another way: the reader is told by its shape
+        unlike = [(h, w) for h, w in pairs if h != w and tuple in (type(h), type(w))]
+        if unlike:  # places that were put together in another way
+            return indexed(p, [f"{_together(h)}={_together(w)}" for h, w in unlike])
         to = {h: w for h, w in pairs if isinstance(h, int)}
         own = [c for h in have for c in (h if isinstance(h, tuple) else (h,)) if isinstance(c, str)]
         items = [to[r] if isinstance(to.get(r), str) else ":" for r in rows]
@@ -260,6 +261,13 @@ class Writer:
         inner.__dict__.update(self.__dict__)
         inner.summed = self.summed | frozenset(letters)
         return inner
+
+
+def _together(label: Label) -> str:
+    """The letters of an axis that is made of several."""
+    if isinstance(label, tuple):
+        return f"({','.join(label)})"
+    return ROWS[label] if isinstance(label, int) else str(label)
 
 
 def below(i: Node, n: Node, want: Labelled) -> Labelled:
