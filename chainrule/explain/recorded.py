@@ -23,8 +23,9 @@ from chainrule.tensor.trace import Entry, Trace, state
 
 
 class Recorded(NamedTuple):
-    """Nodes for what was asked, the tensor of each input (None: a random state, a number), the array
-    that each held when it was read, as far as it is known still, and the functions behind boundaries.
+    """Nodes for what was asked, the tensor of each input (None: a random state, a number), the
+    array that each held when it was read, as far as it is known still, and the functions behind
+    boundaries.
     """
 
     nodes: list[Node]
