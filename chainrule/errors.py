@@ -40,7 +40,13 @@ class GradientError(ChainruleError, RuntimeError):
 
 
 class GraphError(ChainruleError, RuntimeError):
-    """A graph that breaks the grammar of `chainrule.ir`: a fault of ours, never of the user's."""
+    """A graph that breaks the grammar of `chainrule.ir`: a fault of ours, never of the user's, so
+    that no line of theirs is named.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        Exception.__init__(self, *args)
+        self.repair = ""
 
 
 class LinAlgError(ChainruleError, RuntimeError):

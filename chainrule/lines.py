@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import NamedTuple
 
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+#: Where this library lies.
+HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PYTHON = os.path.dirname(os.__file__) + os.sep
 _INSTALLED = os.sep + "site-packages" + os.sep
 
@@ -53,8 +54,8 @@ def _outside(frame: FrameType | None) -> Iterator[Line]:
     while frame is not None:
         code = frame.f_code
         file = code.co_filename
-        ours = file.startswith((_HERE, _PYTHON, "<frozen")) and (
-            _INSTALLED not in file or file.startswith(_HERE)
+        ours = file.startswith((HERE, _PYTHON, "<frozen")) and (
+            _INSTALLED not in file or file.startswith(HERE)
         )
         if not ours:
             yield Line(file, frame.f_lineno, code.co_name)

@@ -25,7 +25,7 @@ _NAMES = {
         set_autocast_dtype set_autocast_enabled
     """,
     "autograd.grads": "is_anomaly_check_nan_enabled is_anomaly_enabled set_anomaly_enabled",
-    "explain.check": "check",
+    "explain.checking.check": "check",
     "tensor.guard": "nan_guard",
     "cuda": "AcceleratorError Event OutOfMemoryError Stream get_device_module",
     "func": "vmap",

@@ -38,7 +38,7 @@ def check(where: str, why: bool, order: int, directions: int, backends: bool, la
         reasons = search.why(model, batch, loss=loss, lang=lang, **rest)
         click.echo(str(reasons))
         return 1 if reasons.errors else 0
-    checks = importlib.import_module("chainrule.explain.check")
+    checks = importlib.import_module("chainrule.explain.checking.check")
     found = checks.check(
         model, batch, loss=loss, order=order, directions=directions, backends=backends, lang=lang
     )

@@ -73,7 +73,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def load(run: Run, lang: str = "en") -> tuple[Data | None, dict[str, str]]:
     """The data of a run as far as they are here, and which parts lack them, with the reason."""
-    about, say = run.about, chainrule.explain.words.words(lang)
+    about, say = run.about, chainrule.explain.pages.words.words(lang)
     name, choices = about["data"], CHOICES.get(about["model"], {})
     parts = ("How well it does", "Where it errs most")
     if name not in choices:
@@ -100,7 +100,7 @@ def report(run: Run, lang: str, data: Data | None = None) -> Any:
         found = fingerprints(data)
         changed = [part for part in found if found[part] != digests.get(part, found[part])]
         if changed:
-            say = chainrule.explain.words.words(lang)
+            say = chainrule.explain.pages.words.words(lang)
             missing["data"] = say(
                 "the data here are not those of the training, their SHA-256 is another one: the "
                 "numbers on this page are measured on those that are here"

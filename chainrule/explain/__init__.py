@@ -21,15 +21,15 @@ None of it costs a training step anything: the program stays what it was, and th
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from chainrule.explain.derivation import gradient
-from chainrule.explain.formula import Formula, formula
-from chainrule.explain.graph import Drawing, graph, stages
-from chainrule.explain.layout import Equation
+from chainrule.explain.drawing.graph import Drawing, graph, stages
+from chainrule.explain.printing.derivation import gradient
+from chainrule.explain.printing.formula import Formula, formula
+from chainrule.explain.printing.layout import Equation
 
 if TYPE_CHECKING:
     from chainrule.explain.attribution import Attribution, attribute
     from chainrule.explain.costs import Summary, summary
-    from chainrule.explain.drawn import ModelDrawing, draw
+    from chainrule.explain.drawing.model import ModelDrawing, draw
     from chainrule.explain.mathematics import Mathematics, math
     from chainrule.explain.reasons import why
     from chainrule.explain.reporting import Report, report
@@ -42,12 +42,12 @@ _ELSEWHERE = {
     "Attribution": "attribution",
     "Backprop": "stepwise",
     "Mathematics": "mathematics",
-    "ModelDrawing": "drawn",
+    "ModelDrawing": "drawing.model",
     "Report": "reporting",
     "Summary": "costs",
     "attribute": "attribution",
     "backprop": "stepwise",
-    "draw": "drawn",
+    "draw": "drawing.model",
     "math": "mathematics",
     "replay": "rerun",
     "report": "reporting",

@@ -16,7 +16,7 @@ import numpy as np
 from chainrule import ops
 from chainrule.autodiff import Derivative, derivative
 from chainrule.dtypes import DType
-from chainrule.explain.differences import Point, Told
+from chainrule.explain.checking.differences import Point, Told
 from chainrule.explain.observe import (
     Observation,
     Origin,

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from chainrule.explain.page import escape, save
+from chainrule.explain.pages.page import escape, save
 from website import layers, operations, prose
 from website.home import FIRST
 from website.pages import layer_page, layers_index, op_page, ops_index

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import re
 
-from chainrule.explain import picture
+from chainrule.explain.pages import picture
 from chainrule.layered import Size, layered
 
 _BOX = re.compile(r'(\w+)(\(?\[)"(.*)"\]')

@@ -15,7 +15,7 @@ from chainrule import explain, keras, ops
 from chainrule.autodiff import derivative
 from chainrule.errors import GradientError
 from chainrule.explain import Equation
-from chainrule.explain.symbols import symbol
+from chainrule.explain.printing.symbols import symbol
 from chainrule.ir.interpret import interpret
 from chainrule.ir.node import Node, TensorType
 from chainrule.ir.op import Op, registry

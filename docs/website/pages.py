@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from chainrule.explain.page import escape
+from chainrule.explain.pages.page import escape
 from website.examples import pairs
 from website.layers import Layer
 from website.operations import Operation, paragraphs

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from chainrule.explain import picture
+from chainrule.explain.pages import picture
 
 _WIDE, _HIGH, _EDGE = 420, 260, 28
 

@@ -13,7 +13,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from chainrule.explain.page import escape
+from chainrule.explain.pages.page import escape
 from website import mermaid
 from website.shell import Page, code, formula
 from website.sources import ROOT

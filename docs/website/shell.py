@@ -12,8 +12,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.util import ClassNotFound
 
-from chainrule.explain.page import escape, page
-from chainrule.explain.typeset import mathml
+from chainrule.explain.pages.page import escape, page
+from chainrule.explain.printing.typeset import mathml
 
 _HERE = Path(__file__).parent
 STYLE = (_HERE / "site.css").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 
 import chainrule as torch
 from chainrule import explain
-from chainrule.explain.words import LANGUAGES
+from chainrule.explain.pages.words import LANGUAGES
 
 nn = torch.nn
 _VOID = {"meta", "input", "br", "rect", "path", "img"}

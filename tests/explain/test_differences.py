@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as torch
 from chainrule import dtypes, nn, ops
-from chainrule.explain.differences import Point, agreeing, slope
+from chainrule.explain.checking.differences import Point, agreeing, slope
 from chainrule.explain.recorded import recorded
 
 

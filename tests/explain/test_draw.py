@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as torch
 from chainrule import explain, keras, models, nn
-from chainrule.explain.diagram import diagram
+from chainrule.explain.drawing.diagram import diagram
 from chainrule.explain.observe import observe
 from chainrule.vision.models import resnet18
 

@@ -7,8 +7,8 @@ import pytest
 
 import chainrule as torch
 from chainrule import explain, nn
-from chainrule.explain.template import Binds, read
-from chainrule.explain.write import Piece, matrix_form, number
+from chainrule.explain.printing.template import Binds, read
+from chainrule.explain.printing.write import Piece, matrix_form, number
 from chainrule.ir import registry
 from chainrule.tensor.record import apply
 from chainrule.tensor.trace import state

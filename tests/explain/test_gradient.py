@@ -11,7 +11,7 @@ import chainrule as torch
 from chainrule import dtypes, explain, ops
 from chainrule.autodiff import derivative, gradients
 from chainrule.errors import GradientError, ShapeError
-from chainrule.explain.tidy import tidy
+from chainrule.explain.printing.tidy import tidy
 from chainrule.ir import registry
 from chainrule.ir.interpret import interpret
 from chainrule.tensor.record import apply

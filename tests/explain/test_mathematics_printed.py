@@ -9,8 +9,8 @@ import chainrule as torch
 from chainrule import explain, keras, nn
 from chainrule.explain.mathematics.notation import TEXTS
 from chainrule.explain.mathematics.texts import broken
-from chainrule.explain.typeset import mathml, unicode
-from chainrule.explain.words import CHINESE
+from chainrule.explain.pages.words import CHINESE
+from chainrule.explain.printing.typeset import mathml, unicode
 
 
 def mlp():

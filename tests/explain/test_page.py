@@ -12,10 +12,10 @@ import pytest
 
 import chainrule as torch
 from chainrule import explain, models
-from chainrule.explain.chinese_report import REPORT
-from chainrule.explain.page import _STYLE, page
+from chainrule.explain.pages.chinese_report import REPORT
+from chainrule.explain.pages.page import _STYLE, page
+from chainrule.explain.pages.words import CHINESE, words
 from chainrule.explain.reporting.style import STYLE
-from chainrule.explain.words import CHINESE, words
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FETCHED = re.compile(
@@ -78,7 +78,7 @@ def test_a_page_says_its_language_and_lists_its_contents():
 def test_every_english_text_of_reports_is_chinese_too():
     """What the code of drawings and reports says is in the table, with the same places to fill."""
     root = Path(explain.__file__).parent
-    files = [*sorted((root / "reporting").glob("*.py")), root / "drawn.py"]
+    files = [*sorted((root / "reporting").glob("*.py")), root / "drawing" / "model.py"]
     asked = set()
     for file in files:
         for first, rest in re.findall(

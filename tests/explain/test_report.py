@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import re
-import shutil
 import struct
 import zlib
 
@@ -13,6 +12,7 @@ import pytest
 
 import chainrule as torch
 from chainrule import explain, keras, nn
+from chainrule.explain.pages.words import words
 from chainrule.explain.reporting.curves import curves
 from chainrule.explain.reporting.evaluation import Classes, Numbers, evaluate, probabilities
 from chainrule.explain.reporting.examples import as_image, heat, png
@@ -212,10 +212,9 @@ def test_without_matplotlib_there_are_the_numbers_and_what_to_install(monkeypatc
     assert "chainrule[report]" in text and "0.4000" in text and "<svg" not in text
 
 
-@pytest.mark.skipif(not shutil.which("python"), reason="always there")
 def test_curves_take_the_page_s_colours_and_letters():
     pytest.importorskip("matplotlib")
-    say = explain.words.words("zh")
+    say = words("zh")
     text = curves({**HISTORY, "my_metric": [1.0, float("nan"), 2.0]}, say)
     assert text.count("<svg") == 3 and "训练集" in text and ">损失<" in text
     assert "var(--accent)" in text and "#0000" not in text and "font-family" not in text

@@ -15,9 +15,9 @@ from rich.text import Text
 
 from chainrule.explain.attribution import picture
 from chainrule.explain.attribution.colours import AGAINST, FOR, coloured, scale, tint
-from chainrule.explain.page import escape, page
-from chainrule.explain.page import save as save_page
-from chainrule.explain.words import words
+from chainrule.explain.pages.page import escape, page
+from chainrule.explain.pages.page import save as save_page
+from chainrule.explain.pages.words import words
 from chainrule.io.files import atomic
 
 if TYPE_CHECKING:

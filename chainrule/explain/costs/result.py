@@ -29,7 +29,7 @@ from chainrule.explain.costs.given import arguments, is_shape, is_shapes
 from chainrule.explain.costs.rows import Pass, Row, count_parameters, fill, rows_of, shapes_of
 from chainrule.explain.costs.table import Table, count, duration, prefix, shapes, size
 from chainrule.explain.observe import is_model, observe, parameters_of, tensors_in
-from chainrule.explain.words import words
+from chainrule.explain.pages.words import words
 from chainrule.ir.node import Node
 from chainrule.nn import Module
 from chainrule.tensor import Tensor, enable_grad, no_grad

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chainrule.explain.costs.rows import Row
-from chainrule.explain.page import escape, page, save
-from chainrule.explain.words import words
+from chainrule.explain.pages.page import escape, page, save
+from chainrule.explain.pages.words import words
 
 #: Narrowest and widest text.
 _NARROW, _WIDE = 80, 120

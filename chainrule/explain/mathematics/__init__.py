@@ -23,7 +23,7 @@ from chainrule.explain.mathematics.folding import Group
 from chainrule.explain.mathematics.rules import Rule, is_optimizer, rule_of
 from chainrule.explain.mathematics.show import Mathematics
 from chainrule.explain.mathematics.subject import Subject
-from chainrule.explain.words import words
+from chainrule.explain.pages.words import words
 
 __all__ = ["Given", "Group", "Line", "Mathematics", "Rule", "math"]
 

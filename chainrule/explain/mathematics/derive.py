@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.autodiff import derivative
 from chainrule.autodiff.reverse import placeholder
-from chainrule.explain.differences import Point
+from chainrule.explain.checking.differences import Point
 from chainrule.explain.mathematics import moves as _moves  # writes the ops of its file
 from chainrule.explain.mathematics.axes import Axes, Terms
 from chainrule.explain.mathematics.labels import Labelled, Labels
@@ -32,9 +32,9 @@ from chainrule.explain.mathematics.steps import (
 )
 from chainrule.explain.mathematics.subject import Subject
 from chainrule.explain.mathematics.writer import Special, Symbol, Writer
+from chainrule.explain.printing.template import Binds
+from chainrule.explain.printing.write import fit
 from chainrule.explain.reading.values import Value
-from chainrule.explain.template import Binds
-from chainrule.explain.write import fit
 from chainrule.ir.graph import substitute, topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.ops import add, full_like

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule import ops
-from chainrule.explain.tidy import tidy
-from chainrule.explain.write import value_of
+from chainrule.explain.printing.tidy import tidy
+from chainrule.explain.printing.write import value_of
 from chainrule.ir.node import Node, TensorType
 from chainrule.ops.movement import full
 from chainrule.rewrite.walk import rewrite

@@ -10,8 +10,8 @@ from chainrule.explain.mathematics.axes import Axes
 from chainrule.explain.mathematics.labels import Label, Labelled, Labels
 from chainrule.explain.mathematics.laws import simpler
 from chainrule.explain.mathematics.writer import Symbol, Writer, indexed, ordered
-from chainrule.explain.template import Binds
-from chainrule.explain.write import Piece, atom, fit, value_of
+from chainrule.explain.printing.template import Binds
+from chainrule.explain.printing.write import Piece, atom, fit, value_of
 from chainrule.ir.graph import Graph, depends_on, substitute, topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.ops import input as graph_input

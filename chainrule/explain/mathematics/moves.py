@@ -8,8 +8,8 @@ from chainrule.explain.mathematics.labels import ROWS, Label, Labelled, letters_
 from chainrule.explain.mathematics.products import level
 from chainrule.explain.mathematics.texts import visible
 from chainrule.explain.mathematics.writer import Writer, below, form, indexed, over, transposed
-from chainrule.explain.template import Binds
-from chainrule.explain.write import Piece, atom, brackets, fit, value_of
+from chainrule.explain.printing.template import Binds
+from chainrule.explain.printing.write import Piece, atom, brackets, fit, value_of
 from chainrule.ir.node import Node
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from chainrule.explain.mathematics.derive import Line
-from chainrule.explain.words import words
+from chainrule.explain.pages.words import words
 
 
 class _Shown(Protocol):

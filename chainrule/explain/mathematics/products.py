@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from chainrule.explain.mathematics.axes import groups
 from chainrule.explain.mathematics.labels import ROWS, Label, Labelled, letters_of
 from chainrule.explain.mathematics.writer import Writer, form, over, transposed
-from chainrule.explain.template import Binds
-from chainrule.explain.write import Piece, atom, brackets, fit, number, value_of
+from chainrule.explain.printing.template import Binds
+from chainrule.explain.printing.write import Piece, atom, brackets, fit, number, value_of
 from chainrule.ir.node import Node
 
 

@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.explain.aside import aside
-from chainrule.explain.formula import apart
-from chainrule.explain.layout import Layout
+from chainrule.explain.printing.formula import apart
+from chainrule.explain.printing.layout import Layout
+from chainrule.explain.printing.symbols import Letters
+from chainrule.explain.printing.tidy import tidy
+from chainrule.explain.printing.write import number
 from chainrule.explain.recorded import recorded
-from chainrule.explain.symbols import Letters
-from chainrule.explain.tidy import tidy
-from chainrule.explain.write import number
 from chainrule.ir.graph import substitute, topological
 from chainrule.ir.node import Node
 from chainrule.keras.optimizers.base import Optimizer as KerasOptimizer

@@ -14,10 +14,10 @@ from chainrule.explain.mathematics.notation import conventions
 from chainrule.explain.mathematics.rules import Rule
 from chainrule.explain.mathematics.texts import broken, document
 from chainrule.explain.observe import Call
-from chainrule.explain.page import escape, page, save
+from chainrule.explain.pages.page import escape, page, save
+from chainrule.explain.pages.words import words
+from chainrule.explain.printing.typeset import mathml, unicode
 from chainrule.explain.reading.values import Value
-from chainrule.explain.typeset import mathml, unicode
-from chainrule.explain.words import words
 from chainrule.ir.node import Node
 
 

@@ -6,7 +6,7 @@ from chainrule.explain.mathematics.labels import Labels
 from chainrule.explain.mathematics.naming import Names, letter, owner
 from chainrule.explain.mathematics.products import moments
 from chainrule.explain.mathematics.subject import Subject
-from chainrule.explain.write import value_of
+from chainrule.explain.printing.write import value_of
 from chainrule.ir.graph import depends_on, topological
 from chainrule.ir.node import Node, TensorType
 

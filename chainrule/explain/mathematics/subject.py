@@ -17,7 +17,7 @@ from chainrule.explain.observe import (
     parameters_of,
     tensors_in,
 )
-from chainrule.explain.write import value_of
+from chainrule.explain.printing.write import value_of
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.keras import losses

@@ -17,8 +17,17 @@ from typing import NamedTuple
 
 from chainrule.explain.mathematics.axes import groups
 from chainrule.explain.mathematics.labels import ROWS, Label, Labelled, Labels
-from chainrule.explain.template import Binds, read
-from chainrule.explain.write import Piece, atom, brackets, fit, is_tensor, number, value_of, write
+from chainrule.explain.printing.template import Binds, read
+from chainrule.explain.printing.write import (
+    Piece,
+    atom,
+    brackets,
+    fit,
+    is_tensor,
+    number,
+    value_of,
+    write,
+)
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node
 

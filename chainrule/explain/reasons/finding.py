@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from chainrule.explain.words import words
+from chainrule.explain.pages.words import words
 
 SEVERITIES = ("error", "warning", "note")
 

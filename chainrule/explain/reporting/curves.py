@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chainrule.explain.page import escape
+from chainrule.explain.pages.page import escape
 
 Say = Callable[[str], str]
 

@@ -25,10 +25,11 @@ import numpy as np
 from chainrule.errors import ChainruleError
 from chainrule.explain.attribution import attribute
 from chainrule.explain.costs import summary
-from chainrule.explain.drawn import draw
+from chainrule.explain.drawing.model import draw
 from chainrule.explain.mathematics import math
 from chainrule.explain.observe import is_model, parameters_of
-from chainrule.explain.page import escape, page, save
+from chainrule.explain.pages.page import escape, page, save
+from chainrule.explain.pages.words import words
 from chainrule.explain.passing import is_keras
 from chainrule.explain.reporting import parts
 from chainrule.explain.reporting.curves import curves
@@ -44,7 +45,6 @@ from chainrule.explain.reporting.parts import duration, percent
 from chainrule.explain.reporting.style import STYLE
 from chainrule.explain.reporting.text import continued
 from chainrule.explain.reporting.verdict import verdict
-from chainrule.explain.words import words
 from chainrule.training.provenance import fingerprint, this_machine, versions
 
 Array = np.ndarray

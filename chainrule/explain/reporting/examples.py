@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule.explain.attribution.colours import AGAINST, FOR, scale, tint
-from chainrule.explain.page import escape
+from chainrule.explain.pages.page import escape
 
 Array = np.ndarray
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.page import escape
+from chainrule.explain.pages.page import escape
 from chainrule.explain.reporting import examples
 from chainrule.explain.reporting.evaluation import IGNORED, Classes, Numbers
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.explain.page import escape
+from chainrule.explain.pages.page import escape
 from chainrule.explain.reporting.evaluation import Numbers
 from chainrule.explain.reporting.parts import duration, percent
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.explain.differences import Slope, agreeing
+from chainrule.explain.checking.differences import Slope, agreeing
 
 ELEMENTS = 4096  # arrays with more are checked in random directions
 WORK = 60_000  # so are those for which it would take more operations than this

@@ -6,13 +6,13 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from chainrule.explain.page import escape, page
+from chainrule.explain.pages.page import escape, page
+from chainrule.explain.pages.words import words
+from chainrule.explain.printing.typeset import mathml
 from chainrule.explain.stepwise import figures
 from chainrule.explain.stepwise.drawing import Drawn
 from chainrule.explain.stepwise.panels import Panels, math
 from chainrule.explain.stepwise.table import mark
-from chainrule.explain.typeset import mathml
-from chainrule.explain.words import words
 from chainrule.ir.node import Node
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.explain.inline import inline
-from chainrule.explain.picture import arrow, rectangle, svg, text, text_width
+from chainrule.explain.pages.picture import arrow, rectangle, svg, text, text_width
+from chainrule.explain.printing.inline import inline
 from chainrule.explain.stepwise import figures
 from chainrule.ir.node import Node, TensorType
 from chainrule.layered import Size, layered

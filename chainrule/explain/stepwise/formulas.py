@@ -8,13 +8,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from chainrule import ops
-from chainrule.explain.layout import Equation, Layout
+from chainrule.explain.printing.layout import Equation, Layout
+from chainrule.explain.printing.symbols import Letters, index, letter_for, symbol
+from chainrule.explain.printing.template import read
+from chainrule.explain.printing.tidy import tidy
 from chainrule.explain.stepwise import figures
 from chainrule.explain.stepwise.rules import Rule
 from chainrule.explain.stepwise.tape import Step, Tape, When, alone
-from chainrule.explain.symbols import Letters, index, letter_for, symbol
-from chainrule.explain.template import read
-from chainrule.explain.tidy import tidy
 from chainrule.ir.graph import substitute
 from chainrule.ir.node import Node, TensorType
 

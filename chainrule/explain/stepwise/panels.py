@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chainrule.explain.inline import inline
-from chainrule.explain.layout import Equation
-from chainrule.explain.page import escape
+from chainrule.explain.pages.page import escape
+from chainrule.explain.pages.words import words
+from chainrule.explain.printing.inline import inline
+from chainrule.explain.printing.layout import Equation
+from chainrule.explain.printing.typeset import mathml
 from chainrule.explain.stepwise import figures, sources
 from chainrule.explain.stepwise.checks import Check
 from chainrule.explain.stepwise.formulas import partial
@@ -15,8 +17,6 @@ from chainrule.explain.stepwise.lines import Backward, Forward, Term
 from chainrule.explain.stepwise.sources import Source
 from chainrule.explain.stepwise.table import mark
 from chainrule.explain.stepwise.tape import Step
-from chainrule.explain.typeset import mathml
-from chainrule.explain.words import words
 from chainrule.ir.node import Node
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.explain.observe import Origin
-from chainrule.explain.page import save
+from chainrule.explain.pages.page import save
+from chainrule.explain.pages.words import words
 from chainrule.explain.stepwise import document, table
 from chainrule.explain.stepwise.formulas import Symbols
 from chainrule.explain.stepwise.lines import Backward, Forward
 from chainrule.explain.stepwise.tape import Tape
-from chainrule.explain.words import words
 from chainrule.ir.node import Node
 
 

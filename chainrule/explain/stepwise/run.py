@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.errors import ShapeError
 from chainrule.explain.aside import aside
 from chainrule.explain.observe import Observation, is_model, observe, tensors_in
+from chainrule.explain.pages.words import words
 from chainrule.explain.passing import Batch, call_model, compute_loss, is_keras, tensors_of
 from chainrule.explain.recorded import same_place
 from chainrule.explain.stepwise.formulas import Symbols
@@ -17,7 +18,6 @@ from chainrule.explain.stepwise.lines import BackwardPass, forward_lines
 from chainrule.explain.stepwise.result import Backprop, Note
 from chainrule.explain.stepwise.rules import outputs_of
 from chainrule.explain.stepwise.tape import Tape
-from chainrule.explain.words import words
 from chainrule.ir.node import Node, TensorType
 from chainrule.nn import functional
 from chainrule.tensor import Tensor, enable_grad

@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chainrule.explain.inline import inline
+from chainrule.explain.pages.words import words
+from chainrule.explain.printing.inline import inline
 from chainrule.explain.stepwise import figures
 from chainrule.explain.stepwise.formulas import Written
 from chainrule.explain.stepwise.lines import Backward
-from chainrule.explain.words import words
 
 if TYPE_CHECKING:
     from chainrule.explain.stepwise.result import Backprop

@@ -17,16 +17,16 @@ import numpy as np
 
 from chainrule import ops
 from chainrule.autodiff import derivative
-from chainrule.explain.differences import Point, Told, agreeing
+from chainrule.explain.checking.differences import Point, Told, agreeing
 from chainrule.explain.passing import Passed, Written, parts_of
 from chainrule.ir.node import Node, TensorType
+from chainrule.lines import HERE
 from chainrule.tensor.backward import CustomFunction
 from chainrule.tensor.fromdata import from_owned
 from chainrule.tensor.witness import Line
 
 #: Nodes of one kind that are looked at when the wrong rule is searched for.
 _EACH = 3
-_HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class Rule(NamedTuple):
@@ -79,7 +79,7 @@ def is_users(n: Node) -> bool:
     """Whether the rule or the formula of an op was written outside of the library."""
     for f in (n.op.gradient, n.op.formula, n.op.reference):
         place = place_of_rule(f) if inspect.isfunction(f) else ""
-        if place and not place.startswith((_HOME, "<")):
+        if place and not place.startswith((HERE, "<")):
             return True
     return False
 

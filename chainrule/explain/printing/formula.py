@@ -20,10 +20,10 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from chainrule.explain.layout import Equation, Layout, Target
+from chainrule.explain.printing.layout import Equation, Layout, Target
+from chainrule.explain.printing.symbols import Letters, leaf_letters, symbol
+from chainrule.explain.printing.tidy import tidy as tidied
 from chainrule.explain.recorded import named_tensors, place_of, recorded, same_place, subjects_of
-from chainrule.explain.symbols import Letters, leaf_letters, symbol
-from chainrule.explain.tidy import tidy as tidied
 from chainrule.ir.graph import substitute, topological
 from chainrule.ir.node import Node
 from chainrule.ir.op import registry

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainrule.explain.chinese import CHECK, WHY
-from chainrule.explain.chinese_attribution import ATTRIBUTION
-from chainrule.explain.chinese_backprop import BACKPROP
-from chainrule.explain.chinese_report import REPORT
+from chainrule.explain.pages.chinese import CHECK, WHY
+from chainrule.explain.pages.chinese_attribution import ATTRIBUTION
+from chainrule.explain.pages.chinese_backprop import BACKPROP
+from chainrule.explain.pages.chinese_report import REPORT
 
 LANGUAGES = ("en", "zh")
 

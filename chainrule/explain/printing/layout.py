@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from chainrule.explain.symbols import Letters, index, letter_for
-from chainrule.explain.template import Binds, read
-from chainrule.explain.write import Piece, atom, fit, is_tensor, write
+from chainrule.explain.printing.symbols import Letters, index, letter_for
+from chainrule.explain.printing.template import Binds, read
+from chainrule.explain.printing.write import Piece, atom, fit, is_tensor, write
 from chainrule.ir.graph import Graph, topological
 from chainrule.ir.node import Node
 

@@ -20,10 +20,10 @@ from typing import Any
 
 from chainrule.autodiff import derivative
 from chainrule.errors import GradientError, ShapeError
-from chainrule.explain.formula import Expand, Formula, Subject, apart, in_order
-from chainrule.explain.layout import Layout
+from chainrule.explain.printing.formula import Expand, Formula, Subject, apart, in_order
+from chainrule.explain.printing.layout import Layout
+from chainrule.explain.printing.symbols import letter_for
 from chainrule.explain.recorded import subjects_of
-from chainrule.explain.symbols import letter_for
 from chainrule.ir.graph import depends_on, topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.ops import full_like

@@ -13,9 +13,16 @@ import re
 from collections.abc import Container
 from typing import Any
 
-from chainrule.explain.folding import Diagram, Edge, Item, fold, fold_sequences, merge_chains
+from chainrule.explain.drawing.folding import (
+    Diagram,
+    Edge,
+    Item,
+    fold,
+    fold_sequences,
+    merge_chains,
+)
 from chainrule.explain.observe import Call, Observation, parameters_of
-from chainrule.explain.write import number, value_of
+from chainrule.explain.printing.write import number, value_of
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node, TensorType
 from chainrule.keras.layers.state import State as KerasLayer

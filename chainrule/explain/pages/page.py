@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from chainrule.explain.words import words
+from chainrule.explain.pages.words import words
 from chainrule.io.files import atomic
 
 #: Colours: text on paper, and muted, accent, good and bad on paper and on code, have a contrast of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule import ops
-from chainrule.explain.write import value_of
+from chainrule.explain.printing.write import value_of
 from chainrule.ir.graph import Graph
 from chainrule.ir.node import Node, TensorType
 from chainrule.rewrite.fold import fold

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.explain.template import Binds, Slot, read
+from chainrule.explain.printing.template import Binds, Slot, read
 from chainrule.ir.node import Node, TensorType
 
 AXES = "ijklmnpqr"

@@ -17,11 +17,11 @@ from chainrule.autodiff import Derivative, derivative
 from chainrule.backends import reference
 from chainrule.errors import DeviceError, GradientError
 from chainrule.explain.aside import aside
-from chainrule.explain.differences import Point, agreeing
+from chainrule.explain.checking.differences import Point, agreeing
+from chainrule.explain.checking.rules import Rule, check_rules, is_users
+from chainrule.explain.pages.tables import html_list, html_table, text_table
+from chainrule.explain.pages.words import words
 from chainrule.explain.passing import Passed, Written, batch_of, parts_of
-from chainrule.explain.rules import Rule, check_rules, is_users
-from chainrule.explain.tables import html_list, html_table, text_table
-from chainrule.explain.words import words
 from chainrule.ir.graph import depends_on, substitute, topological
 from chainrule.ir.interpret import below
 from chainrule.ir.node import Node

@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule import compiler
-from chainrule.explain import picture
-from chainrule.explain.formula import Expand, Subject
-from chainrule.explain.picture import text_width
+from chainrule.explain.pages import picture
+from chainrule.explain.pages.picture import text_width
+from chainrule.explain.printing.formula import Expand, Subject
+from chainrule.explain.printing.symbols import plain
 from chainrule.explain.recorded import recorded, subjects_of
-from chainrule.explain.symbols import plain
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node
 from chainrule.ir.text import print_graph, print_type

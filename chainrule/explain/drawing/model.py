@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.explain import picture
 from chainrule.explain.aside import aside
-from chainrule.explain.diagram import diagram
-from chainrule.explain.folding import Diagram, Edge, Item
+from chainrule.explain.drawing.diagram import diagram
+from chainrule.explain.drawing.folding import Diagram, Edge, Item
 from chainrule.explain.observe import observe
-from chainrule.explain.page import escape, page, save
-from chainrule.explain.picture import text_width
-from chainrule.explain.words import words
+from chainrule.explain.pages import picture
+from chainrule.explain.pages.page import escape, page, save
+from chainrule.explain.pages.picture import text_width
+from chainrule.explain.pages.words import words
 from chainrule.layered import Point, Size, layered
 
 _ENOUGH = 42  # boxes that a reader takes in: as deep as that allows

@@ -1,0 +1,1 @@
+"""Gradients against differences, users' rules by themselves, one backend against the other."""

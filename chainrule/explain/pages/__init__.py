@@ -1,0 +1,1 @@
+"""What all pages share: the document, pictures, tables, two languages."""

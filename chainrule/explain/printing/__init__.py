@@ -1,0 +1,1 @@
+"""From nodes to formulas: TeX, and from TeX Unicode and MathML."""
