@@ -143,9 +143,9 @@ RULES = {
         lambda p: torch.optim.Adam(p),
         [
             ("m'", r"m + (1 - \beta_{1})(g - m)"),
-            ("v'", r"0.999 v + 0.001 g^{2}"),
+            ("v'", r"\beta_{2} v + (1 - \beta_{2}) g^{2}"),
             (r"\theta'", r"\theta - \frac{\eta_{t} m'}{\frac{\sqrt{v'}}{\sqrt{1 - \beta_{2}^{t}}}"
-             r" + 10^{-8}}"),
+             r" + \epsilon}"),
         ],
     ),
 }  # fmt: skip
@@ -156,6 +156,7 @@ def test_an_optimiser_prints_its_rule(name):
     make, lines = RULES[name]
     shown = explain.math(make([nn.Parameter(torch.zeros(2))]))
     assert list(shown.rule.lines) == lines
+    assert "10^" not in str(shown)
     assert "θ'" in str(shown) and r"\theta'" in shown.tex and "<math" in shown.html()
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections import defaultdict
 from typing import Any, NamedTuple
 
@@ -97,6 +98,9 @@ _SETTINGS = {
     "rho": r"\rho", "alpha": r"\alpha", "dampening": r"\tau", "lambd": r"\lambda_{0}",
 }  # fmt: skip
 
+#: Settings that rules hold as plain numbers.
+_WRITTEN = (r"\beta_{1}", r"\beta_{2}", r"\epsilon", r"\rho", r"\alpha")
+
 
 def is_optimizer(x: Any) -> bool:
     """Whether this is an optimiser of one of the faces."""
@@ -118,11 +122,14 @@ def rule_of(optimizer: Any) -> Rule:
     shown_values, shown = apart([n for n, _ in pairs], [s for _, s in pairs])
     letters = Letters([*names.values(), *titles])
     equations = Layout({**names, **shown}, letters, 70).write(shown_values)
-    lines = tuple((e.left, e.right) for e in equations if e.left != e.right)
-    return Rule(type(optimizer).__name__, lines, tuple(_numbers(optimizer)))
+    settings = _settings(optimizer)
+    lines = tuple((e.left, _lettered(e.right, settings)) for e in equations if e.left != e.right)
+    numbers = tuple((symbol, number(value)) for symbol, value in settings.items())
+    return Rule(type(optimizer).__name__, lines, numbers)
 
 
-def _numbers(optimizer: Any) -> list[tuple[str, str]]:
+def _settings(optimizer: Any) -> dict[str, float]:
+    """The numbers that the optimiser was made with, by their symbols."""
     if isinstance(optimizer, KerasOptimizer):
         settings = dict(optimizer.get_config())
     else:
@@ -130,12 +137,22 @@ def _numbers(optimizer: Any) -> list[tuple[str, str]]:
     betas = settings.pop("betas", None)
     if betas is not None:
         settings["beta_1"], settings["beta_2"] = betas
-    out = []
-    for name, symbol in _SETTINGS.items():
-        value = settings.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            out.append((symbol, number(float(value))))
-    return out
+    return {
+        symbol: float(value)
+        for name, symbol in _SETTINGS.items()
+        if isinstance(value := settings.get(name), (int, float)) and not isinstance(value, bool)
+    }
+
+
+def _lettered(right: str, settings: dict[str, float]) -> str:
+    """An equation with β₂ and 1 − β₂ where such a number is written into the rule."""
+    for symbol in _WRITTEN:
+        value = settings.get(symbol, 0.0)
+        if value not in (0.0, 0.5, 1.0):
+            for n, letter in ((value, symbol), (round(1 - value, 12), f"(1 - {symbol})")):
+                right = re.sub(rf"(?<![\d.]){re.escape(number(n))}(?![\d.])",
+                               lambda m, letter=letter: letter, right)  # fmt: skip
+    return right
 
 
 Found = tuple[dict[Node, str], list[tuple[str, Node]]]

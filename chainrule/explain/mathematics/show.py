@@ -122,7 +122,7 @@ class Mathematics:
         if self.rule is not None:
             out += ["", f"{say('Update')} · {self.rule.name}", ""]
             out += [f"    {unicode(a)} = {unicode(b)}" for a, b in self.rule.lines]
-            out += ["", "    " + ", ".join(f"{unicode(a)} = {b}" for a, b in self.rule.numbers)]
+            out += ["", "    " + ", ".join(unicode(f"{a} = {b}") for a, b in self.rule.numbers)]
         return "\n".join(out).strip("\n") + "\n"
 
     __repr__ = __str__
