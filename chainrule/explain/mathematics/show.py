@@ -249,7 +249,7 @@ class Mathematics:
             out.append(f"</ul><h2>{escape(say('Symbols'))}</h2><div class='wide'><table>")
             for t, name, shape, role in self._rows():
                 out.append(
-                    f"<tr><td>{mathml(t, display=False)}</td><td><code>{escape(name)}</code></td>"
+                    f"<tr><td>{mathml(t, display=False)}</td><td>{_code(name)}</td>"
                     f"<td>{escape(shape)}</td><td>{escape(role)}</td></tr>"
                 )
             out.append("</table></div>")
@@ -340,3 +340,7 @@ def _aligned(lines: list[Line]) -> str:
 
 
 __all__ = ["Mathematics", "at"]
+
+
+def _code(name: str) -> str:
+    return f"<code>{escape(name)}</code>" if name else ""

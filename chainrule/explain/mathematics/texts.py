@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from chainrule.explain.printing.typeset import stacked
+
 _WIDTH = 105
 _HEAD = {
     "en": r"\documentclass[10pt]{article}",
@@ -23,7 +25,7 @@ _ACCENT = re.compile(r"\{(\\(?:bar|hat)\{\w\}(?:_\{[^{}]*\})?(?:\^\{\([^()]*\)\}
 
 def document(body: str, lang: str = "en") -> str:
     """A whole document. (A letter with an accent alone in braces would be no group for TeX.)"""
-    safe = _ACCENT.sub(r"{\1{}}", body)
+    safe = _ACCENT.sub(r"{\1{}}", stacked(body))
     return f"{_HEAD[lang]}{_PREAMBLE}{safe}\n\\end{{document}}\n"
 
 

@@ -48,7 +48,7 @@ math[display="block"] { display: block math; width: fit-content; max-width: 100%
   padding: .2rem 0; overflow-x: auto; overflow-y: hidden; }
 .wide > math[display="block"] { max-width: none; overflow: visible; margin: .1rem 0; }
 .wide:has(> math) { margin: .25rem 0; }
-p:has(math), li:has(math) { overflow-x: auto; overflow-y: hidden; }
+p:has(math) { overflow-x: auto; overflow-y: hidden; }
 svg, img { max-width: 100%; height: auto; }
 details { margin: .6rem 0; border-top: 1px solid var(--line); padding-top: .4rem; }
 summary { cursor: pointer; } summary::marker { color: var(--accent); }

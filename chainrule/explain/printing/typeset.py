@@ -25,11 +25,23 @@ from latex2mathml.converter import convert
 _ALIGNED = re.compile(r"\\(begin|end)\{(aligned|align\*?|split)\}")
 
 
+_LAYER = re.compile(r"\{(\\?[A-Za-z]+(?:\{[^{}]*\})?)\^\{(\([^{}]*\))\}\}_(?=\{)")
+
+
+def stacked(tex: str) -> str:
+    r"""The index of a layer's value under the layer's number instead of behind it.
+
+    >>> stacked(r"{\delta^{(2)}}_{n} {{a^{(1)}}_{n}}^{T}")
+    '\\delta^{(2)}_{n} {a^{(1)}_{n}}^{T}'
+    """
+    return _LAYER.sub(r"\1^{\2}_", tex)
+
+
 @functools.lru_cache(maxsize=4096)
 def mathml(tex: str, display: bool = True) -> str:
     """TeX of mathematics mode as a MathML element; `display`: a line of its own."""
     inside = _ALIGNED.sub(
-        lambda m: r"\begin{array}{rl}" if m[1] == "begin" else r"\end{array}", tex
+        lambda m: r"\begin{array}{rl}" if m[1] == "begin" else r"\end{array}", stacked(tex)
     )
     inside = re.sub(r"\\arg\b", r"\\operatorname{arg}", inside)  # which the library does not know
     tree = ElementTree.fromstring(convert(inside, display="block" if display else "inline"))
