@@ -68,12 +68,19 @@ def tensors_of(tree: Any) -> Any:
             if array.dtype == np.float64:
                 array = array.astype(np.float32)
             return v if array.dtype == object else from_owned(np.array(array))
-        return v
+        return of_its_own(v)
 
     plain = isinstance(tree, (int, float)) or (
         isinstance(tree, list) and tree_all(lambda v: isinstance(v, (int, float)), tree)
     )
     return one(tree) if plain else tree_map(one, tree)
+
+
+def of_its_own(v: Any) -> Any:
+    """A part of the user's data (a view without gradient) as data: not as a step of the graph."""
+    if isinstance(v, Tensor) and v.chain and not v.requires_grad:
+        return from_owned(np.array(v._concrete()))
+    return v
 
 
 def is_keras(model: Any) -> bool:

@@ -194,3 +194,11 @@ def test_formulas_can_be_read_in_a_terminal(tex, text):
 
 def test_every_line_becomes_mathml():
     assert all("<math" in mathml(line.right) for line in encoder(1).lines)
+
+
+def test_a_part_of_the_data_is_data():
+    model, x, y = nn.Linear(3, 2), torch.ones(6, 3), torch.zeros(6, dtype=torch.int64)
+    shown = explain.math(model, x[:2], y[2:4], nn.CrossEntropyLoss())
+    assert [s.tex for s in shown.symbols][:2] == ["x", "y"]
+    steps = explain.backprop(model, x[:1], y[:1], loss=nn.CrossEntropyLoss())
+    assert steps.ok and "x W" in str(steps).replace("  ", " ")

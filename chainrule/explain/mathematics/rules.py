@@ -150,8 +150,8 @@ def _lettered(right: str, settings: dict[str, float]) -> str:
         value = settings.get(symbol, 0.0)
         if value not in (0.0, 0.5, 1.0):
             for n, letter in ((value, symbol), (round(1 - value, 12), f"(1 - {symbol})")):
-                right = re.sub(rf"(?<![\d.]){re.escape(number(n))}(?![\d.])",
-                               lambda m, letter=letter: letter, right)  # fmt: skip
+                found = rf"(?<![\d.]){re.escape(number(n))}(?![\d.])"
+                right = re.sub(found, letter.replace("\\", r"\\"), right)
     return right
 
 

@@ -17,6 +17,7 @@ from chainrule.explain.observe import (
     parameters_of,
     tensors_in,
 )
+from chainrule.explain.passing import of_its_own
 from chainrule.explain.printing.write import value_of
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node, TensorType
@@ -45,8 +46,8 @@ class Subject:
 
     def __init__(self, model: Any, x: Any, y: Any, loss: Any) -> None:
         self.model = model
-        if isinstance(model, KerasLayer):
-            x, y = tree_map(_tensor, x), tree_map(_tensor, y)
+        own = _tensor if isinstance(model, KerasLayer) else of_its_own
+        x, y = tree_map(own, x), tree_map(own, y)
         given = x if isinstance(x, tuple) else (x,)
         results: list[Any] = []
 
@@ -153,7 +154,7 @@ class Subject:
 
 def _tensor(x: Any) -> Any:
     """Arrays as tensors, so that they can be told apart in the graph."""
-    return as_tensor(x) if isinstance(x, np.ndarray) else x
+    return as_tensor(x) if isinstance(x, np.ndarray) else of_its_own(x)
 
 
 def _is_used(seen: Observation, t: Tensor) -> bool:
