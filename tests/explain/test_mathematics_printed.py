@@ -142,6 +142,7 @@ RULES = {
     "Adam": (
         lambda p: torch.optim.Adam(p),
         [
+            (r"\eta_{t}", r"\frac{\eta}{1 - \beta_{1}^{t}}"),
             ("m'", r"m + (1 - \beta_{1})(g - m)"),
             ("v'", r"\beta_{2} v + (1 - \beta_{2}) g^{2}"),
             (r"\theta'", r"\theta - \frac{\eta_{t} m'}{\frac{\sqrt{v'}}{\sqrt{1 - \beta_{2}^{t}}}"

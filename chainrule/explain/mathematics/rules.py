@@ -111,9 +111,9 @@ def rule_of(optimizer: Any) -> Rule:
     """The equations of one step, recorded with a parameter of its own."""
     with aside(optimizer):
         if isinstance(optimizer, KerasOptimizer):
-            names, targets = _keras(optimizer)
+            names, targets, held = _keras(optimizer)
         else:
-            names, targets = _module(optimizer)
+            names, targets, held = _module(optimizer)
     titles = [f"{s}'" for s, _ in targets]
     values = decompose([n for _, n in targets], lambda n: not n.op.name.endswith("_update"))
     order = {n: k for k, n in enumerate(topological(values))}
@@ -124,6 +124,8 @@ def rule_of(optimizer: Any) -> Rule:
     equations = Layout({**names, **shown}, letters, 70).write(shown_values)
     settings = _settings(optimizer)
     lines = tuple((e.left, _lettered(e.right, settings)) for e in equations if e.left != e.right)
+    if any(r"\eta_{t}" in right for _, right in lines):
+        lines = (*_rate(names, held, settings), *lines)
     numbers = tuple((symbol, number(value)) for symbol, value in settings.items())
     return Rule(type(optimizer).__name__, lines, numbers)
 
@@ -144,6 +146,30 @@ def _settings(optimizer: Any) -> dict[str, float]:
     }
 
 
+def _rate(
+    names: dict[Node, str], held: dict[Node, np.ndarray], settings: dict[str, float]
+) -> list[tuple[str, str]]:
+    """What η_t is: the formula that gives the number which the second step was recorded with."""
+    eta, beta1, beta2 = (settings.get(s, 0.0) for s in (r"\eta", r"\beta_{1}", r"\beta_{2}"))
+    t, below = 2, r"{1 - \beta_{1}^{t}}"
+    known = {
+        rf"\frac{{\eta}}{below}": eta / (1 - beta1**t),
+        rf"\eta \frac{{\sqrt{{1 - \beta_{{2}}^{{t}}}}}}{below}": (
+            eta * (1 - beta2**t) ** 0.5 / (1 - beta1**t)
+        ),
+    }
+    values = [
+        float(n.attr("value") if n.op.name == "const" else held[n])
+        for n, s in names.items()
+        if s == r"\eta_{t}"
+    ]
+    return [
+        (r"\eta_{t}", tex)
+        for tex, value in known.items()
+        if beta1 and values and all(abs(v - value) <= 1e-5 * value for v in values)
+    ][:1]
+
+
 def _lettered(right: str, settings: dict[str, float]) -> str:
     """An equation with β₂ and 1 − β₂ where such a number is written into the rule."""
     for symbol in _WRITTEN:
@@ -155,7 +181,7 @@ def _lettered(right: str, settings: dict[str, float]) -> str:
     return right
 
 
-Found = tuple[dict[Node, str], list[tuple[str, Node]]]
+Found = tuple[dict[Node, str], list[tuple[str, Node]], dict[Node, np.ndarray]]
 
 
 def _module(optimizer: Optimizer) -> Found:
@@ -194,7 +220,8 @@ def _module(optimizer: Optimizer) -> Found:
             names.setdefault(inner, symbols.get(name, name))
     made = update.op.expand(update)
     outs = made if isinstance(made, tuple) else (made,)
-    return names, [(_SYMBOLS.get(name, name), n) for name, n in zip(parameters, outs, strict=False)]
+    targets = [(_SYMBOLS.get(k, k), n) for k, n in zip(parameters, outs, strict=False)]
+    return names, targets, found.arrays
 
 
 def _by_tensors(found: Any, tensors: list[Any], words: list[str], held: list[str]) -> Found:
@@ -204,7 +231,7 @@ def _by_tensors(found: Any, tensors: list[Any], words: list[str], held: list[str
         for n, t in found.leaves.items() if t is not None
     }  # fmt: skip
     pairs = [(_SYMBOLS.get(w, w), n) for w, n in zip(held, found.nodes, strict=True)]
-    return names, pairs
+    return names, pairs, found.arrays
 
 
 def _keras(optimizer: KerasOptimizer) -> Found:
@@ -252,4 +279,4 @@ def _keras(optimizer: KerasOptimizer) -> Found:
     nodes = tidy(substitute(found.nodes, plain))
     pairs = [(r"\theta", nodes[0])]
     pairs += [(_SLOTS.get(w, w), n) for w, n in zip(slots, nodes[1:], strict=True)]
-    return names, [(s, n) for s, n in pairs if n.op.name != "input"]
+    return names, [(s, n) for s, n in pairs if n.op.name != "input"], found.arrays
