@@ -203,3 +203,8 @@ def test_a_part_of_the_data_is_data():
     assert [s.tex for s in shown.symbols][:2] == ["x", "y"]
     steps = explain.backprop(model, x[:1], y[:1], loss=nn.CrossEntropyLoss())
     assert steps.ok and "x W" in str(steps).replace("  ", " ")
+
+
+def test_an_image_of_one_place_that_is_spread_prints():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    assert "AdaptiveAvgPool2d" in str(explain.math(model, torch.ones(1, 1, 3, 3)))

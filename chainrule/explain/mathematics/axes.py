@@ -288,12 +288,16 @@ def _contract(x: Axes, n: Node) -> Known:
         if len(letters) == 2 and _fixed(i):  # places that are mixed become places: resizing
             for c, d in (letters, letters[::-1]):
                 if c in out and d not in out:
-                    (a,), whole = x.known[i][letters.index(c)], dict(
+                    mixed = x.known[i][letters.index(c)]
+                    whole = dict(
                         p for lets, j in zip(left.split(","), n.inputs, strict=True) if j is not i
-                        for p in zip(lets, x.known[j], strict=True))  # fmt: skip
+                        for p in zip(lets, x.known[j], strict=True)
+                    )  # fmt: skip
                     source = x.find(whole.get(d, ()))
-                    if len(source) == 1 and a not in x.kin and source[0] != a:
-                        x.kin[a] = source[0]
+                    if len(source) == len(mixed) == 1:  # an axis of one place has no letter
+                        (a,), (b,) = mixed, source
+                        if a not in x.kin and a != b:
+                            x.kin[a] = b
     for letters, i in zip(left.split(","), n.inputs, strict=True):
         for c, terms in zip(letters, x.known[i], strict=True):
             if c in found:
