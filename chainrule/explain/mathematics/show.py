@@ -250,7 +250,8 @@ class Mathematics:
             for t, name, shape, role in self._rows():
                 out.append(
                     f"<tr><td>{mathml(t, display=False)}</td><td>{_code(name)}</td>"
-                    f"<td>{escape(shape)}</td><td>{escape(role)}</td></tr>"
+                    f"<td class='whole'>{escape(shape)}</td>"
+                    f"<td class='whole'>{escape(role)}</td></tr>"
                 )
             out.append("</table></div>")
         for s in self.sections:

@@ -42,7 +42,7 @@ pre { padding: .8em 1em; overflow-x: auto; line-height: 1.5; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left; }
 th { color: var(--muted); font-weight: 600; } td.number, th.number { text-align: right; }
-th, td.number { white-space: nowrap; }
+th, td.number, .whole { white-space: nowrap; }
 math { font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", math; }
 math[display="block"] { display: block math; width: fit-content; max-width: 100%; margin: .6rem 0;
   padding: .2rem 0; overflow-x: auto; overflow-y: hidden; }
