@@ -213,6 +213,11 @@ def is_model(x: Any) -> bool:
     return isinstance(x, (Module, KerasLayer))
 
 
+def is_keras(model: Any) -> bool:
+    """Whether a model belongs to the Keras face."""
+    return isinstance(model, KerasLayer) and not isinstance(model, Module)
+
+
 def layers_of(model: Any) -> list[tuple[str, Any]]:
     """(path, layer) of a model and all below it, each layer once."""
     if isinstance(model, Module):

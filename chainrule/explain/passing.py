@@ -20,6 +20,7 @@ from chainrule.explain.checking.differences import Point, Told
 from chainrule.explain.observe import (
     Observation,
     Origin,
+    is_keras,
     layers_of,
     observe,
     parameters_of,
@@ -30,9 +31,7 @@ from chainrule.ir.interpret import below
 from chainrule.ir.node import Node, TensorType
 from chainrule.keras import context
 from chainrule.keras import losses as keras_losses
-from chainrule.keras.layers.state import State as KerasLayer
 from chainrule.keras.models.steps import Trainable
-from chainrule.nn import Module
 from chainrule.pytree import tree_all, tree_flatten, tree_map, tree_unflatten
 from chainrule.runtime import programs
 from chainrule.tensor import Tensor, enable_grad
@@ -81,11 +80,6 @@ def of_its_own(v: Any) -> Any:
     if isinstance(v, Tensor) and v.chain and not v.requires_grad:
         return from_owned(np.array(v._concrete()))
     return v
-
-
-def is_keras(model: Any) -> bool:
-    """Whether a model belongs to the Keras face."""
-    return isinstance(model, KerasLayer) and not isinstance(model, Module)
 
 
 def call_model(model: Any, x: Any, training: bool | None = None) -> Any:

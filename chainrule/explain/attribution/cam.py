@@ -12,11 +12,9 @@ from chainrule.autodiff.reverse import through
 from chainrule.explain.attribution.gradients import guided_backprop
 from chainrule.explain.attribution.result import Attribution, attribution
 from chainrule.explain.attribution.subject import Subject, View, seen_through
-from chainrule.explain.observe import layers_of
+from chainrule.explain.observe import is_keras, layers_of
 from chainrule.ir.graph import depends_on, topological
 from chainrule.ir.node import Node, TensorType
-from chainrule.keras.layers.state import State as KerasLayer
-from chainrule.nn import Module
 
 
 class Maps(NamedTuple):
@@ -102,7 +100,7 @@ def _path_of(model: Any, layer: Any) -> str:
 
 
 def _channel_axis(node: Node, model: Any) -> int:
-    keras = isinstance(model, KerasLayer) and not isinstance(model, Module)
+    keras = is_keras(model)
     return node.ndim - 1 if keras else 1
 
 

@@ -22,11 +22,10 @@ from chainrule.autodiff.reverse import Rules
 from chainrule.errors import GradientError
 from chainrule.explain.attribution.targets import chosen_targets, flat_index
 from chainrule.explain.attribution.tokens import MOVES, Variable, embeddings, places_of, reaches
-from chainrule.explain.observe import Observation, observe, tensors_in
+from chainrule.explain.observe import Observation, is_keras, observe, tensors_in
 from chainrule.ir.graph import substitute, topological
 from chainrule.ir.node import Node
 from chainrule.keras import context
-from chainrule.keras.layers.state import State as KerasLayer
 from chainrule.nn import Module
 from chainrule.ops.core import full_like
 from chainrule.pytree import tree_flatten, tree_unflatten
@@ -399,7 +398,7 @@ def _channels(model: Any, x: np.ndarray) -> str | None:
     first, last = x.shape[1] in (1, 2, 3, 4), x.shape[-1] in (1, 2, 3, 4)
     if first != last:
         return "first" if first else "last"
-    return "last" if isinstance(model, KerasLayer) and not isinstance(model, Module) else "first"
+    return "last" if is_keras(model) else "first"
 
 
 def _nodes(seen: Observation, tensors: Sequence[Tensor]) -> list[Any]:

@@ -11,8 +11,8 @@ import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.explain.aside import aside
-from chainrule.explain.observe import layers_of, tensors_in
-from chainrule.explain.passing import Batch, Passed, call_model, compute_loss, is_keras
+from chainrule.explain.observe import is_keras, layers_of, tensors_in
+from chainrule.explain.passing import Batch, Passed, call_model, compute_loss
 from chainrule.explain.reasons.data import look_at_data
 from chainrule.explain.reasons.finding import Found, Reasons
 from chainrule.explain.reasons.material import Material, array, rows_of

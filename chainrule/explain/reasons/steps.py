@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.aside import aside
-from chainrule.explain.observe import layers_of, observe, parameters_of
-from chainrule.explain.passing import is_keras
+from chainrule.explain.observe import is_keras, layers_of, observe, parameters_of
 from chainrule.explain.reasons.finding import Found
 from chainrule.explain.reasons.material import array
 from chainrule.keras.optimizers.base import Optimizer as KerasOptimizer

@@ -10,7 +10,8 @@ import numpy as np
 
 from chainrule.autograd.grads import grad
 from chainrule.explain.aside import aside
-from chainrule.explain.passing import Batch, call_model, compute_loss, is_keras
+from chainrule.explain.observe import is_keras
+from chainrule.explain.passing import Batch, call_model, compute_loss
 from chainrule.explain.reasons.finding import Found
 from chainrule.explain.reasons.material import array
 from chainrule.keras.optimizers.base import Optimizer as KerasOptimizer

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.explain.observe import Call
-from chainrule.explain.passing import Passed, is_keras
+from chainrule.explain.observe import Call, is_keras
+from chainrule.explain.passing import Passed
 from chainrule.explain.reasons.finding import Found
 from chainrule.explain.reasons.structure import Structure
 from chainrule.ir.graph import topological

@@ -27,10 +27,9 @@ from chainrule.explain.attribution import attribute
 from chainrule.explain.costs import summary
 from chainrule.explain.drawing.model import draw
 from chainrule.explain.mathematics import math
-from chainrule.explain.observe import is_model, parameters_of
+from chainrule.explain.observe import is_keras, is_model, parameters_of
 from chainrule.explain.pages.page import escape, page, save
 from chainrule.explain.pages.words import words
-from chainrule.explain.passing import is_keras
 from chainrule.explain.reporting import parts
 from chainrule.explain.reporting.curves import curves
 from chainrule.explain.reporting.evaluation import (

@@ -16,7 +16,8 @@ import numpy as np
 
 from chainrule.errors import ShapeError
 from chainrule.explain.aside import aside
-from chainrule.explain.passing import call_model, is_keras
+from chainrule.explain.observe import is_keras
+from chainrule.explain.passing import call_model
 from chainrule.tensor import Tensor, no_grad
 from chainrule.tensor.fromdata import from_owned
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from chainrule.errors import ShapeError
 from chainrule.explain.aside import aside
-from chainrule.explain.observe import Observation, is_model, observe, tensors_in
+from chainrule.explain.observe import Observation, is_keras, is_model, observe, tensors_in
 from chainrule.explain.pages.words import words
-from chainrule.explain.passing import Batch, call_model, compute_loss, is_keras, tensors_of
+from chainrule.explain.passing import Batch, call_model, compute_loss, tensors_of
 from chainrule.explain.recorded import same_place
 from chainrule.explain.stepwise.formulas import Symbols
 from chainrule.explain.stepwise.lines import BackwardPass, forward_lines
