@@ -272,3 +272,15 @@ def test_nothing_of_the_model_changes():
     assert all((state[k] == v).all() for k, v in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
     assert (chance == torch.get_rng_state()).all()
+
+
+def test_a_loss_of_the_users_own_takes_targets_first_in_keras():
+    def mine(y_true, y_pred):
+        return torch.mean(torch.square(y_true) * y_pred)
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    x, y = np.ones((4, 3), "float32"), np.full((4, 1), 2.0, "float32")
+    given = explain.math(model, x, y, mine)
+    model.compile("sgd", mine)
+    for shown in (given, explain.math(model, x, y)):
+        assert computed(shown)["L"].array.item() == pytest.approx(model.evaluate(x, y, verbose=0))

@@ -12,16 +12,16 @@ import numpy as np
 from chainrule.explain.observe import (
     Call,
     Observation,
+    is_keras,
     is_model,
     observe,
     parameters_of,
     tensors_in,
 )
-from chainrule.explain.passing import of_its_own
+from chainrule.explain.passing import Batch, compute_loss, of_its_own
 from chainrule.explain.printing.write import value_of
 from chainrule.ir.graph import topological
 from chainrule.ir.node import Node, TensorType
-from chainrule.keras import losses
 from chainrule.keras.layers.state import State as KerasLayer
 from chainrule.ops import broadcast_to, const
 from chainrule.ops.movement import full
@@ -187,24 +187,14 @@ def _called(model: Any, given: tuple[Any, ...], training: bool) -> Any:
 
 
 def _loss(model: Any, loss: Any, out: Any, x: Any, y: Any) -> Any:
-    """The value of the loss: (output, target) for a Module's, (target, output) for Keras's."""
-    if loss is None:
-        compiled = getattr(model, "_compile_loss", None)
-        if compiled is not None and y is not None:
-            return model.compute_loss(x=x, y=y, y_pred=out)
+    """The value of the loss, one number; a model that gives one number is its own loss."""
+    value = compute_loss(model, out, Batch(x, y), loss)
+    if value is None and loss is None:
         first = tensors_in(out)
         return out if len(first) == 1 and not first[0].shape else None
-    if isinstance(loss, str) or _is_keras(model, loss):
-        value = (losses.get(loss) if isinstance(loss, str) else loss)(y, out)
-        return value.mean() if value.shape else value
-    return loss(out) if y is None else loss(out, y)
-
-
-def _is_keras(model: Any, loss: Any) -> bool:
-    return isinstance(loss, losses.Loss) or (
-        isinstance(model, KerasLayer)
-        and getattr(loss, "__module__", "").startswith("chainrule.keras")
-    )
+    if value is not None and value.ndim and (is_keras(model) or isinstance(loss, str)):
+        return value.mean()  # one loss for each sample
+    return value
 
 
 __all__ = ["Subject", "is_model"]
